@@ -1,0 +1,109 @@
+"""The shapes by which checkers take an awaitable for a positional argument. Nothing here runs.
+
+A node's `func` is matched against functions of one to eight positional parameters. That tells what each
+parameter takes, and so what an awaitable in its place must give. All parameters are positional-only, so
+that a user's function may name its own as it likes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "Func"]
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+A_contra = TypeVar("A_contra", contravariant=True)
+B_contra = TypeVar("B_contra", contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
+D_contra = TypeVar("D_contra", contravariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+F_contra = TypeVar("F_contra", contravariant=True)
+G_contra = TypeVar("G_contra", contravariant=True)
+H_contra = TypeVar("H_contra", contravariant=True)
+
+
+class Func(Protocol[P, R_co]):
+    """Anything with a function, whatever its parameters."""
+
+    @property
+    def func(self) -> Callable[P, R_co]:
+        """The function."""
+        ...
+
+
+class F1(Protocol[A_contra, R_co]):
+    """Anything with a function that can be called with one positional argument."""
+
+    @property
+    def func(self) -> Callable[[A_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F2(Protocol[A_contra, B_contra, R_co]):
+    """Anything with a function that can be called with two positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F3(Protocol[A_contra, B_contra, C_contra, R_co]):
+    """Anything with a function that can be called with three positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra, C_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F4(Protocol[A_contra, B_contra, C_contra, D_contra, R_co]):
+    """Anything with a function that can be called with four positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F5(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, R_co]):
+    """Anything with a function that can be called with five positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F6(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, R_co]):
+    """Anything with a function that can be called with six positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F7(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, R_co]):
+    """Anything with a function that can be called with seven positional arguments."""
+
+    @property
+    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra], R_co]:
+        """The function."""
+        ...
+
+
+class F8(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, H_contra, R_co]):
+    """Anything with a function that can be called with eight positional arguments."""
+
+    @property
+    def func(
+        self,
+    ) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, H_contra], R_co]:
+        """The function."""
+        ...

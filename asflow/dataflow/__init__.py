@@ -1,0 +1,61 @@
+"""Declared data flows: a nested tuple of plain functions, wired by the names of their parameters.
+
+from asflow.dataflow import DataFlow
+
+dataflow = DataFlow(((source_a, source_b), merge, (save, log)))
+result = await dataflow(endpoint_a="A", endpoint_b="B")
+"""
+
+from __future__ import annotations
+
+from asflow.dataflow.declared import DataFlow
+from asflow.dataflow.definition import Definition, Group, Stage, stage
+from asflow.dataflow.dispatch import Dispatcher, fdispatch
+from asflow.dataflow.errors import (
+    ArgsMapperArgsError,
+    ArgsMapperError,
+    ArgsMapperInputKeyError,
+    ArgsMapperOutputKeyError,
+    DataFlowDefinitionError,
+    DataFlowEmptyError,
+    DataFlowError,
+    DataFlowException,
+    DataFlowFunctionArgsError,
+    DataFlowFunctionResultError,
+    DataFlowMergeResultError,
+    DataFlowNotCallableError,
+    DataFlowNotTupleError,
+    DataFlowRunItemError,
+    DispatchError,
+)
+from asflow.dataflow.mapping import amapper
+from asflow.dataflow.members import Member
+from asflow.dataflow.wiring import ArgsVisibility
+
+__all__ = [
+    "ArgsMapperArgsError",
+    "ArgsMapperError",
+    "ArgsMapperInputKeyError",
+    "ArgsMapperOutputKeyError",
+    "ArgsVisibility",
+    "DataFlow",
+    "DataFlowDefinitionError",
+    "DataFlowEmptyError",
+    "DataFlowError",
+    "DataFlowException",
+    "DataFlowFunctionArgsError",
+    "DataFlowFunctionResultError",
+    "DataFlowMergeResultError",
+    "DataFlowNotCallableError",
+    "DataFlowNotTupleError",
+    "DataFlowRunItemError",
+    "Definition",
+    "DispatchError",
+    "Dispatcher",
+    "Group",
+    "Member",
+    "Stage",
+    "amapper",
+    "fdispatch",
+    "stage",
+]

@@ -1,0 +1,223 @@
+"""What a decorated task is: its options checked, its output's names compiled, its stand-in made."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
+from asflow.options import limit_for, named, policy_for, refresh_for, timeout_for
+from asflow.outputs import Output
+from asflow.runtime.fastpath import wrap_async, wrap_sync
+from asflow.runtime.specs import OutputSpec, TaskSpec
+from asflow.writers.suffixes import check_suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Iterator
+
+    from asflow.engine.naming import Namer
+    from asflow.flows import Flow
+    from asflow.functions import Subject
+    from asflow.options import TaskOptions
+    from asflow.protocols import ByteStream, Store, Writer
+
+__all__ = ["FailureNames", "TaskDefinition", "define"]
+
+
+class FailureNames:
+    """Which task of a flow records its failures under which names: two may not share one `.err`."""
+
+    __slots__ = ("_lock", "_tasks")
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, tuple[Hashable, str]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, shape: str, subject: Subject) -> None:
+        """Note that failures of *shape* are those of *subject*; the same task may be decorated anew.
+
+        Raises:
+            DefinitionValueError: they are another task's already.
+        """
+        identity = subject.qualname if subject.key is None else subject.key
+        with self._lock:
+            other, name = self._tasks.setdefault(shape, (identity, subject.name))
+        if other != identity:
+            raise DefinitionValueError(
+                f"its suppressed failures would be recorded under the same names ({shape!r}) as those of "
+                f"task {name}(); let the two patterns differ in more than their suffixes"
+            )
+
+
+class TaskDefinition:
+    """A task as `flow.task.output`, `.outputs` and `.map` find it on the decorated function."""
+
+    __slots__ = ("_flow", "_namer", "is_async", "spec")
+
+    def __init__(self, flow: Flow, spec: TaskSpec, namer: Namer | None, *, is_async: bool) -> None:
+        self._flow = flow
+        self._namer = namer
+        self.spec = spec
+        self.is_async = is_async
+
+    def output(self, /, *args: object, **kwargs: object) -> Output:
+        """Return the handle on the output of a call with these arguments."""
+        return self._handle(self._named().output(*args, **kwargs))
+
+    def outputs(self) -> Iterator[Output]:
+        """Yield handles on everything that is there and fits the pattern."""
+        namer = self._named()
+        pattern, prefix = namer.pattern, self._flow.prefix
+        seen: set[str] = set()
+        for location in self._flow.store.list(prefix + pattern.prefix):
+            name = location[len(prefix) :]
+            if name.endswith(".err"):
+                name = name.removesuffix(".err") + pattern.suffix
+                if name in seen:
+                    continue
+            if pattern.match(name):
+                seen = {name}
+                yield self._handle(name)
+
+    def _handle(self, name: str) -> Output:
+        pattern, prefix = self._named().pattern, self._flow.prefix
+        failure = prefix + pattern.failure_name(name)
+        return Output(self._flow.store, name, prefix + name, failure, pattern.suffix)
+
+    def _named(self) -> Namer:
+        if self._namer is None:
+            raise DefinitionTypeError(f"task {self.spec.name}() has no outputs; give it on='...'")
+        return self._namer
+
+
+def define(
+    flow: Flow, subject: Subject, options: TaskOptions
+) -> tuple[Callable[..., object], TaskDefinition]:
+    """Check *options* and make the function that stands for *subject*.
+
+    Raises:
+        DefinitionError: an option can't work; the message names the task and the value.
+    """
+    try:
+        policy = policy_for(options)
+        timeout = timeout_for(options, subject)
+        limit = limit_for(options, subject)
+        namer = None if options.on is None else _namer_for(flow, subject, options)
+        if options.on is None:
+            _refuse_without_output(options)
+        output = None if namer is None else _output_for(flow, namer, subject, options)
+    except DefinitionError as error:
+        raise _naming_the_task(subject, error) from None
+    spec = TaskSpec(
+        name=subject.name,
+        policy=policy,
+        limit=limit,
+        reporter=flow.reporter,
+        output=output,
+        timeout=timeout,
+        hidden_arguments=subject.hidden_arguments,
+    )
+    definition = TaskDefinition(flow, spec, namer, is_async=subject.is_async)
+    if subject.is_async:
+        return wrap_async(spec, cast("Callable[..., Awaitable[object]]", subject.function)), definition
+    return wrap_sync(spec, subject.function), definition
+
+
+def _naming_the_task(subject: Subject, error: DefinitionError) -> DefinitionError:
+    return error if subject.name in str(error) else named(subject.name, error)
+
+
+def _refuse_without_output(options: TaskOptions) -> None:
+    for name in ("key", "refresh", "level", "writer"):
+        if getattr(options, name) is not None:
+            raise DefinitionValueError(f"{name}=... is about an output; give the task one with on='...'")
+
+
+def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
+    from asflow.engine.naming import Pattern, compile_namer
+
+    if subject.signature is None:
+        raise DefinitionTypeError(
+            f"the parameters of {subject.qualname} are not known, so `on` can't name them"
+        )
+    on = options.on
+    text = on.replace("\\", "/") if os.sep == "\\" and isinstance(on, str) else on
+    if isinstance(text, os.PathLike):
+        text = os.fspath(text).replace(os.sep, "/")
+    pattern = Pattern.parse(
+        cast("str", text),
+        parameters=list(subject.signature.parameters),
+        task=subject.qualname,
+        keyed=options.key is not None,
+    )
+    namer = compile_namer(pattern, subject.signature, task=subject.qualname, key=options.key)
+    check_suffix(pattern.suffix, options.level, custom=options.writer is not None)
+    if options.suppress not in ((), None):
+        if not pattern.suffix:
+            raise DefinitionValueError(
+                f"suppress=... needs a suffix after the last placeholder of {pattern.text!r}, which `.err` "
+                f"takes the place of; write for example {pattern.text + '.txt'!r}"
+            )
+        hashed = pattern.has_hash and options.key is None
+        flow.failure_names.add(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
+    return namer
+
+
+def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> OutputSpec:
+    from asflow.writers.writing import open_writer
+
+    store, prefix, pattern = flow.store, flow.prefix, namer.pattern
+    locate = namer.output
+    if prefix:
+
+        def locate(*args: object, **kwargs: object) -> str:
+            return prefix + namer.output(*args, **kwargs)
+
+    suffix, level, factory, name = pattern.suffix, options.level, options.writer, subject.name
+
+    def open_on(_name: str, stream: ByteStream) -> Writer[object]:
+        return cast("Writer[object]", open_writer(suffix, stream, level=level, task=name, factory=factory))
+
+    cut = len(suffix)
+
+    def failure_of(location: str) -> str:
+        return location[: len(location) - cut] + ".err"
+
+    return OutputSpec(
+        store=store,
+        locate=locate,
+        failure_of=failure_of,
+        absolute=_absolute if hasattr(store, "path") else _as_is,
+        open_writer=open_on,
+        is_stale=_is_stale_for(store, prefix, namer, options),
+    )
+
+
+def _is_stale_for(
+    store: Store, prefix: str, namer: Namer, options: TaskOptions
+) -> Callable[[str], bool] | None:
+    refresh = refresh_for(options)
+    if refresh is None:
+        return None
+    suffix = namer.pattern.suffix
+
+    def is_old(location: str) -> bool:
+        info = store.info(location)
+        return info is not None and time.time() - info.modified > cast("float", refresh)
+
+    def is_unwanted(location: str) -> bool:
+        name = location[location.rfind(prefix) + len(prefix) :] if prefix else location
+        failure = location[: len(location) - len(suffix)] + ".err"
+        return bool(refresh(Output(store, name, location, failure, suffix)))  # type: ignore[operator]
+
+    return is_unwanted if callable(refresh) else is_old
+
+
+def _absolute(name: str) -> str:
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)
+
+
+def _as_is(name: str) -> str:
+    return name

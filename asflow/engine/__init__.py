@@ -1,0 +1,1 @@
+"""Decides, and never acts: policy, the life of a call, names and identities."""

@@ -1,0 +1,492 @@
+"""One task call's life, as a pure step: `step(policy, state, event) -> (state, action)`.
+
+A driver (asflow.runtime) carries out the action and reports what came of it as the next event. The
+engine asks for nothing: the error and a random draw come in with `Raised`, and the body's value never does.
+
+    phase       event            next action
+    ----------  ---------------  ------------------------------------------------------------------
+    NEW         Started          Look, where the task has an output; else BEGIN
+    LOOKING     Found            Finish(cached)
+                FoundFailure     Finish(suppressed)
+                Missing, Stale   BEGIN
+                Broke            Fail
+    QUEUED      Acquired         Claim, where the task has an output; else Call
+    CLAIMING    Claimed          Call
+                Found            END with Finish(cached)
+                FoundFailure     END with Finish(suppressed)
+                Busy             END with AwaitOwner
+                Broke            END with Fail
+    CALLING     Returned         END with Commit, Finish(completed)
+                Raised           listed in suppress: END with RecordFailure, Finish(suppressed)
+                                 worth a retry, one left: END with Abort, AskDelay or Wait
+                                 listed in skip: END with Abort, Finish(skipped)
+                                 otherwise: END with Abort, Fail
+    RELEASING   Done             the rest of END
+    CLOSING     Done             the rest of END
+                Broke            END with Abort, Fail; after a failing Abort: the END under way
+    ASKING      Delayed          Wait
+                Broke            Fail
+    WAITING     Waited           BEGIN
+    WATCHING    Waited           Look
+    DONE        -                -
+    any other pair               EngineError
+
+    BEGIN is Acquire where the task is limited, else Claim where it has an output, else Call.
+    END is Release where a slot is held, then the claim's Commit | Abort | RecordFailure where a claim is
+    held, then the action that is named last. So the limit bounds bodies, not commits.
+
+What is no `Exception` (cancellation, Ctrl-C, exit) is no event: the driver discards the output, gives
+back the slot and lets it pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, assert_never
+
+from asflow.errors import EngineError
+
+if TYPE_CHECKING:
+    from asflow.engine.policy import TaskPolicy
+    from asflow.events import Outcome
+
+__all__ = [
+    "NEW",
+    "Abort",
+    "Acquire",
+    "Acquired",
+    "Action",
+    "AskDelay",
+    "AwaitOwner",
+    "Broke",
+    "Busy",
+    "Call",
+    "Claim",
+    "Claimed",
+    "Commit",
+    "Delayed",
+    "Done",
+    "Event",
+    "Fail",
+    "Finish",
+    "Found",
+    "FoundFailure",
+    "Look",
+    "Missing",
+    "Phase",
+    "Raised",
+    "RecordFailure",
+    "Release",
+    "Returned",
+    "Stale",
+    "Started",
+    "State",
+    "Wait",
+    "Waited",
+    "step",
+]
+
+# ------------------------------------------------------------------ what happened
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The task was called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The output exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The output exists, but `refresh=` says that it is to be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFailure:
+    """A suppressed failure of an earlier call is on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Neither the output nor a failure exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """A slot of the limit was granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The output is this call's to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else is making the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The body returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The body raised *error*; *draw* is a uniform random number, 0 <= draw < 1, for the backoff."""
+
+    error: Exception
+    draw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """The user's `delay` answered: seconds to wait, or None for the formula."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The wait is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The action was carried out, and there is nothing to tell about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The action could not be carried out: the store (or the user's `delay`) raised *error*."""
+
+    error: Exception
+
+
+Event = (
+    Started
+    | Found
+    | Stale
+    | FoundFailure
+    | Missing
+    | Acquired
+    | Claimed
+    | Busy
+    | Returned
+    | Raised
+    | Delayed
+    | Waited
+    | Done
+    | Broke
+)
+
+# ------------------------------------------------------------------ what to do
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """See whether the output exists. Answer: Found, Stale, FoundFailure, Missing or Broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Wait for a slot of the limit. Answer: Acquired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claim the output, looking again. Answer: Claimed, Found, FoundFailure, Busy or Broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the body, for the *attempt*-th time. Answer: Returned or Raised."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give the slot back. Answer: Done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Publish the output. Answer: Done or Broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Discard the output. Answer: Done or Broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailure:
+    """Discard the output and record *error* in its place. Answer: Done or Broke."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class AskDelay:
+    """Ask the user's `delay` about *error* before retry *retry*; *otherwise* is the formula's answer.
+
+    Answer: Delayed or Broke.
+    """
+
+    error: Exception
+    retry: int
+    otherwise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait *seconds* before retry *retry*, since *error* was raised. Answer: Waited."""
+
+    seconds: float
+    retry: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitOwner:
+    """Wait until whoever is making the output has ended. Answer: Waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Return: the body's value where *outcome* is "completed", else None."""
+
+    outcome: Outcome
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Raise *error*, the very object."""
+
+    error: Exception
+
+
+Closing = Commit | Abort | RecordFailure
+Ending = Finish | Fail | Wait | AskDelay | AwaitOwner
+Action = Look | Acquire | Claim | Call | Release | Closing | Ending
+
+# ------------------------------------------------------------------ where a call stands
+
+
+class Phase(Enum):
+    """What a call is waiting for."""
+
+    NEW = "new"
+    LOOKING = "looking"
+    QUEUED = "queued"
+    CLAIMING = "claiming"
+    CALLING = "calling"
+    RELEASING = "releasing"
+    CLOSING = "closing"
+    ASKING = "asking"
+    WAITING = "waiting"
+    WATCHING = "watching"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where one call stands.
+
+    Attributes:
+        phase: what it waits for.
+        attempt: how often the body was called.
+        closing: what becomes of the claim that is held, once the slot is given back.
+        ending: what comes when slot and claim are given back.
+    """
+
+    phase: Phase
+    attempt: int = 0
+    closing: Closing | None = None
+    ending: Ending | None = None
+
+
+NEW = State(Phase.NEW)
+"""Where every call begins."""
+
+Step = tuple[State, Action]
+
+
+def step(policy: TaskPolicy, state: State, event: Event) -> Step:
+    """Decide what follows on *event*, by the table above.
+
+    Args:
+        policy: what the task was told to do.
+        state: where the call stands; `NEW` at first, then what the last step returned.
+        event: what came of the last action; `Started()` at first.
+
+    Returns:
+        The new state, and what to do now. After `Finish` and `Fail` the call is over.
+
+    Raises:
+        EngineError: *event* is no answer to what the state waits for: a bug in a driver.
+    """
+    match state.phase:
+        case Phase.NEW if isinstance(event, Started):
+            return (State(Phase.LOOKING), Look()) if policy.persistent else _begin(policy, state)
+        case Phase.LOOKING:
+            return _looked(policy, state, event)
+        case Phase.QUEUED if isinstance(event, Acquired):
+            return _claim_or_call(policy, state)
+        case Phase.CLAIMING:
+            return _claimed(policy, state, event)
+        case Phase.CALLING:
+            return _called(policy, state, event)
+        case Phase.RELEASING if isinstance(event, Done):
+            return _close(state)
+        case Phase.CLOSING:
+            return _closed(state, event)
+        case Phase.ASKING:
+            return _asked(state, event)
+        case Phase.WAITING if isinstance(event, Waited):
+            return _begin(policy, state)
+        case Phase.WATCHING if isinstance(event, Waited):
+            return State(Phase.LOOKING, state.attempt), Look()
+        case Phase.NEW | Phase.QUEUED | Phase.RELEASING | Phase.WAITING | Phase.WATCHING | Phase.DONE:
+            raise _illegal(state, event)
+        case _:
+            assert_never(state.phase)
+
+
+def _illegal(state: State, event: Event) -> EngineError:
+    return EngineError(f"asflow's engine can't take {event} in {state}; please report this")
+
+
+def _begin(policy: TaskPolicy, state: State) -> Step:
+    if policy.limited:
+        return State(Phase.QUEUED, state.attempt), Acquire()
+    return _claim_or_call(policy, state)
+
+
+def _claim_or_call(policy: TaskPolicy, state: State) -> Step:
+    if policy.persistent:
+        return State(Phase.CLAIMING, state.attempt), Claim()
+    return _call(state)
+
+
+def _call(state: State) -> Step:
+    attempt = state.attempt + 1
+    return State(Phase.CALLING, attempt), Call(attempt)
+
+
+def _looked(policy: TaskPolicy, state: State, event: Event) -> Step:
+    match event:
+        case Found():
+            return _end(state, Finish("cached"))
+        case FoundFailure():
+            return _end(state, Finish("suppressed"))
+        case Missing() | Stale():
+            return _begin(policy, state)
+        case Broke(error):
+            return _end(state, Fail(error))
+        case _:
+            raise _illegal(state, event)
+
+
+def _claimed(policy: TaskPolicy, state: State, event: Event) -> Step:
+    match event:
+        case Claimed():
+            return _call(state)
+        case Found():
+            return _wind_down(policy, state, None, Finish("cached"))
+        case FoundFailure():
+            return _wind_down(policy, state, None, Finish("suppressed"))
+        case Busy():
+            return _wind_down(policy, state, None, AwaitOwner())
+        case Broke(error):
+            return _wind_down(policy, state, None, Fail(error))
+        case _:
+            raise _illegal(state, event)
+
+
+def _called(policy: TaskPolicy, state: State, event: Event) -> Step:
+    match event:
+        case Returned():
+            return _wind_down(policy, state, Commit(), Finish("completed"))
+        case Raised(error, draw):
+            return _wind_down(policy, state, *_judged(policy, state.attempt, error, draw))
+        case _:
+            raise _illegal(state, event)
+
+
+def _judged(policy: TaskPolicy, attempt: int, error: Exception, draw: float) -> tuple[Closing, Ending]:
+    """Decide what the *attempt*-th call's *error* means: this is the decision table of the docs."""
+    if isinstance(error, policy.suppress):
+        return RecordFailure(error), Finish("suppressed", error)
+    retry = policy.retry
+    if retry is not None and attempt <= retry.total and retry.matches(error):
+        seconds = retry.backoff(attempt, draw)
+        if retry.delay is not None:
+            return Abort(), AskDelay(error, attempt, seconds)
+        return Abort(), Wait(seconds, attempt, error)
+    if isinstance(error, policy.skip):
+        return Abort(), Finish("skipped", error)
+    return Abort(), Fail(error)
+
+
+def _wind_down(policy: TaskPolicy, state: State, closing: Closing | None, ending: Ending) -> Step:
+    if not policy.persistent:
+        closing = None
+    if policy.limited:
+        return State(Phase.RELEASING, state.attempt, closing, ending), Release()
+    return _close(State(state.phase, state.attempt, closing, ending))
+
+
+def _close(state: State) -> Step:
+    if state.closing is not None:
+        return State(Phase.CLOSING, state.attempt, state.closing, state.ending), state.closing
+    return _ended(state)
+
+
+def _closed(state: State, event: Event) -> Step:
+    match event:
+        case Done():
+            return _ended(state)
+        case Broke() if isinstance(state.closing, Abort):
+            # Nothing was published either way, and the reason for the abort says more than its failing.
+            return _ended(state)
+        case Broke(error):
+            return State(Phase.CLOSING, state.attempt, Abort(), Fail(error)), Abort()
+        case _:
+            raise _illegal(state, event)
+
+
+def _asked(state: State, event: Event) -> Step:
+    match state.ending, event:
+        case AskDelay(error, retry, otherwise), Delayed(seconds):
+            return _end(state, Wait(otherwise if seconds is None else seconds, retry, error))
+        case _, Broke(error):
+            return _end(state, Fail(error))
+        case _:
+            raise _illegal(state, event)
+
+
+def _ended(state: State) -> Step:
+    if state.ending is None:
+        raise _illegal(state, Done())
+    return _end(state, state.ending)
+
+
+def _end(state: State, ending: Ending) -> Step:
+    match ending:
+        case Finish() | Fail():
+            return State(Phase.DONE, state.attempt), ending
+        case Wait():
+            return State(Phase.WAITING, state.attempt), ending
+        case AskDelay():
+            return State(Phase.ASKING, state.attempt, None, ending), ending
+        case AwaitOwner():
+            return State(Phase.WATCHING, state.attempt), ending
+        case _:
+            assert_never(ending)

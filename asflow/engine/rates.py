@@ -1,0 +1,86 @@
+"""Rates: how many starts any window of time may see, as pure arithmetic on times.
+
+A rate of n per period is a sliding log: the k-th start comes no earlier than one period after the
+(k-n)-th. So *every* window of that length sees at most n starts, whatever its beginning - unlike a
+token bucket, which lets nearly 2n through around an edge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+__all__ = ["Rate", "StartLog"]
+
+_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0}
+_LONG = {"h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
+_UNITS = _SECONDS | _LONG
+_FORM = re.compile(r"\s*(\d+)\s*(?:/|per)\s*(\d+(?:\.\d+)?)?\s*([a-z]+?)s?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most *count* (>= 1) starts in any *seconds* (> 0) long window."""
+
+    count: int
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: object) -> Rate:
+        """Read `"10/s"`, `"100/min"`, `"5000/hour"`, `"3/10s"` (3 every 10 seconds).
+
+        Raises:
+            DefinitionTypeError: *text* is no string.
+            DefinitionValueError: it is not of that form, or one of its numbers is 0.
+        """
+        if not isinstance(text, str):
+            raise DefinitionTypeError(f"rate takes a string such as '10/s', not {text!r}")
+        form = _FORM.fullmatch(text)
+        unit = _UNITS.get(form[3].lower()) if form else None
+        if form is None or unit is None:
+            raise DefinitionValueError(
+                f"rate takes a count per s, min, hour or day such as '10/s', not {text!r}"
+            )
+        count, seconds = int(form[1]), float(form[2] or 1) * unit
+        if count < 1 or seconds <= 0:
+            raise DefinitionValueError(f"rate takes numbers above 0, not {text!r}")
+        return cls(count, seconds)
+
+
+class StartLog:
+    """When the last starts were, and so when the next may be. Not thread-safe: its owner holds a lock."""
+
+    __slots__ = ("_held_until", "_last", "_rate", "_recent")
+
+    def __init__(self, rate: Rate | None) -> None:
+        """Begin an empty log; without *rate* only `hold` delays anybody."""
+        self._rate = rate
+        self._recent: deque[float] = deque(maxlen=rate.count if rate else 0)
+        self._held_until = float("-inf")
+        self._last = float("-inf")
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can delay a start: no rate is set and nothing was ever held."""
+        return self._rate is None and self._held_until == float("-inf")
+
+    def hold(self, until: float) -> None:
+        """Let nobody start before *until*, a time of the same clock."""
+        self._held_until = max(self._held_until, until)
+
+    def may_start(self, reserved: float, now: float) -> bool:
+        """Tell whether the start reserved for time *reserved* may happen *now*."""
+        return now >= reserved and now >= self._held_until
+
+    def reserve(self, now: float) -> float:
+        """Take the next free start and return its time, >= *now*. Later calls get the same or later times."""
+        start = max(now, self._held_until, self._last)
+        if self._rate is not None:
+            if len(self._recent) == self._rate.count:
+                start = max(start, self._recent[0] + self._rate.seconds)
+            self._recent.append(start)
+        self._last = start
+        return start

@@ -1,0 +1,218 @@
+"""`Flow`: where tasks keep their outputs, whom they tell, and the `@flow` decorator."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
+
+from asflow.decorator import TaskDecorator
+from asflow.definition import FailureNames
+from asflow.errors import DefinitionTypeError
+from asflow.events import TaskFinished
+from asflow.functions import decorate
+from asflow.outputs import path_of
+from asflow.runtime.labels import call_label
+from asflow.runtime.reporting import Reporter
+from asflow.runtime.runs import FlowRun, current
+from asflow.sinks import RichSink
+from asflow.sinks.tee import Tee
+from asflow.stores import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from asflow.events import Event
+    from asflow.functions import Subject
+    from asflow.protocols import ProgressSink, Store
+    from asflow.signatures import Keep
+
+__all__ = ["Flow", "flow"]
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+_local = LocalStore()
+_STORE_METHODS = ("status", "info", "claim", "open", "list", "delete")
+
+
+@final
+class Flow:
+    """Makes flows and tasks that share a folder, a store and a display.
+
+    `asflow.flow` is a ready one. `@flow` marks a pipeline, `@flow.task` its steps.
+
+    Args:
+        base: the folder under which outputs live; a relative one is resolved at each call against the
+            current directory. It is made when something is written.
+        store: where outputs are kept; None is the local disk.
+        sink: who is told what happens; None is the live display (plain lines where there is no terminal).
+        verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
+            do, too; False: no task does. The lines go to stderr.
+
+    Raises:
+        DefinitionTypeError: an argument of the wrong type.
+
+    Threads: a Flow and its tasks may be used from any thread and any event loop.
+    """
+
+    __slots__ = ("_base", "_sink", "_verbose", "failure_names", "prefix", "reporter", "store", "task")
+
+    def __init__(
+        self,
+        base: str | os.PathLike[str] = ".",
+        *,
+        store: Store | None = None,
+        sink: ProgressSink | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        if not isinstance(base, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+            raise DefinitionTypeError(f"base takes a path, not {base!r}")
+        if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+            raise DefinitionTypeError(f"verbose takes True, False or None, not {verbose!r}")
+        missing = [name for name in _STORE_METHODS if store is not None and not hasattr(store, name)]
+        if missing:
+            raise DefinitionTypeError(f"store={store!r} is no Store: it has no method {missing[0]}()")
+        self._base = os.fspath(base)
+        self._sink = sink
+        self._verbose = verbose
+        self.prefix = _prefix(self._base)
+        self.store: Store = _local if store is None else store
+        self.reporter = Reporter(_sink_for(sink, verbose))
+        self.failure_names = FailureNames()
+        self.task: TaskDecorator = TaskDecorator(self)
+
+    def __repr__(self) -> str:
+        """Show the base."""
+        return f"Flow({self._base!r})"
+
+    @overload
+    def __call__(self, func: F, /) -> F:
+        """Turn a function into a flow: what it calls is shown together, under its name.
+
+        The flow has the type of the function. Its events have all reached the sink when a call returns.
+
+        Raises:
+            DefinitionTypeError: *func* is a generator function, or can't be called.
+        """
+        ...
+
+    @overload
+    def __call__(self, /, *, verbose: bool | None = None, progress: bool = True) -> Keep:
+        """Turn a function into a flow.
+
+        Args:
+            verbose: as for `Flow`, for this flow alone; None: as its `Flow` says.
+            progress: False shows no live display for it.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, a generator function.
+        """
+        ...
+
+    def __call__(
+        self, func: object = None, /, *, verbose: bool | None = None, progress: bool = True
+    ) -> object:
+        """Turn a function into a flow; see the overloads."""
+        for name, value in (("verbose", verbose), ("progress", progress)):
+            if value is not None and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DefinitionTypeError(f"@flow: {name} takes True or False, not {value!r}")
+        reporter = self.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
+
+        def make(subject: Subject) -> tuple[Callable[..., object], object]:
+            wrap = _wrap_async if subject.is_async else _wrap_sync
+            return wrap(subject, reporter, progress), self
+
+        def decorated(func: object, /) -> object:
+            return decorate(func, "@flow", make)
+
+        return decorated if func is None else decorated(func)
+
+    @property
+    def run(self) -> FlowRun | None:
+        """The run of the flow that is running here, also inside its tasks; None outside any flow."""
+        run = current.get()
+        return None if run is None else run.flow
+
+    def path(self, path: str | os.PathLike[str], /) -> Path:
+        """Return *path* under this flow's base, as outputs are.
+
+        Raises:
+            NoPathError: the store keeps no files.
+        """
+        return path_of(self.store, self.prefix + os.fspath(path))
+
+
+def _prefix(base: str) -> str:
+    """Return what stands before every output's name."""
+    base = base.replace(os.sep, "/")
+    if base in ("", "."):
+        return ""
+    return base if base.endswith("/") else base + "/"
+
+
+def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
+    if sink is None:
+        return RichSink(verbose=verbose)
+    # A sink of the user's own is all there is, unless log lines are asked for.
+    return Tee(sink, _LogLines()) if verbose else sink
+
+
+class _LogLines:
+    """The log lines of the default display, without the display."""
+
+    def __init__(self) -> None:
+        self._lines = RichSink(verbose=True)
+
+    def emit(self, event: Event, /) -> None:
+        """Show the line of a finished task."""
+        if isinstance(event, TaskFinished):
+            self._lines.emit(event)
+
+
+def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowRun:
+    label = call_label(args, kwargs, skip=subject.hidden_arguments)
+    run = FlowRun(subject.name, label, current.get(), reporter, progress=progress)
+    run.started()
+    return run
+
+
+def _wrap_async(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+    body = cast("Callable[..., Awaitable[object]]", subject.function)
+
+    async def flow(*args: object, **kwargs: object) -> object:
+        run = _began(subject, reporter, progress, args, kwargs)
+        token = current.set(run)
+        try:
+            value = await body(*args, **kwargs)
+        except BaseException as error:
+            run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
+            raise
+        finally:
+            current.reset(token)
+        run.finished("completed", None)
+        return value
+
+    return flow
+
+
+def _wrap_sync(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+    body = subject.function
+
+    def flow(*args: object, **kwargs: object) -> object:
+        run = _began(subject, reporter, progress, args, kwargs)
+        token = current.set(run)
+        try:
+            value = body(*args, **kwargs)
+        except BaseException as error:
+            run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
+            raise
+        finally:
+            current.reset(token)
+        run.finished("completed", None)
+        return value
+
+    return flow
+
+
+flow: Flow = Flow()
+"""The ready instance: outputs under the current directory, the live display."""

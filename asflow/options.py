@@ -1,0 +1,130 @@
+"""From the options of `@flow.task` to the values that the engine and the drivers work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from asflow.engine.policy import Retry, TaskPolicy, checked_exceptions, checked_seconds
+from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
+from asflow.runtime.limits import Limit, limit_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from typing import Never
+
+    from asflow.engine.policy import ExceptionTypes
+    from asflow.functions import Subject
+    from asflow.outputs import Output
+    from asflow.protocols import ByteStream, Writer
+
+__all__ = ["TaskOptions", "limit_for", "named", "policy_for", "refresh_for", "timeout_for"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """What was written between the parentheses of `@flow.task(...)`, unchecked."""
+
+    on: str | os.PathLike[str] | None = None
+    skip: ExceptionTypes = ()
+    suppress: ExceptionTypes = ()
+    retry: int | Retry | None = None
+    retry_exceptions: ExceptionTypes | None = None
+    limit: int | Limit | None = None
+    timeout: float | None = None
+    key: Callable[..., str] | None = None
+    refresh: timedelta | float | Callable[[Output], bool] | None = None
+    level: int | None = None
+    writer: Callable[[ByteStream], Writer[Never]] | None = None
+
+
+def named(task: str, error: DefinitionError) -> DefinitionError:
+    """Say which task an option was refused for."""
+    return type(error)(f"task {task}(): {error}")
+
+
+def policy_for(options: TaskOptions) -> TaskPolicy:
+    """Check the options that say what to do when something happens.
+
+    Raises:
+        DefinitionTypeError: something that is no exception class, or no number.
+        DefinitionValueError: a negative number, or retries asked for in two ways.
+    """
+    skip = checked_exceptions("skip", options.skip)
+    suppress = checked_exceptions("suppress", options.suppress)
+    limited = not (isinstance(options.limit, int) and options.limit == 0)
+    return TaskPolicy(
+        persistent=options.on is not None,
+        limited=limited,
+        skip=skip,
+        suppress=suppress,
+        retry=_retry_for(options),
+    )
+
+
+def _retry_for(options: TaskOptions) -> Retry | None:
+    retry, exceptions = options.retry, options.retry_exceptions
+    if exceptions is not None:
+        checked_exceptions("retry_exceptions", exceptions)
+    if retry is None:
+        if exceptions is not None:
+            raise DefinitionValueError("retry_exceptions=... does nothing without retry=...; give both")
+        return None
+    if not isinstance(retry, Retry):
+        retry = Retry(retry)
+    elif exceptions is not None and retry.exceptions is not None:
+        raise DefinitionValueError(
+            "Retry(exceptions=...) and retry_exceptions=... say the same; give one of them"
+        )
+    return retry if exceptions is None else replace(retry, exceptions=exceptions)
+
+
+def limit_for(options: TaskOptions, subject: Subject) -> Limit:
+    """Return the limit to use: the one that was given, or the task's own.
+
+    Raises:
+        DefinitionTypeError: `limit` is neither a number nor a Limit.
+        DefinitionValueError: it is negative.
+    """
+    if isinstance(options.limit, Limit):
+        return options.limit
+    return limit_of(subject.key, options.limit)
+
+
+def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
+    """Check `timeout`.
+
+    Raises:
+        DefinitionTypeError: it is no number, or the function is a sync one, which nothing can stop.
+        DefinitionValueError: it is not above 0.
+    """
+    if options.timeout is None:
+        return None
+    seconds = checked_seconds("timeout", options.timeout, positive=True)
+    if not subject.is_async:
+        raise DefinitionTypeError(
+            f"timeout={options.timeout!r} needs an `async def`: a running sync function can't be stopped; "
+            f"give the timeout to what it calls"
+        )
+    return seconds
+
+
+def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None:
+    """Return `refresh` as seconds, as a predicate, or None.
+
+    Raises:
+        DefinitionTypeError: it is neither a timedelta, a number of seconds, nor a function.
+        DefinitionValueError: it is negative, or there is no output to make anew.
+    """
+    refresh = options.refresh
+    if refresh is None:
+        return None
+    if options.on is None:
+        raise DefinitionValueError("refresh=... makes outputs anew; give the task one with on='...'")
+    if isinstance(refresh, timedelta):
+        refresh = refresh.total_seconds()
+    if callable(refresh):
+        return refresh
+    return checked_seconds("refresh", refresh)

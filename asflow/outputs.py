@@ -1,0 +1,154 @@
+"""Handles on outputs: what `flow.task.output(task, ...)` and `flow.task.outputs(task)` give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast, final
+
+from asflow.errors import NoPathError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from asflow.protocols import OutputInfo, OutputStatus, Store
+
+__all__ = ["Output", "path_of"]
+
+T = TypeVar("T")
+
+
+@final
+class Output:
+    """One output of a task: where it is, whether it is there, and what it holds.
+
+    A handle is cheap and reads nothing until it is asked; it always tells the present state.
+
+    Threads: may be used from any. A reader sees a whole output or none, also while one is being replaced.
+    """
+
+    __slots__ = ("_failure", "_location", "_name", "_store", "_suffix")
+
+    def __init__(self, store: Store, name: str, location: str, failure: str, suffix: str) -> None:
+        """Point at the output *name*, which *store* knows as *location*; see `flow.task.output`."""
+        self._store = store
+        self._name = name
+        self._location = location
+        self._failure = failure
+        self._suffix = suffix
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"Output({self._name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Equal handles point at the same name in the same store."""
+        if not isinstance(other, Output):
+            return NotImplemented
+        return self._store is other._store and self._location == other._location
+
+    def __hash__(self) -> int:
+        """Hash as `==` compares."""
+        return hash((id(self._store), self._location))
+
+    @property
+    def name(self) -> str:
+        """The output's name, relative to the flow's `base`: what `on=` made of the arguments."""
+        return self._name
+
+    @property
+    def path(self) -> Path:
+        """The file that holds the output, or would.
+
+        Raises:
+            NoPathError: the store keeps no files.
+        """
+        return path_of(self._store, self._location)
+
+    @property
+    def status(self) -> OutputStatus:
+        """`"complete"`, `"suppressed"` (a failure is on record), or `"absent"`.
+
+        Raises:
+            OSError: the place can't be looked at, or something else stands in it.
+        """
+        return self._store.status(self._location, self._failure)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes as stored (compressed); None where the output is absent."""
+        info = self._info()
+        return None if info is None else info.size
+
+    @property
+    def modified(self) -> float | None:
+        """When it was published, in POSIX seconds by the store's clock; None where it is absent."""
+        info = self._info()
+        return None if info is None else info.modified
+
+    def records(self, record_type: type[T], /) -> Iterator[T]:
+        """Read the records, each decoded and validated as a *record_type*.
+
+        JSON Lines and CSV are streamed: memory is constant however large the output is. A JSON document
+        that is a list gives its items, any other one record. Other formats give their lines (`str`, `bytes`).
+
+        Args:
+            record_type: what a record is: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
+                class, `dict[str, int]`, ...
+
+        Returns:
+            An iterator in the order of writing.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: from the iterator: the output is cut, or a record is no *record_type*.
+            TypeError: the format can't be decoded into *record_type*.
+        """
+        from asflow.writers import read_records
+
+        return read_records(self._name, self._store.open(self._location), record_type, suffix=self._suffix)
+
+    def text(self) -> str:
+        """Return all of the output as text, decompressed.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: it is cut, or no UTF-8.
+        """
+        from asflow.writers import read_text
+
+        return read_text(self._name, self._store.open(self._location), suffix=self._suffix)
+
+    def error(self) -> str | None:
+        """Return the recorded failure, a traceback as Python prints it; None where there is none."""
+        try:
+            with self._store.open(self._failure) as file:
+                return file.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+
+    def delete(self) -> bool:
+        """Delete the output and its recorded failure, so that the next call makes it again.
+
+        Returns:
+            Whether there was something to delete.
+        """
+        failure = self._store.delete(self._failure)
+        return self._store.delete(self._location) or failure
+
+    def _info(self) -> OutputInfo | None:
+        return self._store.info(self._location)
+
+
+def path_of(store: Store, location: str) -> Path:
+    """Return the file in which *store* keeps *location*.
+
+    Raises:
+        NoPathError: it keeps no files.
+    """
+    path = getattr(store, "path", None)
+    if path is None:
+        raise NoPathError(
+            f"{type(store).__name__} keeps no files, so {location!r} has no path; "
+            f"use the output's name, text() or records(...)"
+        )
+    return cast("Path", path(location))

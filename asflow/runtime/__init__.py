@@ -1,0 +1,1 @@
+"""Acts: the two drivers, limits, the current run, the clock."""

@@ -1,0 +1,127 @@
+"""The async driver. It carries out what the engine decides; read it beside `drive_sync.py`."""
+
+from __future__ import annotations
+
+from asyncio import timeout as time_limit
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from asflow.engine.lifecycle import (
+    NEW,
+    Abort,
+    Acquire,
+    Acquired,
+    AskDelay,
+    AwaitOwner,
+    Call,
+    Claim,
+    Commit,
+    Done,
+    Fail,
+    Finish,
+    Look,
+    RecordFailure,
+    Release,
+    Returned,
+    Started,
+    Wait,
+    Waited,
+    step,
+)
+from asflow.runtime import clock, owners
+from asflow.runtime.admission import admit
+from asflow.runtime.jobs import Job
+from asflow.runtime.offload import in_thread
+from asflow.runtime.runs import current
+from asflow.runtime.tracebacks import without_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from asflow.engine.lifecycle import Action, Event
+    from asflow.runtime.specs import TaskSpec
+
+__all__ = ["run_async"]
+
+R = TypeVar("R")
+
+
+async def run_async(
+    spec: TaskSpec,
+    body: Callable[..., Awaitable[R]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> R | None:
+    """Live one call of an async task from `Started` to `Finish` or `Fail`."""
+    job = Job(spec, args, kwargs, current.get())
+    value: R | None = None
+    event: Event = Started()
+    state, action = step(spec.policy, NEW, event)
+    try:
+        while not isinstance(action, (Finish, Fail)):
+            if isinstance(action, Call):
+                job.calling(action.attempt)
+                token = current.set(job.run)
+                try:
+                    async with time_limit(spec.timeout):
+                        value = await body(*args, **kwargs)
+                    event = Returned()
+                except Exception as error:  # noqa: BLE001 - the engine decides what it means
+                    event = job.raised(without_ours(error))
+                finally:
+                    current.reset(token)
+                    job.called()
+            else:
+                event = await _act(job, action)
+            state, action = step(spec.policy, state, event)
+    except BaseException as error:
+        job.give_up(error)
+        raise
+    if isinstance(action, Fail):
+        job.finished("failed", action.error)
+        try:
+            raise action.error
+        finally:
+            del (
+                state,
+                action,
+                event,
+                job,
+            )  # the error's traceback holds this frame: don't let the frame hold it
+    job.finished(action.outcome, action.error)
+    return value if action.outcome == "completed" else None
+
+
+async def _act(job: Job, action: Action) -> Event:
+    """Carry out *action*, which neither calls the body nor ends the call."""
+    output = job.spec.output
+    blocking = output is not None and output.store.blocking
+    match action:
+        case Look():
+            return await in_thread(job.look) if blocking else job.look()
+        case Acquire():
+            job.run.lent = await admit(job.spec.limit, job.run.parent)
+            job.run.holding = True
+            return Acquired()
+        case Claim():
+            return await in_thread(job.claim) if blocking else job.claim()
+        case Release():
+            job.release()
+            return Done()
+        case Abort() if not blocking:
+            return job.close(action)
+        case Commit() | RecordFailure() | Abort():
+            return await in_thread(lambda: job.close(action), job.abandon)
+        case AskDelay():
+            return job.ask_delay(action)
+        case Wait(seconds):
+            job.waiting(action)
+            await clock.current.clock.sleep_async(seconds)
+            return Waited()
+        case AwaitOwner():
+            if not await owners.wait(job.owner_key):
+                await clock.current.clock.sleep_async(job.next_poll())
+            return Waited()
+        case Call() | Finish() | Fail():
+            raise AssertionError(action)
+        case _:
+            assert_never(action)

@@ -1,0 +1,218 @@
+"""The wrappers that stand for a decorated function, and the one place where a shortcut is taken.
+
+Two kinds of calls don't go through `step`: a task without options (nothing to decide: only its limit,
+its run and its counts), and an output that exists already (the decision for "started, then found" is taken
+from `step` once, when the task is decorated). Whenever the sink wants to hear of each call, the driver
+takes the call, so that events come from one place.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from asflow.engine.lifecycle import NEW, Finish, Found, Look, Started, step
+from asflow.runtime.admission import admit, admit_blocking, dismiss
+from asflow.runtime.drive_async import run_async
+from asflow.runtime.drive_sync import run_sync
+from asflow.runtime.observing import count
+from asflow.runtime.runs import TaskRun, current
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from asflow.events import Outcome, Tally
+    from asflow.runtime.limits import Lease
+    from asflow.runtime.runs import FlowRun
+    from asflow.runtime.specs import OutputSpec, TaskSpec
+
+__all__ = ["wrap_async", "wrap_sync"]
+
+R = TypeVar("R")
+
+
+def wrap_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the coroutine function that stands for the async *body*."""
+    if _has_no_options(spec):
+        return _bare_async(spec, body)
+    if spec.output is not None and _found_is_cached(spec):
+        return _kept_async(spec, spec.output, body)
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    """Return the function that stands for the sync *body*."""
+    if _has_no_options(spec):
+        return _bare_sync(spec, body)
+    if spec.output is not None and _found_is_cached(spec):
+        return _kept_sync(spec, spec.output, body)
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
+def _has_no_options(spec: TaskSpec) -> bool:
+    """Ask the engine whether a call is just: a slot, the body, the slot back, and what the body gave."""
+    policy = spec.policy
+    return not (policy.persistent or policy.skip or policy.suppress or policy.retry or spec.timeout)
+
+
+def _found_is_cached(spec: TaskSpec) -> bool:
+    """Ask the engine, once, whether an output that is found ends the call at once."""
+    assert spec.output is not None
+    if spec.output.is_stale is not None or spec.output.store.blocking:
+        return False
+    state, action = step(spec.policy, NEW, Started())
+    return isinstance(action, Look) and step(spec.policy, state, Found())[1] == Finish("cached")
+
+
+# ------------------------------------------------------------------ no options
+
+
+def _bare_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    limit, slots = spec.limit, spec.limit.slots
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        parent = current.get()
+        if _is_told(spec, parent):
+            return await run_async(spec, body, args, kwargs)
+        tally = None if parent is None or parent.flow is None else _queued(parent.flow, spec.name)
+        run = None
+        try:
+            lent = None
+            # No call encloses this one and nothing paces it: a slot that is free can be had here.
+            if parent is not None or limit.paced or slots is None or not slots.try_acquire():
+                lent = await admit(limit, parent)
+            run = _Running(spec, args, kwargs, parent, lent, tally)
+            value = await body(*args, **kwargs)
+        except BaseException as error:
+            _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+            raise
+        _ended(tally, run, "completed")
+        return value
+
+    return task
+
+
+def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    limit, slots = spec.limit, spec.limit.slots
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        parent = current.get()
+        if _is_told(spec, parent):
+            return run_sync(spec, body, args, kwargs)
+        tally = None if parent is None or parent.flow is None else _queued(parent.flow, spec.name)
+        run = None
+        try:
+            lent = None
+            if parent is not None or limit.paced or slots is None or not slots.try_acquire():
+                lent = admit_blocking(limit, parent, f"a call of task {spec.name}()")
+            run = _Running(spec, args, kwargs, parent, lent, tally)
+            value = body(*args, **kwargs)
+        except BaseException as error:
+            _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+            raise
+        _ended(tally, run, "completed")
+        return value
+
+    return task
+
+
+class _Running(TaskRun):
+    """A call on the short way: its body runs from here on, until `_ended`."""
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        parent: TaskRun | FlowRun | None,
+        lent: Lease | None,
+        tally: Tally | None,
+    ) -> None:
+        super().__init__(spec, args, kwargs, parent)
+        self.attempt = 1
+        self.lent = lent
+        self.holding = True
+        if tally is not None:
+            self.started = monotonic()
+            tally.active[self.call_id] = self
+        self.token = current.set(self)
+
+
+def _queued(flow: FlowRun, name: str) -> Tally:
+    tally = flow.tally(name)
+    with tally.lock:
+        tally.queued += 1
+    return tally
+
+
+def _ended(tally: Tally | None, run: _Running | None, outcome: Outcome) -> None:
+    if run is not None:
+        current.reset(run.token)
+        if tally is not None:
+            tally.active.pop(run.call_id, None)
+        dismiss(run, run.spec.limit)
+    if tally is not None:
+        count(tally, outcome)
+
+
+# ------------------------------------------------------------------ outputs that exist
+
+
+def _kept_async(
+    spec: TaskSpec, output: OutputSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    async def task(*args: object, **kwargs: object) -> R | None:
+        if _is_cached(spec, output, args, kwargs):
+            return None
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        if _is_cached(spec, output, args, kwargs):
+            return None
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
+def _is_cached(
+    spec: TaskSpec, output: OutputSpec, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> bool:
+    """Whether the output is there and nobody needs to be told but the flow's counts."""
+    parent = current.get()
+    if _is_told(spec, parent):
+        return False
+    name = output.locate(*args, **kwargs)
+    try:
+        if output.store.status(name, output.failure_of(name)) != "complete":
+            return False
+    except OSError:
+        return False  # the driver looks again, and reports it
+    if parent is not None and parent.flow is not None:
+        tally = parent.flow.tally(spec.name)
+        with tally.lock:
+            tally.queued += 1
+            tally.cached += 1
+    return True
+
+
+def _is_told(spec: TaskSpec, parent: TaskRun | FlowRun | None) -> bool:
+    """Whether the sink hears of each such call."""
+    if parent is None or parent.flow is None:
+        return spec.reporter.outside
+    return parent.flow.reporter.inside

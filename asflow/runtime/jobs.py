@@ -1,0 +1,316 @@
+"""What both drivers do alike for one call: they differ in how they wait, and in nothing else."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from asflow.engine.lifecycle import (
+    Abort,
+    AskDelay,
+    Broke,
+    Busy,
+    Claimed,
+    Commit,
+    Delayed,
+    Done,
+    Found,
+    FoundFailure,
+    Missing,
+    Raised,
+    Stale,
+)
+from asflow.errors import OutputClosedError
+from asflow.runtime import clock, observing, owners
+from asflow.runtime.admission import dismiss
+from asflow.runtime.runs import TaskRun, no_output, output_closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from asflow.engine.lifecycle import Closing, Event, RecordFailure, Wait
+    from asflow.events import Outcome
+    from asflow.protocols import Claim, Writer
+    from asflow.runtime.runs import FlowRun
+    from asflow.runtime.specs import OutputSpec, TaskSpec
+
+__all__ = ["Job"]
+
+_FIRST_POLL = 0.005
+_LONGEST_POLL = 0.25
+
+
+class Job:
+    """One call of a task: its run, its slot, its claim, and the steps that a driver takes with them.
+
+    Methods that answer with an event carry out the action of the same name. Those marked *may block*
+    touch the store; the async driver calls them in a thread where that takes long.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_claim",
+        "_failure",
+        "_key",
+        "_name",
+        "_owner",
+        "_polls",
+        "_writer",
+        "run",
+        "spec",
+    )
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        parent: TaskRun | FlowRun | None,
+    ) -> None:
+        self.spec = spec
+        self.run = run = TaskRun(spec, args, kwargs, parent)
+        self._claim: Claim | None = None
+        self._writer: Writer[object] | None = None
+        self._owner: owners.Owner | None = None
+        self._key: owners.Key = (0, "")
+        self._abandoned = False
+        self._polls = 0
+        self._name = self._failure = ""
+        if spec.output is not None:
+            run.put = output_closed
+            run.output = self._name = spec.output.locate(*args, **kwargs)
+            self._failure = spec.output.failure_of(self._name)
+        observing.queued(run)
+
+    # ---------------------------------------------------------------- looking and claiming
+
+    def look(self) -> Event:
+        """See whether the output exists. May block."""
+        output = self._output
+        try:
+            match output.store.status(self._name, self._failure):
+                case "complete":
+                    return Stale() if output.is_stale and output.is_stale(self._name) else Found()
+                case "suppressed":
+                    return FoundFailure()
+                case "absent":
+                    return Missing()
+                case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may lie
+                    _lied(output.store, "status", other)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises is the engine's to judge
+            return Broke(error)
+
+    def claim(self) -> Event:
+        """Claim the output and open a writer on it. May block."""
+        output = self._output
+        self._make_absolute()
+        owner = owners.Owner(self.run, output.store)
+        if not owners.enter(self._key, owner):
+            return Busy()
+        self._owner = owner
+        try:
+            event = self._claimed(output)
+        except Exception as error:  # noqa: BLE001 - as above
+            event = Broke(error)
+        if not isinstance(event, Claimed):
+            self._give_up_claim()
+        return event
+
+    def _make_absolute(self) -> None:
+        """From here on, a change of the current directory moves nothing."""
+        output = self._output
+        absolute = output.absolute(self._name)
+        if absolute != self._name:
+            self._name, self._failure = absolute, output.absolute(self._failure)
+        self._key = (id(output.store), absolute)
+
+    def _claimed(self, output: OutputSpec) -> Event:
+        answer = output.store.claim(self._name, self._failure, replace=output.is_stale is not None)
+        if answer == "busy":
+            return Busy()
+        if answer == "complete":
+            return Found()
+        if answer == "suppressed":
+            return FoundFailure()
+        if isinstance(answer, str):
+            _lied(output.store, "claim", answer)
+        self._claim = answer
+        if output.is_stale is not None:
+            # With `replace` the store does not refuse; somebody may have been quicker all the same.
+            event = self.look()
+            if not isinstance(event, (Missing, Stale)):
+                return event
+        self._writer = output.open_writer(self._name, answer)
+        self._polls = 0
+        return Claimed()
+
+    @property
+    def owner_key(self) -> owners.Key:
+        """The output as the table of this process's owners knows it."""
+        return self._key
+
+    def next_poll(self) -> float:
+        """Seconds until it is worth asking again whether another process has ended: longer each time."""
+        self._polls += 1
+        return min(_LONGEST_POLL, _FIRST_POLL * 1.5 ** min(self._polls, 20))
+
+    # ---------------------------------------------------------------- around the body
+
+    def calling(self, attempt: int) -> None:
+        """The body is about to be called, with a slot and, where it has an output, a claim."""
+        self._abandoned = False
+        writer = self._writer
+        if writer is not None:
+            put = writer.write
+            self.run.put = put if getattr(writer, "concurrent", False) else _Serialised(put)
+        observing.started(self.run, attempt)
+
+    def called(self) -> None:
+        """The body has ended: whoever still writes is refused from now on."""
+        put = self.run.put
+        self.run.put = no_output if self.spec.output is None else output_closed
+        if isinstance(put, _Serialised):
+            put.close()
+        observing.stopped(self.run)
+
+    def raised(self, error: Exception) -> Raised:
+        """Tell what the body raised."""
+        return Raised(error, clock.draw())
+
+    def release(self) -> None:
+        """Give back the slot."""
+        dismiss(self.run, self.spec.limit)
+
+    # ---------------------------------------------------------------- ending
+
+    def close(self, closing: Closing) -> Event:
+        """Publish, discard, or record the failure; the claim is given up. May block."""
+        claim, writer = self._claim, self._writer
+        if claim is None or writer is None:
+            return Broke(OutputClosedError(f"{self.run!r} lost its claim on {self._name!r}"))
+        try:
+            match closing:
+                case Commit():
+                    writer.commit()
+                    if not self._abandoned:
+                        claim.publish()
+                case Abort():
+                    writer.abort()
+                    claim.abort()
+                case _:
+                    writer.abort()
+                    claim.fail(_report(closing))
+        except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(closing, Abort):
+                self._give_up_claim()
+            return Broke(error)
+        if not self._abandoned:
+            self._claim = self._writer = None
+        self._give_up_claim()
+        return Done()
+
+    def abandon(self) -> None:
+        """Cancelled while committing: publish nothing if that is still possible."""
+        self._abandoned = True
+
+    def ask_delay(self, asked: AskDelay) -> Event:
+        """Ask the user's `delay` how long to wait."""
+        retry = self.spec.policy.retry
+        assert retry is not None
+        assert retry.delay is not None
+        try:
+            seconds = retry.delay(asked.error, asked.retry)
+            if seconds is not None and not 0 <= seconds < float("inf"):
+                raise ValueError(
+                    f"delay of task {self.spec.name}() returned {seconds!r}; "
+                    f"it returns seconds, 0 or more, or None for the formula"
+                )
+            return Delayed(seconds)
+        except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
+            error.__context__ = asked.error
+            return Broke(error)
+
+    def waiting(self, wait: Wait) -> None:
+        """A retry is about to wait."""
+        retry = self.spec.policy.retry
+        if retry is not None and retry.hold_limit:
+            self.spec.limit.hold(wait.seconds)
+        observing.retrying(self.run, wait)
+
+    def finished(self, outcome: Outcome, error: BaseException | None) -> None:
+        """The call has ended."""
+        observing.finished(self.run, outcome, error)
+
+    def give_up(self, error: BaseException) -> None:
+        """Leave nothing behind: the call was cancelled, interrupted, or could not go on."""
+        self.called()
+        self.release()
+        output = self.spec.output
+        if self._owner is not None and output is not None and output.store.blocking:
+            from asflow.runtime.offload import submit
+
+            submit(self._give_up_claim)
+        else:
+            self._give_up_claim()
+        self.finished("failed" if isinstance(error, Exception) else "cancelled", error)
+
+    def _give_up_claim(self) -> None:
+        """End what is left of the claim, and let the next one have the output."""
+        claim, writer, owner = self._claim, self._writer, self._owner
+        self._claim = self._writer = self._owner = None
+        try:
+            if writer is not None:
+                _quietly(writer.abort)
+            if claim is not None:
+                _quietly(claim.abort)
+        finally:
+            if owner is not None:
+                owners.leave(self._key, owner)
+
+    @property
+    def _output(self) -> OutputSpec:
+        output = self.spec.output
+        assert output is not None  # the engine only asks where the policy is persistent
+        return output
+
+
+class _Serialised:
+    """Calls a writer from one thread at a time, and no more once closed."""
+
+    __slots__ = ("_closed", "_lock", "_write")
+
+    def __init__(self, write: Callable[[object], object]) -> None:
+        self._write = write
+        # Reentrant: a record's own encoding may write another record.
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def __call__(self, record: object) -> object:
+        with self._lock:
+            return output_closed(record) if self._closed else self._write(record)
+
+    def close(self) -> None:
+        """Wait for the write that is under way, if any, and refuse all later ones."""
+        with self._lock:
+            self._closed = True
+
+
+def _report(closing: RecordFailure) -> bytes:
+    """Return the traceback as Python prints it, from the user's own frames on."""
+    return "".join(traceback.format_exception(closing.error)).encode("utf-8", "backslashreplace")
+
+
+def _quietly(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except Exception:
+        import logging
+
+        logging.getLogger("asflow").warning("discarding an unfinished output failed", exc_info=True)
+
+
+def _lied(store: object, method: str, answer: object) -> NoReturn:
+    raise TypeError(
+        f"{type(store).__name__}.{method}() returned {answer!r}, which the Store protocol doesn't know"
+    )

@@ -1,0 +1,93 @@
+"""Arguments shortened to one line, for log lines, displays and messages.
+
+Only values whose text is known to be cheap are shown; of a data frame or a client only the type is, since
+its own `repr` may be slow, long, or raise.
+"""
+
+from __future__ import annotations
+
+import itertools
+import reprlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["call_label", "short"]
+
+_PLAIN = frozenset({"datetime", "decimal", "uuid", "pathlib", "fractions", "pathlib._local"})
+
+
+class _Shortener(reprlib.Repr):
+    """Shortens as in `[{'word': 'Hello', 'count': 1}, ...]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The first item tells what the rest is like; a tuple is more often a value of several parts.
+        self.maxlist = self.maxset = self.maxfrozenset = self.maxdeque = 1
+        self.maxtuple = 4
+        self.maxdict = 3
+        self.maxlevel = 3
+        self.maxstring = 60
+        self.maxother = 60
+        self.maxlong = 40
+
+    def repr_instance(self, x: object, level: int) -> str:
+        """Show a small standard value as it shows itself, anything else by its type."""
+        kind = type(x)
+        if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex)):
+            return super().repr_instance(x, level)
+        return f"<{kind.__name__}>"
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        """Show the first items in their own order (reprlib sorts them)."""
+        if level <= 0:
+            return "{...}" if x else "{}"
+        items = itertools.islice(x.items(), self.maxdict)
+        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in items]
+        return "{" + ", ".join(parts + ["..."] * (len(x) > self.maxdict)) + "}"
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        """Show the beginning of a byte string."""
+        return repr(x) if len(x) <= 40 else f"{x[:30]!r}..."
+
+    def repr_bool(self, x: bool, level: int) -> str:
+        """Show True or False."""
+        return repr(x)
+
+    def repr_float(self, x: float, level: int) -> str:
+        """Show a float in full."""
+        return repr(x)
+
+    def repr_NoneType(self, x: None, level: int) -> str:  # noqa: N802 - reprlib's naming scheme
+        """Show None."""
+        return "None"
+
+
+_repr = _Shortener().repr
+
+
+def short(value: object) -> str:
+    """Return *value* as one line of some 60 characters at the most; never raises."""
+    try:
+        text = _repr(value)
+    except Exception:  # noqa: BLE001 - a user's __repr__ or __len__ may raise anything
+        return f"<{type(value).__name__}>"
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def call_label(args: tuple[object, ...], kwargs: Mapping[str, object], *, skip: int = 0) -> str:
+    """Return the arguments of a call as one line, as in `'Hello', 3, lang='en'`.
+
+    Args:
+        args: positional arguments.
+        kwargs: keyword arguments.
+        skip: leading arguments to leave out (a method's `self`).
+    """
+    parts = [short(value) for value in args[skip : skip + 4]]
+    if len(args) - skip > 4:
+        parts.append("...")
+    parts += [f"{name}={short(value)}" for name, value in list(kwargs.items())[:4]]
+    if len(kwargs) > 4:
+        parts.append("...")
+    return ", ".join(parts)

@@ -1,0 +1,166 @@
+"""Limits: how many bodies run at once, and how many start in a window of time, in the whole process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from asflow.engine.rates import Rate, StartLog
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.runtime import clock
+from asflow.runtime.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["Lease", "Limit", "limit_of"]
+
+
+class Limit:
+    """Bounds how many bodies run at once, and how many start per time; several tasks may share one.
+
+        api = Limit(4, rate="10/s")
+
+        @flow.task(limit=api)
+        async def users(page: int) -> None: ...
+
+        @flow.task(limit=api)
+        async def orders(page: int) -> None: ...
+
+    Bodies start in the order in which the calls asked. With a rate, every window of that length sees at
+    most that many starts, first calls and retries alike. A call made inside a body that holds a slot of
+    the same limit runs on that slot, one such call at a time.
+
+    Threads: one Limit serves all threads and event loops of the process. It isn't shared with other
+    processes, and a forked child starts with what was held at the fork: make Limits after forking.
+
+    Args:
+        total: bodies at once, >= 1; 0 is no bound (useful with a rate).
+        rate: starts per time, as in `"10/s"`, `"100/min"`, `"5000/hour"`, `"3/10s"`; None is no bound.
+
+    Raises:
+        DefinitionTypeError: *total* is no integer or *rate* no string.
+        DefinitionValueError: *total* is negative or *rate* can't be read.
+    """
+
+    __slots__ = ("_lock", "_starts", "rate", "slots")
+
+    def __init__(self, total: int, *, rate: str | None = None) -> None:
+        if isinstance(total, bool) or not isinstance(total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionTypeError(f"limit takes a number of bodies or a Limit, not {total!r}")
+        if total < 0:
+            raise DefinitionValueError(f"limit takes 0 (no bound) or more, not {total!r}")
+        self.slots: Slots | None = Slots(total, shared=True) if total else None
+        self.rate = None if rate is None else Rate.parse(rate)
+        self._starts = StartLog(self.rate)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Show total and rate."""
+        total = self.slots.total if self.slots else 0
+        return f"Limit({total})" if self.rate is None else f"Limit({total}, rate={self.rate})"
+
+    def hold(self, seconds: float) -> None:
+        """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers."""
+        with self._lock:
+            self._starts.hold(clock.current.clock.now() + seconds)
+
+    @property
+    def paced(self) -> bool:
+        """Whether starts may have to wait although a slot is free."""
+        return not self._starts.idle
+
+    async def pace(self) -> None:
+        """Wait until a body may start by the rate; the caller holds a slot."""
+        while self.paced:
+            start = self._reserve()
+            while (wait := start - clock.current.clock.now()) > 0:
+                await clock.current.clock.sleep_async(wait)
+            if self._may_start(start):
+                return
+
+    def pace_blocking(self) -> None:
+        """Wait on this thread until a body may start by the rate; the caller holds a slot."""
+        while self.paced:
+            start = self._reserve()
+            while (wait := start - clock.current.clock.now()) > 0:
+                clock.current.clock.sleep(wait)
+            if self._may_start(start):
+                return
+
+    def _reserve(self) -> float:
+        with self._lock:
+            return self._starts.reserve(clock.current.clock.now())
+
+    def _may_start(self, start: float) -> bool:
+        """False where somebody held the limit during our wait: then we stand in line once more."""
+        with self._lock:
+            return self._starts.may_start(start, clock.current.clock.now())
+
+
+class Lease:
+    """A held slot, lent to the calls that its holder's body makes: one at a time, in order.
+
+    The slot goes back when its holder and everybody who was lent it have ended.
+
+    Args:
+        slots: what the held slot was taken from.
+        outer: the lease that the held slot was lent from, if it is itself lent.
+    """
+
+    __slots__ = ("_lock", "_users", "outer", "slots", "turns")
+
+    def __init__(self, slots: Slots, outer: Lease | None) -> None:
+        self.slots = slots
+        self.outer = outer
+        self.turns = Slots(1, shared=True)
+        self._users = 1
+        # Reentrant: a garbage collection inside the lock may end another user on this very thread.
+        self._lock = threading.RLock()
+
+    def join(self) -> bool:
+        """Ask to be lent the slot; False where it has gone back already."""
+        with self._lock:
+            if self._users == 0:
+                return False
+            self._users += 1
+            return True
+
+    def end(self) -> None:
+        """End the holder's own use, on the thread that took the slot."""
+        self.slots.detach()
+        self.leave()
+
+    def leave(self) -> None:
+        """End one use; the last one gives the slot back."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        self.slots.put()
+        if self.outer is not None:
+            self.outer.leave()
+
+
+_by_task: dict[Hashable, Limit] = {}
+_by_task_lock = threading.Lock()
+
+
+def limit_of(key: Hashable | None, total: int | None) -> Limit:
+    """Return the limit of the task known as *key*, with *total* slots (None: the CPU count) from now on.
+
+    A module-level function that is decorated anew (a re-run Streamlit script, a notebook cell) keeps the
+    one limit that its earlier decorations have, so that they bound the process together.
+    """
+    limit = Limit(os.cpu_count() or 1 if total is None else total)
+    if key is None:
+        return limit
+    with _by_task_lock:
+        known = _by_task.get(key)
+        if known is None or known.slots is None or limit.slots is None:
+            _by_task[key] = limit
+            return limit
+        if known.slots.total != limit.slots.total:
+            known.slots.resize(limit.slots.total)
+        return known

@@ -1,0 +1,122 @@
+"""What is told of a task's call: counts in its flow's tally, and events where the sink wants them."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
+from asflow.runtime.runs import TaskRun
+
+if TYPE_CHECKING:
+    from asflow.engine.lifecycle import Wait
+    from asflow.events import Outcome, Tally
+
+__all__ = ["count", "finished", "is_told", "queued", "retrying", "started", "stopped"]
+
+
+def is_told(run: TaskRun) -> bool:
+    """Whether the sink hears of this call."""
+    reporter = run.reporter
+    return reporter.outside if run.flow is None else reporter.inside
+
+
+def count(tally: Tally, outcome: Outcome) -> None:
+    """Count one call that ended."""
+    with tally.lock:
+        setattr(tally, outcome, getattr(tally, outcome) + 1)
+
+
+def queued(run: TaskRun) -> None:
+    """The call was made."""
+    flow = run.flow
+    total = None
+    if flow is not None:
+        tally = flow.tally(run.spec.name)
+        total = tally.total
+        with tally.lock:
+            tally.queued += 1
+    if is_told(run):
+        run.queued_at = monotonic()
+        run.reporter.emit(
+            TaskQueued(
+                call_id=run.call_id,
+                flow_id=None if flow is None else flow.flow_id,
+                task=run.spec.name,
+                label=run.label,
+                parent_id=run.parent.call_id if isinstance(run.parent, TaskRun) else None,
+                total=total,
+                at=run.queued_at,
+            )
+        )
+
+
+def started(run: TaskRun, attempt: int) -> None:
+    """The body is about to be called, for the *attempt*-th time."""
+    flow = run.flow
+    run.attempt = attempt
+    run.completed, run.total, run.description = 0, None, None
+    run.started = monotonic()
+    if flow is not None:
+        flow.tally(run.spec.name).active[run.call_id] = run
+    if is_told(run):
+        run.reporter.emit(
+            TaskStarted(
+                call_id=run.call_id,
+                flow_id=None if flow is None else flow.flow_id,
+                task=run.spec.name,
+                label=run.label,
+                attempt=attempt,
+                at=run.started,
+            )
+        )
+
+
+def stopped(run: TaskRun) -> None:
+    """The body has returned or raised."""
+    if run.flow is not None:
+        run.flow.tally(run.spec.name).active.pop(run.call_id, None)
+
+
+def retrying(run: TaskRun, wait: Wait) -> None:
+    """The body raised, and is called again after a wait."""
+    flow = run.flow
+    if flow is not None:
+        tally = flow.tally(run.spec.name)
+        with tally.lock:
+            tally.retries += 1
+    if is_told(run):
+        run.reporter.emit(
+            TaskRetrying(
+                call_id=run.call_id,
+                flow_id=None if flow is None else flow.flow_id,
+                task=run.spec.name,
+                label=run.label,
+                retry=wait.retry,
+                wait_seconds=wait.seconds,
+                error=wait.error,
+                at=monotonic(),
+            )
+        )
+
+
+def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+    """The call has ended."""
+    flow = run.flow
+    if flow is not None:
+        count(flow.tally(run.spec.name), outcome)
+    if is_told(run):
+        now = monotonic()
+        run.reporter.emit(
+            TaskFinished(
+                call_id=run.call_id,
+                flow_id=None if flow is None else flow.flow_id,
+                task=run.spec.name,
+                label=run.label,
+                outcome=outcome,
+                error=error,
+                seconds=now - run.queued_at,
+                output=run.output,
+                at=now,
+            )
+        )

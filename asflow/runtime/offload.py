@@ -1,0 +1,81 @@
+"""Where slow steps go, so that the event loop stays free: a small pool of threads of our own.
+
+Not the loop's default executor: that one belongs to the user's `asyncio.to_thread` calls, which may fill
+it, and a commit that waited behind them could wait for a body that waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["in_thread", "settled", "submit"]
+
+T = TypeVar("T")
+
+# Commits mostly wait for the disk; more threads than this gain nothing (measured on ext4 and one SSD).
+_THREADS = 8
+
+
+class _Pool:
+    """Holds the pool, made when first needed."""
+
+    __slots__ = ("executor",)
+
+    def __init__(self) -> None:
+        self.executor: ThreadPoolExecutor | None = None
+
+    def get(self) -> ThreadPoolExecutor:
+        """Return the pool."""
+        if self.executor is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="asflow")
+        return self.executor
+
+    def forget(self) -> None:
+        """Drop the pool in a forked child, where its threads don't exist."""
+        self.executor = None
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forget)
+
+
+def submit(function: Callable[[], object]) -> None:
+    """Call *function* in the pool and wait for nothing."""
+    _pool.get().submit(function)
+
+
+async def in_thread(function: Callable[[], T], abandon: Callable[[], object] | None = None) -> T:
+    """Call *function* in the pool and return what it returns.
+
+    Cancellation: *function* can't be stopped, so this waits for its end and only then lets the
+    cancellation pass: nothing goes on behind the back of a task that has ended. *abandon*, if given, is
+    called at once, to tell *function* that it may give up early.
+    """
+    future = asyncio.get_running_loop().run_in_executor(_pool.get(), function)
+    return await settled(future, abandon)
+
+
+async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | None = None) -> T:
+    """Return the result of a *future* that can't be cancelled: a cancellation waits for it, and passes."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if abandon is not None:
+            abandon()
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue
+        if not future.cancelled():
+            future.exception()  # looked at, so that nobody is told that it was not
+        raise

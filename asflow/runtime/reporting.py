@@ -1,0 +1,58 @@
+"""How events reach a sink: each exactly once, and a sink that raises breaks nothing but itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from asflow.errors import DefinitionTypeError
+
+if TYPE_CHECKING:
+    from asflow.events import Event
+    from asflow.protocols import ProgressSink
+
+__all__ = ["Reporter", "WantsTasks"]
+
+WantsTasks = Literal["all", "outside", "none"]
+
+
+class Reporter:
+    """Hands events to one sink, and drops a sink that raises.
+
+    Attributes:
+        inside: whether the sink hears of each call inside a flow.
+        outside: whether it hears of each call outside any flow.
+    """
+
+    __slots__ = ("_sink", "inside", "outside")
+
+    def __init__(self, sink: ProgressSink) -> None:
+        if not callable(getattr(sink, "emit", None)):
+            raise DefinitionTypeError(f"sink takes an object with a method emit(event), not {sink!r}")
+        wants = getattr(sink, "wants_tasks", "all")
+        if wants not in ("all", "outside", "none"):
+            raise DefinitionTypeError(f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {wants!r}")
+        self._sink: ProgressSink | None = sink
+        self.inside = wants == "all"
+        self.outside = wants != "none"
+
+    def emit(self, event: Event) -> None:
+        """Tell the sink of *event*, at once and on this thread."""
+        sink = self._sink
+        if sink is None:
+            return
+        try:
+            sink.emit(event)
+        except Exception as error:  # noqa: BLE001 - a display must never fail the work that it shows
+            self._drop(sink, event, error)
+
+    def _drop(self, sink: ProgressSink, event: Event, error: Exception) -> None:
+        import logging
+
+        self._sink = None
+        self.inside = self.outside = False
+        logging.getLogger("asflow").error(
+            "progress sink %s raised on %s and is told nothing more",
+            cast("type[object]", type(sink)).__name__,
+            event.kind,
+            exc_info=error,
+        )

@@ -1,0 +1,73 @@
+"""What one decorated task is: everything that is known of it before it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asflow.engine.policy import TaskPolicy
+    from asflow.protocols import ByteStream, Store, Writer
+    from asflow.runtime.limits import Limit
+    from asflow.runtime.reporting import Reporter
+
+__all__ = ["Locate", "OutputSpec", "TaskSpec"]
+
+
+class Locate(Protocol):
+    """Names a call's output: called with the task's own arguments, it answers with a name."""
+
+    def __call__(self, *args: object, **kwargs: object) -> str:
+        """Return the output's name, `base` included.
+
+        Raises:
+            TypeError: the arguments are not the task's, or one has no stable identity.
+            ValueError: an argument does not fit its format, or the name is too long.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OutputSpec:
+    """Where and how a task with `on` keeps its outputs.
+
+    Attributes:
+        store: who keeps them.
+        locate: names the output of a call.
+        failure_of: names the failure that belongs to an output's name.
+        absolute: makes a name independent of the current directory, before anything is written.
+        open_writer: gives the writer for an output's name on the claim's stream.
+        is_stale: tells whether an existing output is to be made anew; None is never.
+    """
+
+    store: Store
+    locate: Locate
+    failure_of: Callable[[str], str]
+    absolute: Callable[[str], str]
+    open_writer: Callable[[str, ByteStream], Writer[object]]
+    is_stale: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TaskSpec:
+    """One decorated task.
+
+    Attributes:
+        name: as shown, `download`; for a method `Client.download`.
+        policy: what to do when something happens.
+        limit: bounds the bodies that run at once.
+        reporter: whom to tell.
+        output: where its outputs live, or None for a task without `on`.
+        timeout: seconds that one call of the body may take, or None.
+        hidden_arguments: leading arguments that labels leave out (1 for a method's `self`).
+    """
+
+    name: str
+    policy: TaskPolicy
+    limit: Limit
+    reporter: Reporter
+    output: OutputSpec | None = None
+    timeout: float | None = None
+    hidden_arguments: int = 0

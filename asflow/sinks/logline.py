@@ -1,0 +1,187 @@
+"""The words of the sinks: numbers, durations, log lines and summaries, as styled pieces of text.
+
+A piece is `(text, style)`; the style is the name of a rich style, or empty. Plain sinks join the texts.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from asflow.events import FlowOutcome, Tally, TaskFinished
+
+__all__ = [
+    "Counts",
+    "Piece",
+    "clean",
+    "clock",
+    "duration",
+    "flow_summary",
+    "join",
+    "plain",
+    "task_line",
+    "time_of_day",
+    "to_ascii",
+]
+
+Piece: TypeAlias = tuple[str, str]
+"""A text and the name of its style."""
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MESSAGE_LIMIT = 200
+
+# What a terminal without Unicode (an old Windows code page, LANG=C) can show instead.
+_ASCII = str.maketrans({"━": "#", "╸": "#", "╺": "-", "─": "-", "…": "..."})
+
+
+def clean(text: str) -> str:
+    """Return *text* without control characters: a label or message must not move the cursor."""
+    return text if text.isprintable() else _UNSAFE.sub(" ", text)
+
+
+def to_ascii(text: str) -> str:
+    """Return *text* with the display's own characters replaced by ASCII, and others by escapes."""
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def plain(pieces: Iterable[Piece]) -> str:
+    """Return the text of *pieces* without styles."""
+    return "".join(text for text, _ in pieces)
+
+
+def join(groups: Iterable[Piece]) -> list[Piece]:
+    """Return *groups* with `, ` between them."""
+    pieces: list[Piece] = []
+    for group in groups:
+        if pieces:
+            pieces.append((", ", ""))
+        pieces.append(group)
+    return pieces
+
+
+def duration(seconds: float) -> str:
+    """Return *seconds* (>= 0) for a person: `0.3 s`, `41 s`, `3 min 12 s`, `2 h 05 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def clock(seconds: float | None) -> str:
+    """Return a time that is left as `0:02:04`; `-:--:--` for None."""
+    if seconds is None:
+        return "-:--:--"
+    whole = max(0, round(seconds))
+    if whole >= 100 * 3600:
+        return f"{whole // 86400} days"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def time_of_day() -> str:
+    """Return the local time as `[12:49:06]`."""
+    return time.strftime("[%H:%M:%S]")
+
+
+def _error(error: BaseException) -> str:
+    """Return class and first line of the message of *error*, shortened; never raises."""
+    try:
+        message = str(error).strip().partition("\n")[0]
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
+        message = ""
+    if len(message) > _MESSAGE_LIMIT:
+        message = message[: _MESSAGE_LIMIT - 1] + "…"
+    name = type(error).__name__
+    return clean(f"{name}: {message}" if message else name)
+
+
+def task_line(event: TaskFinished) -> list[Piece]:
+    """Return the log line of a finished call, as in `Task extract('Hello') finished in 1.00s`."""
+    call = f"Task {event.task}({clean(event.label)}) "
+    took = f"{event.seconds:.2f}s"
+    match event.outcome:
+        case "completed":
+            return [(f"{call}finished in {took}", "")]
+        case "cached":
+            return [(f"{call}already on disk", "dim")]
+        case "suppressed" if event.error is None:
+            return [(f"{call}suppressed in an earlier run", "dim")]
+        case outcome:
+            style = "red" if outcome == "failed" else "yellow"
+            pieces = [(call, ""), (outcome, style), (f" after {took}", "")]
+            if event.error is not None and outcome != "cancelled":
+                pieces.append((f": {_error(event.error)}", style))
+            return pieces
+
+
+class Counts:
+    """How many calls ended in which way; adds up tallies.
+
+    Attributes:
+        completed, cached, skipped, suppressed, failed, cancelled: calls that ended so.
+        retries: repeated calls of a body.
+    """
+
+    __slots__ = ("cached", "cancelled", "completed", "failed", "retries", "skipped", "suppressed")
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.completed = 0
+        self.cached = 0
+        self.skipped = 0
+        self.suppressed = 0
+        self.failed = 0
+        self.cancelled = 0
+        self.retries = 0
+
+    def add(self, other: Tally | Counts) -> None:
+        """Add the numbers of *other*."""
+        self.completed += other.completed
+        self.cached += other.cached
+        self.skipped += other.skipped
+        self.suppressed += other.suppressed
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        self.retries += other.retries
+
+    def words(self, *, done: bool = True) -> list[Piece]:
+        """Return what is not zero, as in `23 done`, `2 skipped`; without *done*, only what is remarkable."""
+        numbers = [
+            (self.completed if done else 0, "done", "green"),
+            (self.cached, "on disk", "dim"),
+            (self.skipped, "skipped", "yellow"),
+            (self.suppressed, "suppressed", "yellow"),
+            (self.failed, "failed", "red"),
+            (self.cancelled, "cancelled", "yellow"),
+            (self.retries, "retry" if self.retries == 1 else "retries", "yellow"),
+        ]
+        return [(f"{number:,} {word}", style) for number, word, style in numbers if number]
+
+
+def flow_summary(
+    title: str, outcome: FlowOutcome, error: BaseException | None, counts: Counts, seconds: float
+) -> list[Piece]:
+    """Return the line that stays when a flow has ended.
+
+    As in `Flow transcripts() finished: 23 done, 870 on disk, 2 skipped, 1 suppressed in 41 s`.
+    """
+    pieces: list[Piece] = [(f"Flow {title} ", "")]
+    words = counts.words()
+    if outcome == "completed":
+        pieces.append(("finished", "green"))
+    else:
+        pieces.append((outcome, "red" if outcome == "failed" else "yellow"))
+    if outcome == "failed" and error is not None:
+        pieces.append((f" ({_error(error)})", "red"))
+    if words:
+        pieces += [(": ", ""), *join(words)]
+    when = "in" if words or outcome == "completed" else "after"
+    pieces.append((f" {when} {duration(seconds)}", ""))
+    return pieces

@@ -1,0 +1,361 @@
+"""Parquet, through pyarrow: records, or tables of any library that speaks Arrow's C interface."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from asflow.errors import CorruptOutputError, MissingExtraError, OutputClosedError, RecordError
+from asflow.writers.decoding import bad_record, value_converter
+from asflow.writers.delimited import as_mapping
+from asflow.writers.encoding import encode_unknown, is_raw, refuse_type, refuse_value, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from asflow.protocols import ByteStream
+
+__all__ = ["ParquetWriter", "read_parquet"]
+
+T = TypeVar("T")
+
+_GROUP_ROWS = 131072
+_GROUP_BYTES = 16 << 20  # of Arrow data in memory; what a row group holds at most, about
+_BATCH_ROWS = 1024
+_BATCH_BYTES = 1 << 20  # of text and bytes in records that wait to become columns
+_KEPT = (
+    bytes,
+    bytearray,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+)
+
+
+class ParquetWriter:
+    """Writes records (rows) and Arrow tables as row groups, compressed with zstd by Parquet itself.
+
+    A record is a mapping or has named fields, as for CSV. The first table's schema, or what Arrow infers
+    from the first 1,024 records, holds for the whole output: a later column is refused, a missing one
+    is null, a later table with the same columns is cast where that loses nothing. Without any record the
+    output is a file without columns.
+
+    Memory: one row group, about 16 MiB or 131,072 rows.
+
+    Threads: one call at a time, any thread.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_closed",
+        "_failure",
+        "_groups",
+        "_held_bytes",
+        "_held_rows",
+        "_pending",
+        "_rows",
+        "_schema",
+        "_sink",
+        "_task",
+    )
+
+    concurrent = False
+    """False: asflow makes one call at a time."""
+
+    def __init__(self, stream: ByteStream, *, task: str = "") -> None:
+        """Write to *stream*; *task* is the task's name, for messages.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+        """
+        _import("pyarrow")
+        self._sink = _Sink(stream)
+        self._task = task
+        self._rows: list[dict[str, object]] = []
+        self._pending: list[Any] = []  # Arrow tables that wait for a full row group
+        self._bytes = 0  # of text and bytes in the rows
+        self._held_rows = self._held_bytes = 0  # in the pending tables
+        self._schema: Any = None
+        self._groups: Any = None  # the pyarrow.parquet.ParquetWriter, once there is a schema
+        self._closed = False
+        self._failure: Exception | None = None
+
+    def write(self, record: object, /) -> None:
+        """Write one record, or all rows of an object with `__arrow_c_stream__` or `__arrow_c_array__`.
+
+        Raises:
+            RecordTypeError: raw text or bytes, no record, or a value that Arrow has no type for.
+            RecordValueError: a column that the first records lack, or values that don't fit its type;
+                found when up to 1,024 records become columns, so a later `write` or `commit` may raise it.
+            OutputClosedError: the output has ended.
+            OSError: the store can't take the bytes.
+        """
+        self._check_open()
+        if is_raw(record):
+            raise refuse_type(record, "is raw, and Parquet holds records or tables only", self._task)
+        if not isinstance(record, type) and hasattr(record, "__arrow_c_stream__"):
+            self._guarded(record, lambda: self._add_stream(record))
+        elif not isinstance(record, type) and hasattr(record, "__arrow_c_array__"):
+            self._guarded(record, lambda: self._add_array(record))
+        else:
+            self._add_row(record)
+
+    def commit(self) -> None:
+        """Write what is gathered and the file's footer. Raises as `write` does."""
+        self._check_open()
+        self._closed = True
+        self._guarded(None, self._finish)
+
+    def abort(self) -> None:
+        """Let go of what is gathered. What pyarrow would still write goes nowhere."""
+        self._closed = True
+        self._sink.dead = True  # pyarrow writes a footer when its writer is let go of
+        self._rows.clear()
+        self._pending.clear()
+        self._groups = None
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            where = f"task {self._task}: " if self._task else ""
+            raise OutputClosedError(f"{where}the output is closed, its task has ended; nothing was written.")
+
+    def _guarded(self, record: object, act: Callable[[], None]) -> None:
+        # A row group that failed took other records with it: the output can't be committed any more.
+        try:
+            act()
+        except (RecordError, OSError) as error:
+            self._failure = error
+            raise
+        except _import("pyarrow").ArrowException as error:
+            self._failure = refuse_type(record, f"can't be stored as Parquet: {error}", self._task)
+            raise self._failure from error
+
+    def _add_row(self, record: object) -> None:
+        import msgspec
+
+        mapping = as_mapping(record)
+        if mapping is None:
+            reason = "is no row: write a mapping, a dataclass or a table with __arrow_c_stream__"
+            raise refuse_type(record, reason, self._task)
+        try:
+            row: dict[str, object] = msgspec.to_builtins(
+                mapping if isinstance(mapping, dict) else dict(mapping),
+                builtin_types=_KEPT,
+                str_keys=True,
+                enc_hook=encode_unknown,
+            )
+        except (TypeError, ValueError, RecursionError) as error:
+            raise refused(record, error, self._task) from error
+        self._rows.append(row)
+        self._bytes += sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
+        if len(self._rows) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+            self._guarded(record, self._gather_rows)
+
+    def _gather_rows(self) -> None:
+        """Turn the waiting records into a table."""
+        if not self._rows:
+            return
+        rows, self._rows, self._bytes = self._rows, [], 0
+        pyarrow = _import("pyarrow")
+        columns: dict[str, Any] = {}
+        for name in dict.fromkeys(name for row in rows for name in row):
+            try:
+                columns[name] = pyarrow.array([row.get(name) for row in rows])
+            except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
+                reason = f"starts a batch whose column {name!r} has no one type: {error}"
+                raise refuse_value(rows[0], reason, self._task) from error
+        if self._schema is None:
+            columns = {name: _roomy(column) for name, column in columns.items()}
+        self._add_table(pyarrow.table(columns))
+
+    def _add_stream(self, record: Any) -> None:
+        self._gather_rows()
+        pyarrow = _import("pyarrow")
+        with pyarrow.RecordBatchReader.from_stream(record) as reader:
+            self._add_table(reader.schema.empty_table())
+            for batch in reader:
+                self._add_table(pyarrow.Table.from_batches([batch]))
+
+    def _add_array(self, record: Any) -> None:
+        self._gather_rows()
+        pyarrow = _import("pyarrow")
+        self._add_table(pyarrow.Table.from_batches([pyarrow.record_batch(record)]))
+
+    def _add_table(self, table: Any) -> None:
+        pyarrow = _import("pyarrow")
+        plain = pyarrow.schema([field.with_type(_plain_type(field.type)) for field in table.schema])
+        if self._schema is None:
+            self._open(plain.with_metadata(table.schema.metadata))
+        for start in range(0, table.num_rows, _GROUP_ROWS):
+            self._add_part(table.slice(start, _GROUP_ROWS).cast(plain))
+
+    def _add_part(self, table: Any) -> None:
+        if table.schema != self._schema:
+            table = self._fit(table)
+        self._pending.append(table)
+        self._held_rows += table.num_rows
+        self._held_bytes += table.nbytes
+        if self._held_rows >= _GROUP_ROWS or self._held_bytes >= _GROUP_BYTES:
+            self._write_group()
+
+    def _fit(self, table: Any) -> Any:
+        """Give *table* the schema of the output, or refuse it."""
+        pyarrow = _import("pyarrow")
+        if new := [name for name in table.schema.names if name not in self._schema.names]:
+            raise refuse_value(
+                table.schema, f"has a column {new[0]!r} that the first records lack", self._task
+            )
+        columns: list[Any] = []
+        for field in self._schema:
+            if field.name not in table.schema.names:
+                columns.append(pyarrow.nulls(table.num_rows, field.type))
+                continue
+            column = table.column(field.name)
+            try:
+                columns.append(_widened(column, field.type))
+            except (pyarrow.ArrowException, ValueError) as error:
+                reason = (
+                    f"does not fit column {field.name!r}, made {field.type} by the first records: {error}. "
+                    "Write a table with the schema first, or values of one type"
+                )
+                raise refuse_value(column.slice(0, 3).to_pylist(), reason, self._task) from error
+        return pyarrow.Table.from_arrays(columns, schema=self._schema)
+
+    def _open(self, schema: Any) -> None:
+        parquet = _import("pyarrow.parquet")
+        self._schema = schema
+        self._groups = parquet.ParquetWriter(self._sink, schema, compression="zstd")
+
+    def _write_group(self) -> None:
+        if self._pending:
+            table = _import("pyarrow").concat_tables(self._pending)
+            self._pending = []
+            self._held_rows = self._held_bytes = 0
+            if table.num_rows:
+                self._groups.write_table(table, row_group_size=_GROUP_ROWS)
+
+    def _finish(self) -> None:
+        self._gather_rows()
+        if self._schema is None:
+            self._open(_import("pyarrow").schema([]))
+        self._write_group()
+        self._groups.close()
+
+
+def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
+    """Return an iterator over the rows as records. *raw* is closed by the caller.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        CorruptOutputError: from the iterator: no whole Parquet file, or a row that does not fit the type.
+    """
+    _import("pyarrow.parquet")
+    convert = value_converter(record_type, strict=True)
+
+    def rows() -> Iterator[T]:
+        for number, row in enumerate(_plain_rows(name, raw), 1):
+            try:
+                record = convert(row)
+            except (ValueError, TypeError) as error:
+                raise bad_record(name, number, error) from error
+            yield record
+
+    return rows()
+
+
+def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
+    import io
+
+    pyarrow, parquet = _import("pyarrow"), _import("pyarrow.parquet")
+    # The footer is at the end: what can't seek (an object store's stream) is read into memory.
+    source = raw if raw.seekable() else io.BytesIO(raw.read())
+    try:
+        with parquet.ParquetFile(source) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CorruptOutputError(f"output {name!r} is no whole Parquet file: {error}.") from error
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the plain type among those that hold the same values: string for large_string, string_view."""
+    pyarrow = _import("pyarrow")
+    types = pyarrow.types
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return pyarrow.string()
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pyarrow.binary()
+    if types.is_list(kind) or types.is_large_list(kind):
+        field = kind.value_field
+        return pyarrow.list_(field.with_type(_plain_type(field.type)).with_name("element"))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_plain_type(field.type)) for field in kind.fields])
+    return kind
+
+
+def _roomy(column: Any) -> Any:
+    """Give decimals all digits that Arrow has: the next records may need more than the first ones."""
+    pyarrow = _import("pyarrow")
+    if pyarrow.types.is_decimal128(column.type):
+        return column.cast(pyarrow.decimal128(38, column.type.scale))
+    return column
+
+
+def _widened(column: Any, kind: Any) -> Any:
+    """Return *column* as *kind* if that holds all its values.
+
+    `pyarrow.array(values, type=kind)` would do more than that: it cuts 1.5 to 1 and drops new keys.
+
+    Raises:
+        ValueError, ArrowException: it does not.
+    """
+    if column.type == kind:
+        return column
+    pyarrow = _import("pyarrow")
+    both = [pyarrow.schema([("it", kind)]), pyarrow.schema([("it", column.type)])]
+    widest = pyarrow.unify_schemas(both, promote_options="permissive").field("it").type
+    if widest != kind:
+        raise ValueError(f"it would have to become {widest}")
+    return column.cast(kind)
+
+
+def _import(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'") from error
+
+
+class _Sink:
+    """The file that pyarrow writes to."""
+
+    closed = False
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._position = 0
+        self.dead = False
+
+    def write(self, data: bytes) -> int:
+        if not self.dead:
+            self._stream.write(data)
+        self._position += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._position
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,40 @@
+"""What holds for every test: a skip can be made a failure, and hypothesis measures no time."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+# A shared machine stalls now and then; slowness is measured by benchmarks, not by tests.
+settings.register_profile("asflow", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("asflow")
+
+
+def _forbidden_skips(config: pytest.Config) -> list[object]:
+    """Skipped tests and modules, where ASFLOW_NO_SKIP forbids them (in CI everything is installed)."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("ASFLOW_NO_SKIP"):
+        return []
+    return list(reporter.stats.get("skipped", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} and _forbidden_skips(
+        session.config
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    if skipped := _forbidden_skips(terminalreporter.config):
+        terminalreporter.section("failed: ASFLOW_NO_SKIP is set", red=True)
+        for report in skipped:
+            reason = getattr(report, "longrepr", None)
+            terminalreporter.write_line(f"skipped: {getattr(report, 'nodeid', report)}: {reason}")

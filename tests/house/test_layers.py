@@ -1,0 +1,220 @@
+"""The import graph of the package: who may know whom, and what the engine may never reach."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "asflow"
+
+LEAVES = {"errors", "events", "_version"}
+BASE = {"errors", "events", "protocols"}
+ADAPTERS = {"writers", "stores", "sinks"}
+ACTING = BASE | ADAPTERS | {"engine", "runtime"}
+# What flows.py is made of. These may know each other, but none knows flows.py.
+PARTS = {
+    *("decorator", "definition", "functions", "mapping", "options", "outcomes", "outputs", "progressing"),
+    "signatures",
+}
+
+# Room -> the rooms that it may import. A room is a folder or a module right under asflow/.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "events": set(),
+    "_version": set(),
+    "protocols": {"errors", "events"},
+    "engine": {"errors", "events"},
+    "writers": BASE,
+    "stores": BASE,
+    "sinks": BASE,
+    "runtime": BASE | {"engine"},
+    **dict.fromkeys(sorted(PARTS), ACTING | PARTS),
+    "flows": ACTING | PARTS,
+    "dag": ACTING | PARTS | {"flows"},
+    "dataflow": ACTING | PARTS | {"flows", "dag"},
+    "testing": ACTING | PARTS | {"flows", "dag", "dataflow"},
+    "cli": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow", "testing"},
+    "__init__": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow"},
+}
+
+# Whatever acts: it does I/O, keeps time, runs threads or loops, draws random numbers or shows something.
+NEVER_IN_ENGINE = {
+    *("asyncio", "concurrent", "contextvars", "io", "logging", "multiprocessing", "os", "pathlib", "random"),
+    *("secrets", "select", "shutil", "signal", "socket", "subprocess", "tempfile", "threading", "time"),
+    *("msgspec", "rich", "tqdm", "zstandard"),
+}
+
+# What `import asflow` leaves to its first use, and what it must never need.
+LOADED_LATE = {
+    *("csv", "gzip", "json", "tempfile", "sqlite3", "multiprocessing"),
+    *("rich", "zstandard", "msgspec"),
+    *("attr", "attrs", "distributed", "duckdb", "httpx", "joblib", "numpy", "obstore", "pandas", "polars"),
+    *("pyarrow", "pydantic", "requests", "streamlit", "tqdm"),
+}
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> str:
+    """`asflow.engine.naming` -> `engine`; the package itself is the room `__init__`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def absolute(node: ast.ImportFrom, path: Path) -> str:
+    """The module that *node* imports from, relative dots resolved."""
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(ROOT).parent.parts
+    base = package[: len(package) - (node.level - 1)]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+def nodes(tree: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
+    """Walk *tree*; without *for_types*, leave out what stands under `if TYPE_CHECKING:`."""
+    yield tree
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING" and not for_types:
+        children: list[ast.AST] = [*tree.orelse]
+    else:
+        children = list(ast.iter_child_nodes(tree))
+    for child in children:
+        yield from nodes(child, for_types=for_types)
+
+
+@cache
+def imports(path: Path, *, for_types: bool = True) -> frozenset[str]:
+    """Every module that *path* imports, at any depth of its code."""
+    found: set[str] = set()
+    for node in nodes(ast.parse(path.read_text("utf-8")), for_types=for_types):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = absolute(node, path)
+            # `from asflow import events` imports a module, `from asflow.events import Event` a name.
+            members = {f"{base}.{alias.name}" for alias in node.names}
+            modules = members & modules_of_package()
+            found.update(modules or {base})
+            if modules and modules != members:
+                found.add(base)
+    return frozenset(found)
+
+
+@cache
+def modules_of_package() -> frozenset[str]:
+    return frozenset(module_name(path) for path in sources())
+
+
+def own(names: frozenset[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] == "asflow"}
+
+
+def reachable(start: Path) -> dict[str, list[str]]:
+    """Module of asflow that *start* reaches at run time -> the chain of imports that leads there."""
+    paths = {module_name(path): path for path in sources()}
+    chains = {module_name(start): [module_name(start)]}
+    waiting = [module_name(start)]
+    while waiting:
+        module = waiting.pop()
+        for target in sorted(own(imports(paths[module], for_types=False)) & paths.keys() - chains.keys()):
+            chains[target] = [*chains[module], target]
+            waiting.append(target)
+    return chains
+
+
+def test_every_room_has_its_place_in_the_list() -> None:
+    rooms = {room(module_name(path)) for path in sources()}
+    assert rooms <= MAY_IMPORT.keys()
+
+
+def test_the_list_has_no_way_back() -> None:
+    """A room's imports all stand above it, so no two rooms can import each other."""
+    seen: set[str] = set()
+    for name, above in MAY_IMPORT.items():
+        assert above <= seen | (PARTS if name in PARTS else set()), name
+        seen.add(name)
+
+
+def test_no_module_reaches_itself() -> None:
+    """No cycles of imports at run time, within a room either. A package may import its own modules."""
+    paths = {module_name(path): path for path in sources()}
+    for path in sources():
+        start = module_name(path)
+        for module, chain in reachable(path).items():
+            back = start in imports(paths[module], for_types=False) and module != start
+            packaged = path.name == "__init__.py"
+            assert not back or packaged, " -> ".join([*chain, start])
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_name)
+def test_imports_point_up(path: Path) -> None:
+    here = room(module_name(path))
+    allowed = MAY_IMPORT[here] | {here}
+    wrong = {target for target in own(imports(path)) if room(target) not in allowed}
+    assert not wrong, (
+        f"{module_name(path)} may import {sorted(MAY_IMPORT[here])} of asflow, not {sorted(wrong)}"
+    )
+
+
+def test_engine_writers_stores_and_sinks_do_not_know_each_other() -> None:
+    apart = ADAPTERS | {"engine"}
+    for path in sources():
+        here = room(module_name(path))
+        if here in apart:
+            assert not {room(target) for target in own(imports(path))} & (apart - {here}), path
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=module_name)
+def test_nothing_that_acts_is_reachable_from_the_engine(path: Path) -> None:
+    paths = {module_name(source): source for source in sources()}
+    for module, chain in reachable(path).items():
+        names = imports(paths[module], for_types=module == module_name(path))
+        acting = {name for name in names if name.split(".")[0] in NEVER_IN_ENGINE}
+        assert not acting, f"{' -> '.join(chain)} imports {sorted(acting)}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=module_name)
+def test_the_engine_opens_awaits_and_prints_nothing(path: Path) -> None:
+    """Built-ins act too: no `open`, `print` or `input`, no `async def`, no import by string."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), path
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "print", "input", "__import__"}, path
+
+
+def test_no_module_takes_the_names_that_users_import() -> None:
+    names = {part for path in sources() for part in module_name(path).split(".")}
+    assert not names & {"flow", "task"}
+
+
+def test_the_package_itself_only_names_things() -> None:
+    """`asflow/__init__.py` holds imports, `__all__` and a docstring, and no code of its own."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    for node in tree.body:
+        assert isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.Expr), (
+            ast.dump(node)
+        )
+
+
+def test_import_asflow_loads_nothing_heavy() -> None:
+    code = "import sys, asflow; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    run = [sys.executable, "-W", "error", "-c", code]
+    loaded = set(subprocess.run(run, check=True, capture_output=True, text=True).stdout.split())
+    assert "asflow" in loaded
+    assert not loaded & LOADED_LATE

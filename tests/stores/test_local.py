@@ -1,0 +1,680 @@
+"""The local store: what may stand in the way, whose file it is, and what a dead writer leaves."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import socket
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from asflow.errors import (
+    ClaimLostError,
+    DefinitionTypeError,
+    DefinitionValueError,
+    OutputClosedError,
+    OutputNameError,
+    OutputPlaceError,
+)
+from asflow.stores import LocalStore
+from asflow.stores.claims import LocalClaim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asflow.stores.claims import Durability
+
+
+class Place:
+    """One output's place in a folder of its own."""
+
+    def __init__(self, folder: Path, suffix: str = ".txt") -> None:
+        self.folder = folder
+        self.path = folder / f"x{suffix}"
+        self.part = folder / f"x{suffix}.part"
+        self.failure = folder / "x.err"
+        self.names = (str(self.path), str(self.failure))
+
+    def claim(self, store: LocalStore | None = None, *, replace: bool = False) -> LocalClaim:
+        claim = (store or LocalStore()).claim(*self.names, replace=replace)
+        assert isinstance(claim, LocalClaim), claim
+        return claim
+
+    def make(self, data: bytes = b"whole", *, replace: bool = False) -> None:
+        claim = self.claim(replace=replace)
+        claim.write(data)
+        claim.publish()
+
+    def left(self) -> list[str]:
+        return sorted(os.listdir(self.folder))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def zst(tmp_path: Path) -> Place:
+    return Place(tmp_path, ".jsonl.zst")
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+# Options
+
+
+@pytest.mark.parametrize("value", ["", "fsync", "DATA", "x" * 1000])
+def test_a_bad_durability_is_refused(value: str) -> None:
+    """The message tells what is possible, and stays short."""
+    with pytest.raises(DefinitionValueError, match="'data', 'full' or 'atomic'") as caught:
+        LocalStore(durability=value)  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", [None, 1, b"data", ["data"]])
+def test_a_durability_of_another_type_is_refused(value: object) -> None:
+    """So is anything that is no string."""
+    with pytest.raises(DefinitionTypeError, match=type(value).__name__):
+        LocalStore(durability=value)  # type: ignore[arg-type]
+
+
+def test_repr_and_path() -> None:
+    """What a user sees of a store."""
+    store = LocalStore(durability="full")
+    assert repr(store) == "LocalStore(durability='full')"
+    assert store.durability == "full"
+    assert not store.blocking
+    assert store.path("data/x.txt") == Path("data/x.txt")
+
+
+# What stands in the place
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    # A socket's address is short: bind relative to its folder.
+    here = os.getcwd()
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere")
+
+
+def _circle(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+THINGS = pytest.mark.parametrize(
+    ("put", "kind", "code"),
+    [
+        (Path.mkdir, "a folder", errno.EISDIR),
+        (_fifo, "a FIFO", errno.EEXIST),
+        (_socket, "a socket", errno.EEXIST),
+        (_device, "a device", errno.EEXIST),
+        (_dangling, "leads nowhere", errno.ENOENT),
+        (_circle, "leads nowhere", errno.ELOOP),
+    ],
+)
+
+
+@THINGS
+@pytest.mark.parametrize("replace", [False, True])
+def test_something_else_in_the_outputs_place(
+    place: Place, put: Callable[[Path], None], kind: str, code: int, replace: bool
+) -> None:
+    """It is told by name and errno, left alone, and nothing else is left."""
+    put(place.path)
+    store = LocalStore()
+    for act in (
+        lambda: store.status(*place.names),
+        lambda: store.info(place.names[0]),
+        lambda: store.claim(*place.names, replace=replace),
+    ):
+        with pytest.raises(OutputPlaceError, match=kind) as caught:
+            act()
+        assert caught.value.errno == code
+        assert caught.value.filename == str(place.path)
+        assert "move it" in str(caught.value)
+    assert place.left() == [place.path.name]
+    assert list(store.list(f"{place.folder}/")) == []
+
+
+@THINGS
+def test_something_else_in_the_failures_place(
+    place: Place, put: Callable[[Path], None], kind: str, code: int
+) -> None:
+    """The same holds for the recorded failure."""
+    put(place.failure)
+    with pytest.raises(OutputPlaceError, match=kind) as caught:
+        LocalStore().claim(*place.names)
+    assert (caught.value.errno, caught.value.filename) == (code, str(place.failure))
+    assert place.left() == [place.failure.name]
+
+
+@THINGS
+def test_something_else_in_the_place_of_the_work(
+    place: Place, put: Callable[[Path], None], kind: str, code: int
+) -> None:
+    """The same holds for `NAME.part`; a link there is never followed."""
+    put(place.part)
+    before = open_descriptors()
+    with pytest.raises(OutputPlaceError, match=kind) as caught:
+        LocalStore().claim(*place.names)
+    assert (caught.value.errno, caught.value.filename) == (code, str(place.part))
+    assert place.left() == [place.part.name]
+    assert open_descriptors() == before
+
+
+def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tmp_path: Path) -> None:
+    """`NAME.part` as a link to someone's file is an error, and that file stays as it was."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    place.part.symlink_to(victim)
+    with pytest.raises(OutputPlaceError):
+        LocalStore().claim(*place.names)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, _fifo, _dangling])
+@pytest.mark.parametrize("replace", [False, True])
+def test_something_else_comes_into_the_place_during_the_task(
+    place: Place, put: Callable[[Path], None], replace: bool
+) -> None:
+    """Publishing tells it, and abort cleans up. (With replace a FIFO or a link is replaced like a file.)"""
+    claim = place.claim(replace=replace)
+    claim.write(b"x")
+    put(place.path)
+    if replace and put is not Path.mkdir:
+        claim.publish()
+        assert place.path.read_bytes() == b"x"
+        assert place.left() == [place.path.name]
+        return
+    with pytest.raises(OutputPlaceError):
+        claim.publish()
+    claim.abort()
+    claim.abort()
+    assert place.left() == [place.path.name]
+
+
+@pytest.mark.parametrize("method", ["status", "claim"])
+def test_a_file_in_a_folders_place(tmp_path: Path, method: str) -> None:
+    """The error names the file that is in the way, wherever in the path it is."""
+    blocker = tmp_path / "base"
+    blocker.write_text("a file")
+    deep = blocker / "a" / "b.txt"
+    with pytest.raises(NotADirectoryError, match="no folder") as caught:
+        getattr(LocalStore(), method)(str(deep), str(deep.with_suffix(".err")))
+    assert caught.value.errno == errno.ENOTDIR
+    assert caught.value.filename == str(blocker)
+    assert not list(LocalStore().list(f"{deep}"))
+
+
+def test_a_dangling_link_in_a_folders_place(tmp_path: Path) -> None:
+    """A folder that is a link to nowhere is told as such."""
+    (tmp_path / "base").symlink_to(tmp_path / "nowhere")
+    name = str(tmp_path / "base" / "x.txt")
+    assert LocalStore().status(name, name + ".err") == "absent"
+    with pytest.raises(OutputPlaceError, match="leads nowhere") as caught:
+        LocalStore().claim(name, name + ".err")
+    assert caught.value.filename == str(tmp_path / "base")
+
+
+@THINGS
+def test_reading_never_waits(place: Place, put: Callable[[Path], None], kind: str, code: int) -> None:
+    """`open` of something that is no file is an error at once: a FIFO would wait for a writer."""
+    put(place.path)
+    before = open_descriptors()
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the class differs, the errno is what counts
+        LocalStore().open(str(place.path))
+    assert caught.value.errno == code
+    assert open_descriptors() == before
+
+
+def test_a_link_to_a_file_is_an_output(place: Place, tmp_path: Path) -> None:
+    """Data may be moved elsewhere and linked; replacing replaces the link, deleting deletes it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"linked")
+    place.path.symlink_to(elsewhere)
+    store = LocalStore()
+    assert store.status(*place.names) == "complete"
+    assert store.claim(*place.names) == "complete"
+    with store.open(place.names[0]) as file:
+        assert file.read() == b"linked"
+    place.make(b"new", replace=True)
+    assert not place.path.is_symlink()
+    assert elsewhere.read_bytes() == b"linked"
+
+
+# What is no whole file
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.zst", ".csv.gz", ".parquet"])
+def test_an_empty_compressed_file_is_not_done(tmp_path: Path, suffix: str) -> None:
+    """It counts as absent everywhere, and is replaced by the next run."""
+    place = Place(tmp_path, suffix)
+    place.path.touch()
+    store = LocalStore()
+    assert store.status(*place.names) == "absent"
+    assert store.info(place.names[0]) is None
+    assert list(store.list(f"{tmp_path}/")) == []
+    with pytest.raises(FileNotFoundError, match="empty"):
+        store.open(place.names[0])
+    place.make(b"frame")
+    assert place.path.read_bytes() == b"frame"
+    assert place.left() == [place.path.name]
+
+
+def test_an_empty_compressed_file_gives_way_to_a_recorded_failure(zst: Place) -> None:
+    """Where both are, the failure is what is known."""
+    zst.path.touch()
+    zst.failure.write_text("report")
+    assert LocalStore().status(*zst.names) == "suppressed"
+
+
+def test_an_empty_plain_file_is_done(place: Place) -> None:
+    """An output without a record is a result."""
+    place.claim().publish()
+    assert LocalStore().status(*place.names) == "complete"
+    assert place.path.stat().st_size == 0
+
+
+# Who publishes
+
+
+def test_whoever_was_first_stays(place: Place) -> None:
+    """A file that came into the place by other means is not overwritten; ours is discarded quietly."""
+    claim = place.claim()
+    claim.write(b"ours")
+    place.path.write_bytes(b"theirs")
+    claim.publish()
+    assert place.path.read_bytes() == b"theirs"
+    assert place.left() == [place.path.name]
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("replace", [False, True])
+def test_an_unlinked_work_is_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch, links: bool, replace: bool
+) -> None:
+    """If a stranger removes `NAME.part`, nothing is published, and abort is quiet."""
+    if not links:
+        monkeypatch.setattr(os, "link", _refuse_links)
+    claim = place.claim(replace=replace)
+    claim.write(b"x")
+    place.part.unlink()
+    with pytest.raises(ClaimLostError, match=r"x\.txt\.part"):
+        claim.publish()
+    with pytest.raises(OutputClosedError, match="new one"):
+        claim.publish()
+    claim.abort()
+    assert place.left() == []
+
+
+def _refuse_links(*args: object, **kwargs: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("end", ["publish", "fail", "abort"])
+def test_a_stolen_place_stays_the_new_owners(
+    place: Place, monkeypatch: pytest.MonkeyPatch, links: bool, replace: bool, end: str
+) -> None:
+    """A removes nothing of B's and never publishes B's unfinished bytes, whichever way A ends."""
+    if not links:
+        monkeypatch.setattr(os, "link", _refuse_links)
+    first = place.claim(replace=replace)
+    first.write(b"first")
+    place.part.unlink()
+    second = place.claim(replace=replace)
+    second.write(b"sec")
+    if end == "abort":
+        first.abort()
+    else:
+        with pytest.raises(ClaimLostError):
+            first.publish() if end == "publish" else first.fail(b"report")
+        first.abort()
+    assert place.left() == [place.part.name]
+    second.write(b"ond")
+    second.publish()
+    assert place.path.read_bytes() == b"second"
+    assert place.left() == [place.path.name]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_the_folder_vanishes(tmp_path: Path, replace: bool) -> None:
+    """Removing the whole folder during a task loses the claim; every end copes."""
+    place = Place(tmp_path / "gone")
+    claim = place.claim(replace=replace)
+    place.part.unlink()
+    place.folder.rmdir()
+    claim.write(b"x")
+    with pytest.raises(ClaimLostError):
+        claim.publish()
+    claim.abort()
+    claim.abort()
+    other = place.claim()
+    place.part.unlink()
+    place.folder.rmdir()
+    other.abort()
+    assert not place.folder.exists()
+
+
+def test_a_folder_that_is_moved_away_takes_no_output_along(tmp_path: Path) -> None:
+    """If the folder is renamed and a new one stands there, nothing is published into either."""
+    place = Place(tmp_path / "data")
+    claim = place.claim()
+    claim.write(b"x")
+    place.folder.rename(tmp_path / "old")
+    with pytest.raises(ClaimLostError):
+        claim.publish()
+    claim.abort()
+    assert [path.name for path in tmp_path.rglob("*")] == ["old", "x.txt.part"]
+
+
+@pytest.mark.parametrize("durability", ["data", "full", "atomic"])
+def test_publishing_over_a_failure(place: Place, durability: Durability) -> None:
+    """With replace the new output takes the old failure away."""
+    store = LocalStore(durability=durability)
+    claim = place.claim(store)
+    claim.fail(b"Traceback")
+    assert place.left() == ["x.err"]
+    assert place.failure.read_bytes() == b"Traceback"
+    again = place.claim(store, replace=True)
+    again.write(b"whole")
+    again.publish()
+    assert place.left() == ["x.txt"]
+
+
+def test_a_failure_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    """The failure's folder is made when it is needed, and only then."""
+    name, failure = str(tmp_path / "a" / "x.txt"), str(tmp_path / "b" / "c" / "x.err")
+    store = LocalStore(durability="full")
+    claim = store.claim(name, failure)
+    assert isinstance(claim, LocalClaim)
+    assert not (tmp_path / "b").exists()
+    claim.fail(b"report")
+    assert store.status(name, failure) == "suppressed"
+
+
+def test_a_write_that_failed_spoils_the_output(place: Place) -> None:
+    """What is cut is never published, even by a caller that swallows the error."""
+    claim = place.claim()
+    claim.write(b"first")
+    with pytest.raises(TypeError):
+        claim.write("text")  # type: ignore[arg-type]
+    os.close(claim._descriptor)  # as if the disk had failed: the next write answers EBADF
+    with pytest.raises(OSError, match=r"x\.txt") as caught:
+        claim.write(b"second")
+    assert caught.value.errno == errno.EBADF
+    with pytest.raises(OSError, match="cut") as again:
+        claim.publish()
+    assert again.value.errno == errno.EBADF
+    claim.abort()
+    assert place.left() == []
+
+
+def test_a_refused_type_spoils_nothing(place: Place) -> None:
+    """A TypeError comes before anything is written."""
+    claim = place.claim()
+    claim.write(b"a")
+    with pytest.raises(TypeError):
+        claim.write(None)  # type: ignore[arg-type]
+    claim.write(memoryview(b"bc").cast("H"))
+    claim.publish()
+    assert place.path.read_bytes() == b"abc"
+
+
+# What dead writers leave
+
+
+def test_a_dead_writers_bytes_are_discarded(place: Place) -> None:
+    """A `.part` that nobody locks is taken over, empty."""
+    place.part.write_bytes(b"half of something longer")
+    assert LocalStore().status(*place.names) == "absent"
+    place.make(b"new")
+    assert place.path.read_bytes() == b"new"
+    assert place.left() == ["x.txt"]
+
+
+@pytest.mark.parametrize("which", ["path", "failure"])
+def test_a_second_name_is_swept(place: Place, which: str) -> None:
+    """A writer killed between link and unlink leaves `.part` as a second name: looking removes it."""
+    target: Path = getattr(place, which)
+    target.write_bytes(b"whole")
+    os.link(target, place.part)
+    LocalStore().status(*place.names)
+    assert place.left() == [target.name]
+    assert target.read_bytes() == b"whole"
+
+
+def test_a_second_name_is_never_written_to(place: Place) -> None:
+    """Replacing an output whose `.part` is the same file must not empty that output."""
+    place.path.write_bytes(b"whole")
+    os.link(place.path, place.part)
+    os.link(place.path, place.folder / "x.txt.part.part")
+    claim = place.claim(replace=True)
+    claim.write(b"new")
+    assert place.path.read_bytes() == b"whole"
+    assert place.left() == ["x.txt", "x.txt.part"]
+    claim.abort()
+    assert place.left() == ["x.txt"]
+    assert place.path.read_bytes() == b"whole"
+
+
+def test_a_leftover_of_replacing_is_no_obstacle(place: Place) -> None:
+    """A `.part.part` on its own is overwritten by the next replacement."""
+    place.path.write_bytes(b"old")
+    (place.folder / "x.txt.part.part").write_bytes(b"from a writer that was killed")
+    place.make(b"new", replace=True)
+    assert place.path.read_bytes() == b"new"
+    assert place.left() == ["x.txt"]
+
+
+def test_sweeping_leaves_a_living_writer_alone(place: Place) -> None:
+    """A `.part` that is locked, or another file, is not touched by looking."""
+    place.path.write_bytes(b"whole")
+    claim = place.claim(replace=True)
+    os.link(place.path, place.folder / "backup")
+    assert LocalStore().status(*place.names) == "complete"
+    claim.write(b"new")
+    claim.publish()
+    assert place.path.read_bytes() == b"new"
+
+
+def test_a_dropped_claim_leaves_nothing(place: Place) -> None:
+    """A claim that is garbage-collected closes its file and removes it."""
+    before = open_descriptors()
+    claim = place.claim()
+    claim.write(b"x")
+    assert LocalStore().claim(*place.names) == "busy"
+    del claim
+    gc.collect()
+    assert place.left() == []
+    assert open_descriptors() == before
+
+
+def test_nothing_is_left_open(place: Place, tmp_path: Path) -> None:
+    """Every way to end or to be refused closes its descriptors."""
+    before = open_descriptors()
+    store = LocalStore(durability="full")
+    for _ in range(3):
+        claim = place.claim(store)
+        assert store.claim(*place.names) == "busy"
+        claim.publish()
+        assert store.claim(*place.names) == "complete"
+        place.claim(store, replace=True).fail(b"x")
+        store.delete(place.names[0])
+        assert store.claim(*place.names) == "suppressed"
+        place.claim(store, replace=True).abort()
+        store.delete(place.names[1])
+    assert open_descriptors() == before
+    assert place.left() == []
+
+
+# Names and metadata
+
+
+@pytest.mark.parametrize("name", ["", "x/", "x.part", "a/x.txt.part"])
+def test_names_that_no_output_has(tmp_path: Path, name: str) -> None:
+    """A name that would be taken for work in progress, or for a folder, is refused."""
+    with pytest.raises(OutputNameError, match=repr(name)):
+        LocalStore().claim(name, str(tmp_path / "x.err"))
+
+
+def test_a_relative_claim_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of directory during the task does not move the output."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    claim = LocalStore(durability="full").claim("x.txt", "x.err")
+    assert isinstance(claim, LocalClaim)
+    monkeypatch.chdir("other")
+    claim.publish()
+    assert (tmp_path / "x.txt").exists()
+    assert os.listdir(".") == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_permissions_follow_the_umask(place: Place, umask: int, mode: int) -> None:
+    """As of a file that the user's own code opens."""
+    old = os.umask(umask)
+    try:
+        place.make()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(place.path.stat().st_mode) == mode
+
+
+def test_the_time_is_that_of_publishing(place: Place) -> None:
+    """Even where the file was made long before."""
+    place.part.touch()
+    os.utime(place.part, (1, 1))
+    before = time.time()
+    place.claim().publish()
+    info = LocalStore().info(place.names[0])
+    assert info is not None
+    assert before - 1 <= info.modified <= time.time() + 1
+    assert info.size == 0
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    """The error of the operating system passes, and nothing is left."""
+    name = str(tmp_path / ("x" * 255))
+    assert LocalStore().status(name, str(tmp_path / "x.err")) == "absent"
+    with pytest.raises(OSError, match="name too long") as caught:
+        LocalStore().claim(name, str(tmp_path / "x.err"))
+    assert caught.value.errno == errno.ENAMETOOLONG
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 go through as Python shows them."""
+    name = str(tmp_path / os.fsdecode(b"\xff.txt"))
+    claim = LocalStore().claim(name, name + ".err")
+    assert isinstance(claim, LocalClaim)
+    claim.publish()
+    assert list(LocalStore().list(f"{tmp_path}/")) == [name]
+
+
+def test_listing_follows_links_but_not_in_circles(tmp_path: Path) -> None:
+    """A linked folder's outputs are listed, a link back to a folder above is not entered."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x.txt").touch()
+    (tmp_path / "a" / "b" / "back").symlink_to(tmp_path / "a")
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    names = [os.path.relpath(name, tmp_path) for name in LocalStore().list(f"{tmp_path}/")]
+    assert names == ["a/b/x.txt", "link/x.txt"]
+
+
+def test_listing_is_deep_and_lazy(tmp_path: Path) -> None:
+    """Deeper than Python's stack would go, and the first name costs no walk through all folders."""
+    names = LocalStore().list(f"{tmp_path}/")
+    (tmp_path / "0.txt").touch()
+    here = os.open(tmp_path, os.O_RDONLY)
+    descriptors = [here]
+    try:
+        for _ in range(1100):
+            os.mkdir("d", dir_fd=descriptors[-1])
+            descriptors.append(os.open("d", os.O_RDONLY, dir_fd=descriptors[-1]))
+            if len(descriptors) > 2:
+                os.close(descriptors.pop(0))
+        os.close(os.open("x.txt", os.O_CREAT | os.O_WRONLY, dir_fd=descriptors[-1]))
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    try:
+        assert next(names) == f"{tmp_path}/0.txt"
+        assert next(names).endswith("/d/x.txt")
+    finally:
+        # Too deep for shutil.rmtree, with which pytest would clean up.
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True, timeout=30)
+
+
+def test_listing_of_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty prefix lists what is here, in relative names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.txt").touch()
+    (tmp_path / "b.txt").touch()
+    assert list(LocalStore().list("")) == ["a/x.txt", "b.txt"]
+    assert list(LocalStore().list("./a")) == ["./a/x.txt"]
+
+
+def test_deleting_a_folder_is_refused(place: Place) -> None:
+    """`delete` deletes outputs, not folders."""
+    place.path.mkdir()
+    with pytest.raises(OutputPlaceError, match="a folder"):
+        LocalStore().delete(place.names[0])
+    assert place.path.is_dir()
+
+
+# Threads
+
+
+def test_a_thread_that_lives_on_cannot_write(place: Place) -> None:
+    """Bytes that a thread writes while the claim ends are all in the file, or their write was refused."""
+    for _ in range(20):
+        claim = place.claim()
+        accepted: list[int] = []
+        started = threading.Event()
+
+        def work(claim: LocalClaim = claim, accepted: list[int] = accepted, started=started) -> None:  # type: ignore[no-untyped-def]
+            while True:
+                try:
+                    accepted.append(claim.write(b"0123456789"))
+                except OutputClosedError:
+                    return
+                started.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert started.wait(10)
+        claim.publish()
+        size = place.path.stat().st_size
+        thread.join(10)
+        assert place.path.stat().st_size == size == sum(accepted)
+        place.path.unlink()

@@ -1,0 +1,210 @@
+"""Parquet: records and tables as row groups."""
+
+import datetime
+import decimal
+import io
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
+
+import duckdb
+import numpy as np
+import pandas
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pydantic
+import pytest
+
+from asflow.errors import CorruptOutputError, OutputClosedError, RecordTypeError, RecordValueError
+from asflow.writers import open_writer, read_records
+
+
+@dataclass
+class Row:
+    name: str
+    at: datetime.datetime
+    amount: decimal.Decimal
+    tags: list[str]
+    data: bytes
+    count: int | None = None
+
+
+class Pair(NamedTuple):
+    a: int
+    b: str
+
+
+class Model(pydantic.BaseModel):
+    a: int
+    at: datetime.date
+
+
+class Typed(TypedDict):
+    a: int
+
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
+
+
+def table(data: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(data))
+
+
+def test_records_keep_their_types(written: Callable[..., bytes], back: Callable[..., list[object]]) -> None:
+    rows = [
+        Row("é", NOW, decimal.Decimal("1.10"), ["a"], b"\xff"),
+        Row("", NOW, decimal.Decimal(5), [], b"", 3),
+    ]
+    schema = table(written("x.parquet", *rows)).schema
+    assert str(schema.field("at").type) == "timestamp[us, tz=UTC]"
+    assert schema.field("data").type == pa.binary()
+    assert back("x.parquet", Row, *rows) == rows
+    assert back("x.parquet", Typed, {"a": 1}, {"a": 2}) == [{"a": 1}, {"a": 2}]
+    assert back("x.parquet", Model, Model(a=1, at=NOW.date())) == [Model(a=1, at=NOW.date())]
+    assert table(written("x.parquet", Pair(1, "b"))).to_pylist() == [{"a": 1, "b": "b"}]
+    assert table(written("x.parquet", {"a": np.int64(1), "b": np.array([1.5])})).to_pylist() == [
+        {"a": 1, "b": [1.5]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: pa.table({"a": [1, 2], "b": ["x", None]}),
+        lambda: pa.record_batch({"a": [1, 2], "b": ["x", None]}),
+        lambda: polars.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        lambda: pandas.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        lambda: duckdb.sql("select * from (values (1::bigint, 'x'), (2, null)) t(a, b)"),
+        lambda: pa.table({"a": [1, 2], "b": ["x", None]}).to_reader(),
+    ],
+    ids=["pyarrow", "record batch", "polars", "pandas", "duckdb", "reader"],
+)
+def test_tables_of_every_library_are_taken(written: Callable[..., bytes], made: Callable[[], object]) -> None:
+    data = written("x.parquet", made(), {"a": 3, "b": "z"}, {"a": 4}, made())
+    rows = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    assert table(data).to_pylist() == [*rows, {"a": 3, "b": "z"}, {"a": 4, "b": None}, *rows]
+    assert polars.read_parquet(io.BytesIO(data)).height == 6
+
+
+def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
+    class Counting:
+        size = 0
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            self.size += len(data)
+
+    sink = Counting()
+    writer = open_writer("x.parquet", sink)
+    text = np.random.default_rng(5).bytes(100_000).hex()
+    tracemalloc.start()
+    try:
+        before = pa.total_allocated_bytes()
+        held = 0
+        for number in range(800):
+            writer.write({"number": number, "text": text[number:]})
+            held = max(held, pa.total_allocated_bytes() - before)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+    assert held < 80 << 20
+    writer.commit()
+    assert sink.size > 1000
+
+
+@pytest.mark.parametrize(
+    ("records", "error", "match"),
+    [
+        (["text"], RecordTypeError, "is raw"),
+        ([b"bytes"], RecordTypeError, "is raw"),
+        ([5], RecordTypeError, "no row"),
+        ([[1, 2]], RecordTypeError, "no row"),
+        ([{"a": 1j}], RecordTypeError, "complex"),
+        ([{"a": "\ud800"}], RecordValueError, "'a'"),
+        ([{"a": 1}, {"a": "x"}], RecordValueError, "'a'"),
+        ([{"a": 2**70}], RecordValueError, "'a'"),
+        ([*[{"a": 1}] * 1024, {"a": 1.5}], RecordValueError, "'a'.*int64"),
+        ([*[{"a": 1}] * 1024, {"a": 1, "new": 1}], RecordValueError, "'new'"),
+        ([*[{"a": {"b": 1}}] * 1024, {"a": {"b": 1, "c": 2}}], RecordValueError, "'a'"),
+        ([*[{"a": 1}] * 1024, {"a": "5"}], RecordValueError, "'a'"),
+        ([pa.table({"a": [1]}), pa.table({"b": [1]})], RecordValueError, "'b'"),
+        ([polars.Series([1, 2])], RecordTypeError, "Parquet"),
+    ],
+)
+def test_what_fits_no_column_is_refused(
+    written: Callable[..., bytes], records: list[object], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=f"(?s)task get: .*{match}"):
+        written("x.parquet", *records, task="get")
+
+
+def test_later_records_may_be_narrower_than_the_first(written: Callable[..., bytes]) -> None:
+    first = [{"a": 1.5, "d": decimal.Decimal("1.5"), "s": {"x": 1, "y": 2}}] * 1024
+    later = [{"a": 2, "d": decimal.Decimal("12345.5"), "s": {"x": 5}}, {"a": None}]
+    rows = table(written("x.parquet", *first, *later)).to_pylist()[1024:]
+    assert rows == [
+        {"a": 2.0, "d": decimal.Decimal("12345.5"), "s": {"x": 5, "y": None}},
+        {"a": None, "d": None, "s": None},
+    ]
+
+
+def test_a_failed_row_group_is_never_committed() -> None:
+    writer = open_writer("x.parquet", io.BytesIO())
+    for _ in range(1024):
+        writer.write({"a": 1})
+    for _ in range(1023):
+        writer.write({"a": 2})
+    with pytest.raises(RecordValueError):
+        writer.write({"a": "x"})
+    with pytest.raises(RecordValueError):
+        writer.write({"a": 3})
+    with pytest.raises(RecordValueError):
+        writer.commit()
+    writer.abort()
+
+
+def test_the_disks_error_stays_an_oserror() -> None:
+    class Full:
+        def write(self, data: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    writer = open_writer("x.parquet", Full())
+    with pytest.raises(OSError, match="No space left") as caught:
+        writer.write(pa.table({"a": np.random.default_rng(5).random(400_000)}))
+    assert caught.value.errno == 28
+    with pytest.raises(OSError, match="No space left") as caught:
+        writer.commit()
+    assert caught.value.errno == 28
+    writer.abort()
+
+
+def test_abort_writes_nothing_and_later_writes_are_refused() -> None:
+    sink = io.BytesIO()
+    writer = open_writer("x.parquet", sink)
+    writer.write(pa.table({"a": [1]}))
+    writer.abort()
+    assert sink.getvalue() == b""
+    with pytest.raises(OutputClosedError):
+        writer.write({"a": 1})
+
+
+def test_no_records_make_a_whole_file(
+    written: Callable[..., bytes], back: Callable[..., list[object]]
+) -> None:
+    assert table(written("x.parquet")).num_rows == 0
+    assert back("x.parquet", dict) == []
+    assert (
+        table(written("x.parquet", pa.table({"a": pa.array([], pa.int8())}))).schema.field("a").type
+        == pa.int8()
+    )
+
+
+def test_cut_files_and_other_types_are_told(written: Callable[..., bytes]) -> None:
+    data = written("x.parquet", {"a": "x"})
+    for cut in range(0, len(data), 7):
+        with pytest.raises(CorruptOutputError, match=r"'x\.parquet'"):
+            list(read_records("x.parquet", io.BytesIO(data[:cut]), dict[str, str]))
+    with pytest.raises(CorruptOutputError, match="record 1"):
+        list(read_records("x.parquet", io.BytesIO(data), dict[str, int]))

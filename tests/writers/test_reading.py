@@ -1,0 +1,191 @@
+"""Records back as the types that users name, and what is wrong with an output."""
+
+import datetime
+import decimal
+import enum
+import gc
+import io
+import pathlib
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypedDict
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from asflow.errors import CorruptOutputError
+from asflow.writers import open_reader, read_records, read_text
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    at: datetime.datetime
+    tags: list[str] = []
+
+
+@dataclass
+class Everything:
+    when: datetime.datetime
+    day: datetime.date
+    uid: uuid.UUID
+    amount: decimal.Decimal
+    colour: Colour
+    path: pathlib.PurePosixPath
+    model: Model
+    data: bytes
+    span: datetime.timedelta
+    tags: set[str] = field(default_factory=set)
+
+
+class Snippet(TypedDict):
+    text: str
+    start: float
+
+
+class Pair(NamedTuple):
+    a: int
+    b: str
+
+
+@attrs.define
+class Attrs:
+    a: int
+
+
+class Struct(msgspec.Struct, tag=True):
+    a: int
+
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
+EVERYTHING = Everything(
+    NOW,
+    NOW.date(),
+    uuid.UUID(int=7),
+    decimal.Decimal("1.10"),
+    Colour.RED,
+    pathlib.PurePosixPath("a/b"),
+    Model(at=NOW),
+    b"\xff",
+    datetime.timedelta(seconds=1.5),
+    {"a"},
+)
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson.gz", "x.jsonl.zst"])
+@pytest.mark.parametrize(
+    ("record_type", "record"),
+    [
+        (Everything, EVERYTHING),
+        (Snippet, {"text": "é", "start": 1.0}),
+        (Pair, Pair(1, "b")),
+        (Attrs, Attrs(1)),
+        (Struct, Struct(1)),
+        (Model, Model(at=NOW, tags=["x"])),
+        (dict[str, int], {"a": 1}),
+        (object, {"a": [1]}),
+        (Any, 5),
+    ],
+)
+def test_records_come_back_as_their_type(
+    back: Callable[..., list[object]], name: str, record_type: type, record: object
+) -> None:
+    assert back(name, record_type, record, record) == [record, record]
+
+
+@pytest.mark.parametrize("record_type", [Model, Everything])
+def test_a_json_list_comes_back_as_its_items(back: Callable[..., list[object]], record_type: type) -> None:
+    record = EVERYTHING if record_type is Everything else Model(at=NOW)
+    assert back("x.json.zst", record_type, [record] * 3) == [record] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "record_type", "match"),
+    [
+        ("x.jsonl", '{"a":1}\n{"a":"no"}\n', Attrs, r"record 2: .*int"),
+        ("x.jsonl", '{"a":1}\n\n{"a"\n', Attrs, "record 2"),
+        ("x.jsonl", b"\xff\n", str, "record 1"),
+        ("x.jsonl", '{"text":"a"}', Snippet, "start"),
+        ("x.jsonl", '{"at":"never"}', Model, "record 1"),
+        ("x.json", '[{"a":1},{"b":1}]', Attrs, "record 2"),
+        ("x.json", '[{"a":1}', Attrs, "no JSON document"),
+        ("x.txt", b"a\n\xff", str, "record 2"),
+    ],
+)
+def test_what_does_not_decode_names_output_and_record(
+    back: Callable[..., list[object]], name: str, raw: object, record_type: type, match: str
+) -> None:
+    with pytest.raises(CorruptOutputError, match=match) as caught:
+        back(name, record_type, raw)
+    assert f"'{name}'" in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_good_records_before_a_bad_one_are_given() -> None:
+    records = read_records("x.jsonl", io.BytesIO(b"1\n2\nx\n4\n"), int)
+    assert [next(records), next(records)] == [1, 2]
+    with pytest.raises(CorruptOutputError, match="record 3"):
+        next(records)
+
+
+def test_lines_longer_than_a_chunk_come_back_whole(back: Callable[..., list[object]]) -> None:
+    texts = ["x" * size for size in (0, 1, 65_533, 65_534, 65_535, 65_536, 200_000, 5)]
+    assert back("x.jsonl", dict[str, str], *({"t": text} for text in texts)) == [
+        {"t": text} for text in texts
+    ]
+
+
+def test_the_last_line_may_lack_its_line_feed() -> None:
+    assert list(read_records("x.jsonl", io.BytesIO(b'{"a":1}\r\n \n{"a":2}'), Attrs)) == [Attrs(1), Attrs(2)]
+
+
+def test_suffixes_may_be_told_apart_from_the_name(written: Callable[..., bytes]) -> None:
+    """An argument's value with a dot in it does not change how its output is read."""
+    data = written(".jsonl.zst", {"a": 1})
+    assert list(read_records("v1.csv", io.BytesIO(data), Attrs, suffix=".jsonl.zst")) == [Attrs(1)]
+    assert read_text("v1", io.BytesIO(data), suffix=".zst") == '{"a":1}\n'
+
+
+def test_the_output_is_closed_however_reading_ends() -> None:
+    data = b"1\n2\n"
+    for read in (list, lambda records: next(records) and records.close(), lambda records: None):
+        raw = io.BytesIO(data)
+        records = read_records("x.jsonl", raw, int)
+        read(records)  # type: ignore[no-untyped-call]
+        del records
+        gc.collect()
+        assert raw.closed
+    raw = io.BytesIO(data)
+    with read_records("x.jsonl", raw, int) as records:
+        assert next(records) == 1
+    assert raw.closed
+    raw = io.BytesIO(b"x")
+    with pytest.raises(TypeError):
+        read_records("x.txt", raw, int)
+    assert raw.closed
+    raw = io.BytesIO(b"")
+    with pytest.raises(CorruptOutputError):
+        read_text("x.zst", raw)
+    assert raw.closed
+
+
+def test_a_file_left_unread_warns_of_nothing(tmp_path: pathlib.Path, written: Callable[..., bytes]) -> None:
+    for name in ("x.jsonl.zst", "x.csv.gz", "x.jsonl", "x.txt"):
+        (tmp_path / name).write_bytes(written(name, "a\n1\n"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_records(name, (tmp_path / name).open("rb"), str if name == "x.txt" else dict[str, str])
+            open_reader(name, (tmp_path / name).open("rb")).close()
+            gc.collect()
+
+
+def test_text_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(CorruptOutputError, match=r"'x\.txt' is no UTF-8"):
+        read_text("x.txt", io.BytesIO(b"\xff"))
