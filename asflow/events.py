@@ -72,7 +72,8 @@ class Tally:
     """Counts of one task within one flow, for a sink that polls instead of hearing of each call.
 
     Every number only grows, but for `running`. Take `lock` to read several that must agree; a single
-    number may be read without it. `active` holds the calls whose bodies run now, oldest first.
+    number may be read without it. `active` holds the calls whose bodies run now, oldest first,
+    under a key that is unique among them.
 
     Attributes:
         task: the task's name.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections import deque
 from collections.abc import Sized
 from contextvars import copy_context
 from functools import partial
-from itertools import count, repeat
+from itertools import repeat
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -83,14 +84,16 @@ class TaskMap(Generic[R_co]):
         return self._all().__await__()
 
     async def _all(self) -> list[R_co]:
-        return [result async for result in self._results()]
+        # The list holds every result anyway, so there is nothing to gain by making the workers wait.
+        return [result async for result in self._results(sys.maxsize)]
 
-    async def _results(self) -> AsyncIterator[R_co]:
+    async def _results(self, capacity: int = 0) -> AsyncIterator[R_co]:
         if self._used:
             raise RuntimeError("a map runs once; call flow.task.map(...) again")
         self._used = True
         self._announce()
-        source, room = _Source(self._items), _Room(2 * self._workers, ordered=self._ordered)
+        source = _Source(self._items)
+        room = _Room(capacity or 2 * self._workers, ordered=self._ordered)
         pool = None
         if not self._is_async:
             from concurrent.futures import ThreadPoolExecutor
@@ -122,12 +125,12 @@ class TaskMap(Generic[R_co]):
         self, call: Callable[[Any], Coroutine[Any, Any, Any]], source: _Source, room: _Room
     ) -> None:
         """Apply *call* to one item after the other, until there is none."""
-        context = copy_context()
+        context, numbered = copy_context(), source.numbered
         while True:
-            while room.full:
+            while room.pulled - room.taken >= room.capacity:
                 await room.freed()
             room.pulled += 1
-            pulled = source.pull() if source.is_sync else await source.pull_async()
+            pulled = next(numbered, None) if source.is_sync else await source.pull_async()
             if pulled is None:
                 return
             index, item = pulled
@@ -143,69 +146,72 @@ class TaskMap(Generic[R_co]):
 
 
 class _Source:
-    """The items, numbered, for several workers of one loop."""
+    """The items, numbered, for several workers of one loop.
 
-    __slots__ = ("_async_items", "_lock", "_numbered", "is_sync")
+    Attributes:
+        is_sync: whether they can be had by `next(numbered)`; else by `pull_async`.
+        numbered: numbers and items; of an async iterable only the numbers.
+    """
+
+    __slots__ = ("_async_items", "_lock", "is_sync", "numbered")
 
     def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
         self.is_sync = not hasattr(items, "__aiter__")
-        self._numbered: Iterator[tuple[int, Any]] | None = None
+        self.numbered: Iterator[tuple[int, Any]]
         self._async_items: AsyncIterator[Any] | None = None
         if self.is_sync:
-            self._numbered = enumerate(cast("Iterable[Any]", items))
+            self.numbered = enumerate(cast("Iterable[Any]", items))
         else:
+            self.numbered = enumerate(repeat(None))
             self._async_items = aiter(cast("AsyncIterable[Any]", items))
-            self._numbered = zip(count(), repeat(None))
         self._lock = asyncio.Lock()
 
-    def pull(self) -> tuple[int, Any] | None:
-        """Return the next item and its number, or None at the end."""
-        assert self._numbered is not None
-        return next(self._numbered, None)
-
     async def pull_async(self) -> tuple[int, Any] | None:
-        """The same for an async iterable, which only one worker at a time may advance."""
+        """Return the next item and its number, or None at the end; one worker at a time advances."""
         assert self._async_items is not None
         async with self._lock:
             try:
                 item = await anext(self._async_items)
             except StopAsyncIteration:
                 return None
-            numbered = self.pull()
-            assert numbered is not None
-            return numbered[0], item
+            return next(self.numbered)[0], item
 
     async def close(self) -> None:
-        """Let a generator that was not exhausted run its `finally`."""
-        for items in (self._async_items, self._numbered):
-            if inspect.isasyncgen(items):
-                await items.aclose()
+        """Let an async generator that was not exhausted run its `finally`."""
+        if inspect.isasyncgen(self._async_items):
+            await self._async_items.aclose()
 
 
 class _Room:
-    """Results on their way to the consumer: so many places, taken from the pulling of an item on."""
+    """Results on their way to the consumer: so many places, taken from the pulling of an item on.
+
+    Attributes:
+        capacity: how many places there are; with so many taken, pulling another item has to wait.
+        pulled: items pulled so far.
+        taken: results that the consumer has taken.
+    """
 
     __slots__ = (
         "_active",
         "_blocked",
-        "_capacity",
         "_consumer",
         "_error",
         "_ordered",
         "_results",
-        "_taken",
+        "capacity",
         "pulled",
+        "taken",
     )
 
     def __init__(self, capacity: int, *, ordered: bool) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._ordered = ordered
         self._results: dict[int, object] = {}
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._consumer: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._active = 0
-        self._taken = 0
+        self.taken = 0
         self.pulled = 0
 
     def watch(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -224,13 +230,8 @@ class _Room:
         if self._error is not None or not self._active:
             self._wake_consumer()
 
-    @property
-    def full(self) -> bool:
-        """Whether pulling another item has to wait."""
-        return self.pulled - self._taken >= self._capacity
-
     async def freed(self) -> None:
-        """Wait until a result was taken."""
+        """Wait until half of the places are free."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._blocked.append(future)
         await future
@@ -238,24 +239,28 @@ class _Room:
     def put(self, index: int, result: object) -> None:
         """Store the result of item number *index*."""
         self._results[index] = result
-        if self._consumer is not None and (not self._ordered or index == self._taken):
+        if self._consumer is not None and (not self._ordered or index == self.taken):
             self._wake_consumer()
 
     @property
     def ready(self) -> bool:
         """Whether a result can be taken now."""
-        return self._taken in self._results if self._ordered else bool(self._results)
+        return self.taken in self._results if self._ordered else bool(self._results)
 
     def take(self) -> object:
         """Take the next result: of the next item, or whichever came first."""
-        index = self._taken if self._ordered else next(iter(self._results))
-        self._taken += 1
+        index = self.taken if self._ordered else next(iter(self._results))
+        self.taken += 1
+        # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+        if self._blocked and self.pulled - self.taken <= self.capacity // 2:
+            self._wake_blocked()
+        return self._results.pop(index)
+
+    def _wake_blocked(self) -> None:
         while self._blocked:
             future = self._blocked.popleft()
             if not future.done():
                 future.set_result(None)
-                break
-        return self._results.pop(index)
 
     async def filled(self) -> bool:
         """Wait for a result; False when all work is done. Raises the first failure at once."""

@@ -107,6 +107,8 @@ class BaseNode(Generic[P, R_co]):
         task = schedule(body, loop, self.__name__, scope)
         task.record = record
         task.waits_for = (*(future for _, future in inputs.places), *inputs.extras)
+        task.latch = inputs.latch()
+        task.values = 0 if self.raw else len(inputs.places)
         task.owned = tuple(inputs.owned)
         return task
 

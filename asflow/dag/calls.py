@@ -6,10 +6,10 @@ import asyncio
 import inspect
 from functools import partial
 from types import FunctionType, GeneratorType, MethodType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from asflow.dag.errors import ForeignLoopError
-from asflow.dag.running import NodeTask, failure_of, has_failed, schedule, settle
+from asflow.dag.running import Latch, NodeTask, failure_of, has_failed, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Extra", "Inputs", "Kind", "close_unstarted", "is_awaitable", "kind_of", "run", "underlying"]
 
+NONE: frozenset[Any] = frozenset()
+
 Kind = Literal["native", "async", "sync"]
 """An `async def`, something else that says it is async, or a function for a thread."""
 
@@ -29,14 +31,14 @@ _BOUND: tuple[type, ...] = (MethodType, staticmethod, classmethod)
 
 def underlying(func: Any) -> Any:
     """Return the function behind partials, bound methods, static and class methods and callable objects."""
-    kind: type = type(func)
+    kind = cast("type[object]", type(func))
     if issubclass(kind, partial):
         return underlying(func.func)
     if issubclass(kind, _BOUND):
         return underlying(func.__func__)
     if kind is FunctionType or issubclass(kind, type):
         return func
-    method: Any = getattr(kind, "__call__", None)  # noqa: B004 -- the method is wanted
+    method: Any = getattr(cast("object", kind), "__call__", None)  # noqa: B004 -- the method is wanted
     return method if type(method) is FunctionType else func
 
 
@@ -159,43 +161,53 @@ class Inputs:
         for task in self.owned:
             task.cancel()
 
-    async def wait(self) -> AnyFuture | None:
-        """Wait for all, then put the results (the tasks, if raw) in their places.
+    def latch(self) -> Latch | None:
+        """Return what to wait on; None where nothing is pending."""
+        places = [future for _, future in self.places]
+        pending = [future for future in (*places, *self.extras) if not future.done()]
+        if not pending:
+            return None
+        lenient = frozenset(self.extras).difference(places) if self.extras else NONE
+        return Latch(pending, strict=not self.raw, lenient=lenient)
 
-        Returns:
-            The first argument that failed, as soon as it has; None if the body can run. Always None if raw.
-        """
-        futures = [future for _, future in self.places]
-        lenient = frozenset(self.extras).difference(futures) if self.extras else frozenset[Any]()
-        failed = self._first_failure()
-        if failed is None:
-            await settle([*futures, *self.extras], strict=not self.raw, lenient=lenient)
-            failed = self._first_failure()
-        if failed is not None:
-            return failed
+    def failed(self) -> AnyFuture | None:
+        """Return the first argument that has failed; None if the body can run. Always None if raw."""
+        if self.raw:
+            return None
+        for _, future in self.places:
+            if future.done() and has_failed(future):
+                return future
+        return None
+
+    def fill_in(self) -> None:
+        """Put the results in their places, or the tasks if raw."""
         for place, future in self.places:
             value = future if self.raw else future.result()
             if isinstance(place, int):
                 self.args[place] = value
             else:
                 self.kwargs[place] = value
-        return None
-
-    def _first_failure(self) -> AnyFuture | None:
-        if self.raw:
-            return None
-        return next((future for _, future in self.places if future.done() and has_failed(future)), None)
 
 
 async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, record: Record | None) -> Any:
     """Wait for the inputs, then run the body: on the loop, or in a thread so that the loop goes on."""
     loop = asyncio.get_running_loop()
-    failed = await inputs.wait()
     current = asyncio.current_task()
-    if isinstance(current, NodeTask):
-        current.waits_for = ()
+    assert isinstance(current, NodeTask)
+    latch = current.latch
+    failed = inputs.failed()
+    if failed is None and latch is not None:
+        if not latch.open:
+            latch.waiter = loop.create_future()
+            await latch.waiter
+        failed = inputs.failed()
     if failed is not None:
         raise failure_of(failed, name)
+    inputs.fill_in()
+    if latch is not None:
+        latch.leave()
+        current.latch = latch = None
+    current.waits_for = ()
     args, kwargs = inputs.args, inputs.kwargs
     del inputs  # it holds the dependencies, and so their results
     if record is not None:

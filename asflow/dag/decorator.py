@@ -128,8 +128,7 @@ def task(func: Any = MISSING, /, *deps: Awaitable[object], raw: bool = False) ->
     if node is not None:
         return node.extended(RawNode if raw else type(node), extras)
     _check_function(func)
-    made: type[BaseNode[..., Any]] = RawNode if raw else Node
-    return made(func, extras)
+    return cast("Any", RawNode if raw else Node)(func, extras)
 
 
 def later(awaitable: Awaitable[T], /) -> T:
@@ -174,19 +173,21 @@ def _checked(dep: object, func: object) -> Awaitable[object]:
 
 
 def _check_function(func: Any) -> None:
+    name = _short(func)
     if is_awaitable(func):
         close_unstarted((func,))
         message = (
-            f"task() takes a function, not the awaitable {_short(func)}. "
+            f"task() takes a function, not the awaitable {name}. "
             "Pass it to the node's call, or as a dependency after the function: task(function, awaitable)."
         )
         raise DefinitionTypeError(message)
-    if not callable(func) and type(func) is not classmethod:
-        message = f"task() takes a function, not {_short(func)}."
+    is_function: bool = callable(func) or type(func) is classmethod
+    if not is_function:
+        message = f"task() takes a function, not {name}."
         raise DefinitionTypeError(message)
     inner = underlying(func)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        message = f"task() can't run the generator function {_short(func)}: return a list instead."
+        message = f"task() can't run the generator function {name}: return a list instead."
         raise DefinitionTypeError(message)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asflow.dag.records import Record
     from asflow.dag.scopes import Scope
 
-__all__ = ["AnyFuture", "Latch", "NodeTask", "failure_of", "has_failed", "schedule", "settle"]
+__all__ = ["AnyFuture", "Latch", "NodeTask", "failure_of", "has_failed", "schedule"]
 
 R = TypeVar("R")
 AnyFuture = asyncio.Future[Any]
@@ -38,7 +38,11 @@ class NodeTask(asyncio.Task[R]):
     """
 
     waits_for: tuple[AnyFuture, ...] = ()
-    """Dependencies, until the body starts."""
+    """Dependencies, until the body starts: first those that give an argument."""
+    values: int = 0
+    """How many of them fail this node if they fail."""
+    latch: Latch | None = None
+    """What it waits on, until the body starts."""
     owned: tuple[NodeTask[Any], ...] = ()
     """Tasks made of coroutines that were given as arguments: cancelled if this node ends before them."""
     dependents: dict[Latch, None] | None = None
@@ -90,58 +94,49 @@ class NodeTask(asyncio.Task[R]):
 
 
 class Latch:
-    """Opens a future when the last dependency has ended, or the first argument has failed."""
+    """What a node waits on: opens when its last dependency has ended, or the first argument has failed.
 
-    __slots__ = ("left", "lenient", "strict", "waiter")
+    It is hung up when the node is called, so that whoever waits for whom shows from then on.
+    """
 
-    def __init__(
-        self, waiter: asyncio.Future[None], left: int, strict: bool, lenient: frozenset[AnyFuture]
-    ) -> None:
-        self.waiter = waiter
-        self.left = left
+    __slots__ = ("left", "lenient", "open", "pending", "strict", "waiter")
+
+    def __init__(self, pending: Iterable[AnyFuture], *, strict: bool, lenient: frozenset[AnyFuture]) -> None:
+        self.pending = dict.fromkeys(pending)
+        self.left = len(self.pending)
         self.strict = strict
+        """Whether a failure opens it at once, unless it is one of the lenient."""
         self.lenient = lenient
+        self.open = not self.left
+        self.waiter: asyncio.Future[None] | None = None
+        for future in self.pending:
+            if not isinstance(future, NodeTask):
+                future.add_done_callback(self)
+            elif future.dependents is None:
+                future.dependents = {self: None}
+            else:
+                future.dependents[self] = None
 
     def __call__(self, dependency: AnyFuture) -> None:
         """Take note that *dependency* has ended."""
         self.left -= 1
-        if self.waiter.done():
+        if self.open:
             return
         failed = self.strict and dependency not in self.lenient and has_failed(dependency)
         if failed or not self.left:
-            self.waiter.set_result(None)
+            self.open = True
+            if self.waiter is not None and not self.waiter.done():
+                self.waiter.set_result(None)
 
-
-async def settle(waits_for: Iterable[AnyFuture], *, strict: bool, lenient: frozenset[AnyFuture]) -> None:
-    """Wait until all have ended; if *strict*, only until one that isn't *lenient* has failed.
-
-    Cancels none of them, whatever happens to the caller.
-    """
-    pending = {future: None for future in waits_for if not future.done()}
-    if not pending:
-        return
-    loop = asyncio.get_running_loop()
-    latch = Latch(loop.create_future(), len(pending), strict, lenient)
-    try:
-        for future in pending:
-            if isinstance(future, NodeTask):
-                if future.dependents is None:
-                    future.dependents = {}
-                future.dependents[latch] = None
-            else:
-                future.add_done_callback(latch)
-        await latch.waiter
-    finally:
-        if latch.left:
-            _detach(latch, pending)
-
-
-def _detach(latch: Latch, pending: Iterable[AnyFuture]) -> None:
-    for future in pending:
-        if not isinstance(future, NodeTask):
-            future.remove_done_callback(latch)
-        elif future.dependents is not None:
-            future.dependents.pop(latch, None)
+    def leave(self) -> None:
+        """Wait no longer; takes the same time however many others wait for a node."""
+        if self.left:
+            for future in self.pending:
+                if not isinstance(future, NodeTask):
+                    future.remove_done_callback(self)
+                elif future.dependents is not None:
+                    future.dependents.pop(self, None)
+        self.pending.clear()
 
 
 def has_failed(future: AnyFuture) -> bool:
@@ -190,7 +185,7 @@ def schedule(
         _open(loop).add(task)
     if scope is not None:
         task.scope = scope
-        scope.tasks.add(task)
+        scope.tasks[task] = None
     task.add_done_callback(_ended)
     return task
 
@@ -209,6 +204,9 @@ def _ended(task: NodeTask[Any]) -> None:
         if not owned.done():
             owned.cancel()
     task.waits_for = task.owned = ()
+    if task.latch is not None:
+        task.latch.leave()
+        task.latch = None
     error = task.error()
     if error is not None:
         task.failure = register(error)

@@ -53,7 +53,7 @@ class Scope:
     """The block that `scope()` opens. One event loop's thread only; a nested scope stands for itself."""
 
     def __init__(self) -> None:
-        self.tasks: set[NodeTask[Any]] = set()
+        self.tasks: dict[NodeTask[Any], None] = {}
         self._records: list[Record] = []
         self._outside: WeakKeyDictionary[AnyFuture, Record] = WeakKeyDictionary()
         self._errors: dict[int, BaseException] = {}
@@ -142,14 +142,14 @@ class Scope:
 
     def node_ended(self, task: NodeTask[Any], error: BaseException | None) -> None:
         """Let go of *task*, and cancel the rest if it failed. Called by the task's own end."""
-        self.tasks.discard(task)
+        self.tasks.pop(task, None)
         self._note_end(task, error)
         if error is not None:
             if task.taken_raw and isinstance(error, Exception):
                 self._handed.append(task)
             else:
                 self._add(task)
-                self._cancel_all()
+                self._cancel_all(task)
         if not self.tasks and self._all_done is not None and not self._all_done.done():
             self._all_done.set_result(None)
 
@@ -161,12 +161,17 @@ class Scope:
         if isinstance(error, (KeyboardInterrupt, SystemExit)) and self._exit_error is None:
             self._exit_error = error
 
-    def _cancel_all(self) -> None:
+    def _cancel_all(self, failed: NodeTask[Any] | None = None) -> None:
         if self._cancelling:
             return
         self._cancelling = True
+        # Dependents of the failed node fail with it by themselves. Calls are in order, so one pass finds all.
+        failing: set[AnyFuture] = set() if failed is None else {failed}
         for task in list(self.tasks):
-            task.cancel()
+            if failing.isdisjoint(task.waits_for[: task.values]):
+                task.cancel()
+            else:
+                failing.add(task)
         if not self._leaving and self._parent is not None:
             self._cancelled_parent = True
             self._parent.cancel()

@@ -9,8 +9,11 @@ from typing import cast, get_args
 from asflow.dataflow.definition import Definition, Group, parse  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from asflow.dataflow.drawing import mermaid
 from asflow.dataflow.errors import DataFlowDefinitionError
-from asflow.dataflow.running import View, call_function, run
+from asflow.dataflow.running import View, run
+from asflow.dataflow.showing import shown, shown_call
 from asflow.dataflow.wiring import ArgsVisibility, check_call, check_definition
+from asflow.flows import Flow
+from asflow.flows import flow as default_flow
 from asflow.runtime.labels import short
 
 __all__ = ["DataFlow"]
@@ -34,7 +37,7 @@ class DataFlow:
     A data flow holds no state: it may be called any number of times, also at the same time, on any loop.
     """
 
-    __slots__ = ("_carry", "_node", "_run_forever", "_visibility")
+    __slots__ = ("_call", "_carry", "_name", "_node", "_run_forever", "_running", "_visibility")
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class DataFlow:
         run_forever: bool = False,
         args_visibility: ArgsVisibility = "None",
         carry: Collection[str] = (),
+        name: str = "dataflow",
+        flow: Flow = default_flow,
     ) -> None:
         """Read and check *definition*; no member runs.
 
@@ -56,6 +61,9 @@ class DataFlow:
             carry: with `run_forever`, the names that a round hands to the next: where a round's result has
                 one of them, its value replaces the argument of that name. All other arguments stay as they
                 were given; nothing else survives a round.
+            name: what a progress display calls it.
+            flow: whose display shows it: a call as a flow, its members as tasks of it. A member that is a
+                task already (`@flow.task`) keeps its own options, output and name.
 
         Raises:
             DataFlowNotTupleError: *definition* is no tuple, list, set or stage.
@@ -74,7 +82,18 @@ class DataFlow:
         self._visibility: ArgsVisibility = args_visibility
         self._run_forever = bool(run_forever)
         self._carry = _checked_carry(carry, run_forever=self._run_forever)
+        for option, value, kind in (("name", name, str), ("flow", flow, Flow)):
+            if not isinstance(value, kind):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+                raise DataFlowDefinitionError(f"{option} is {short(value)}; give a {kind.__name__}.")
         check_definition(self._node, args_visibility)
+        self._name = name
+        self._running = shown(self._node, flow)
+        self._call = shown_call(self._rounds, name, flow)
+
+    @property
+    def name(self) -> str:
+        """What a progress display calls it."""
+        return self._name
 
     @property
     def args_visibility(self) -> ArgsVisibility:
@@ -116,7 +135,9 @@ class DataFlow:
         Cancelling: members that run on the loop are cancelled and awaited. A thread can't be interrupted:
         a sync member goes on in the background and its result is dropped.
         """
-        initial = _initial(params, arguments)
+        return await self._call(**_initial(params, arguments))
+
+    async def _rounds(self, initial: dict[str, object]) -> dict[str, object]:
         if not self._run_forever:
             return await self._round(initial)
         while True:
@@ -128,7 +149,7 @@ class DataFlow:
 
     async def _round(self, initial: dict[str, object]) -> dict[str, object]:
         check_call(self._node, self._visibility, initial)
-        added = await run(self._node, initial, View(self._visibility, initial, call_function))
+        added = await run(self._running, initial, View(self._visibility, initial))
         return dict(added) if self._visibility == "None" else {**initial, **added}
 
     def to_mermaid(self) -> str:

@@ -1,6 +1,6 @@
 """`amapper`: other names for what a function takes and gives."""
 
-# ruff: noqa: D418 - an editor shows the docstring of the overload that it chose, and nothing else
+
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast, fina
 
 from asflow.dataflow.errors import ArgsMapperArgsError
 from asflow.dataflow.renaming import Giving, Taking, renamed_signature
-from asflow.dataflow.signatures import WIRING, Wiring, is_async, name_of, wiring_of
+from asflow.dataflow.signatures import MAPPED, WIRING, Wiring, is_async, name_of, wiring_of
 from asflow.runtime.labels import short
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ def _dress(
     mapped.__annotations__ = {}
     mapped.__name__ = name_of(func)
     setattr(mapped, WIRING, wiring)
+    setattr(mapped, MAPPED, func)
     shown = renamed_signature(func, taking.keys)
     if shown is not None:
         setattr(mapped, "__signature__", shown)  # noqa: B010 - no checker knows this attribute

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never, cast
 
@@ -44,12 +44,10 @@ class View:
     Attributes:
         visibility: the flow's `args_visibility`.
         initial: the call's arguments.
-        call: calls one member with its arguments; `call_function`, or something that wraps it.
     """
 
     visibility: ArgsVisibility
     initial: Values
-    call: Callable[[Function, dict[str, object]], Awaitable[object]]
 
     def added(self, before: Values, result: Values) -> Values:
         """Return what a sequence adds so far, after a step that added *result*."""
@@ -109,7 +107,7 @@ async def _run_function(function: Function, given: Values, view: View) -> Values
             raise DataFlowRunItemError(
                 missing(function.name, one.name, given.keys(), view.visibility, view.initial.keys())
             )
-    return _checked(function.name, await view.call(function, arguments))
+    return _checked(function.name, await call_function(function, arguments))
 
 
 async def call_function(function: Function, arguments: dict[str, object]) -> object:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "MAPPED",
     "WIRING",
     "Keys",
     "Parameter",
@@ -33,6 +34,9 @@ __all__ = [
 
 WIRING: Final = "__asflow_wiring__"
 """The attribute under which `amapper` leaves a function's `Wiring`."""
+
+MAPPED: Final = "__asflow_mapped__"
+"""The attribute under which `amapper` leaves the function behind its own."""
 
 Keys: TypeAlias = frozenset[str] | None
 """The names that a mapping may hold; None where that is not known before it is there."""

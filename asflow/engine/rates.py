@@ -51,25 +51,26 @@ class Rate:
 
 
 class StartLog:
-    """When the last starts were, and so when the next may be. Not thread-safe: its owner holds a lock."""
+    """When the last starts were, and so when the next may be. Not thread-safe: its owner holds a lock.
 
-    __slots__ = ("_held_until", "_last", "_rate", "_recent")
+    Attributes:
+        delays: whether a start may have to wait at all: a rate is set, or somebody has held it once.
+    """
+
+    __slots__ = ("_held_until", "_last", "_rate", "_recent", "delays")
 
     def __init__(self, rate: Rate | None) -> None:
         """Begin an empty log; without *rate* only `hold` delays anybody."""
+        self.delays = rate is not None
         self._rate = rate
         self._recent: deque[float] = deque(maxlen=rate.count if rate else 0)
         self._held_until = float("-inf")
         self._last = float("-inf")
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing can delay a start: no rate is set and nothing was ever held."""
-        return self._rate is None and self._held_until == float("-inf")
-
     def hold(self, until: float) -> None:
         """Let nobody start before *until*, a time of the same clock."""
         self._held_until = max(self._held_until, until)
+        self.delays = True
 
     def may_start(self, reserved: float, now: float) -> bool:
         """Tell whether the start reserved for time *reserved* may happen *now*."""

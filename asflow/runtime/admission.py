@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asflow.runtime.runs import FlowRun
     from asflow.runtime.slots import Slots
 
-__all__ = ["admit", "admit_blocking", "dismiss", "holder_of"]
+__all__ = ["admit", "admit_blocking", "dismiss", "give_back", "holder_of"]
 
 _lending = threading.RLock()
 
@@ -38,7 +38,7 @@ async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
         try:
             await limit.pace()
         except BaseException:
-            _give_back(taken, lease)
+            _return(taken, lease)
             raise
     return lease
 
@@ -63,22 +63,26 @@ def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: str) ->
         try:
             limit.pace_blocking()
         except BaseException:
-            _give_back(taken, lease)
+            _return(taken, lease)
             raise
     return lease
 
 
-def dismiss(run: TaskRun, limit: Limit) -> None:
+def dismiss(run: TaskRun, slots: Slots | None) -> None:
     """Give back the slot that *run*'s body ran on, once nobody whom it was lent to needs it."""
-    if not run.holding:
-        return
-    # In this order: a call that is being lent the slot sets `lease` first and then looks at `holding`.
-    run.holding = False
+    if run.holding:
+        # First this, then a look at `lease`: a call that is being lent the slot does it the other way round.
+        run.holding = False
+        give_back(run, slots)
+
+
+def give_back(run: TaskRun, slots: Slots | None) -> None:
+    """Do what is left of `dismiss` when *run* no longer counts as holding."""
     lease, run.lease = run.lease, None
     if lease is not None:
         lease.end()
     else:
-        _give_back(limit.slots if run.lent is None else run.lent.turns, run.lent)
+        _return(slots if run.lent is None else run.lent.turns, run.lent)
 
 
 def holder_of(run: TaskRun | FlowRun | None, slots: Slots) -> TaskRun | None:
@@ -90,7 +94,7 @@ def holder_of(run: TaskRun | FlowRun | None, slots: Slots) -> TaskRun | None:
     return None
 
 
-def _give_back(taken: Slots | None, lease: Lease | None) -> None:
+def _return(taken: Slots | None, lease: Lease | None) -> None:
     if taken is not None:
         taken.release()
     if lease is not None:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from asflow.engine.lifecycle import NEW, Finish, Found, Look, Started, step
-from asflow.runtime.admission import admit, admit_blocking, dismiss
+from asflow.runtime.admission import admit, admit_blocking, dismiss, give_back
 from asflow.runtime.drive_async import run_async
 from asflow.runtime.drive_sync import run_sync
 from asflow.runtime.observing import count
@@ -77,92 +77,171 @@ def _found_is_cached(spec: TaskSpec) -> bool:
 # ------------------------------------------------------------------ no options
 
 
+class _Running(TaskRun):
+    """A call whose body runs, on a slot, from its birth on."""
+
+    holding = True
+
+
 def _bare_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    limit, slots = spec.limit, spec.limit.slots
+    slots = spec.limit.slots
+    if slots is None or slots.is_shared:
 
-    async def task(*args: object, **kwargs: object) -> R | None:
-        parent = current.get()
-        if _is_told(spec, parent):
-            return await run_async(spec, body, args, kwargs)
-        tally = None if parent is None or parent.flow is None else _queued(parent.flow, spec.name)
-        run = None
+        async def task(*args: object, **kwargs: object) -> R | None:
+            return await _counted_async(spec, body, args, kwargs)
+
+        return task
+
+    reporter, paced = spec.reporter, spec.limit.starts
+    free, waiters = slots.free, slots.waiters
+
+    async def quick_task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or current.get() is not None or paced.delays:
+            return await _counted_async(spec, body, args, kwargs)
+        # What follows is `admit`, the body, `dismiss`, spelled out: nobody to tell, nothing to count.
         try:
-            lent = None
-            # No call encloses this one and nothing paces it: a slot that is free can be had here.
-            if parent is not None or limit.paced or slots is None or not slots.try_acquire():
-                lent = await admit(limit, parent)
-            run = _Running(spec, args, kwargs, parent, lent, tally)
-            value = await body(*args, **kwargs)
-        except BaseException as error:
-            _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
-            raise
-        _ended(tally, run, "completed")
-        return value
+            if waiters:
+                await slots.acquire()
+            else:
+                free.pop()
+        except IndexError:
+            await slots.acquire()
+        run = _Running(spec, args, kwargs, None)
+        token = current.set(run)
+        try:
+            return await body(*args, **kwargs)
+        finally:
+            current.reset(token)
+            run.holding = False
+            if run.lease is not None or slots.debts:
+                give_back(run, slots)
+            else:
+                free.append(None)
+                if waiters:
+                    slots.grant()
 
-    return task
+    return quick_task
 
 
 def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
-    limit, slots = spec.limit, spec.limit.slots
+    slots = spec.limit.slots
+    if slots is None or slots.is_shared:
 
-    def task(*args: object, **kwargs: object) -> R | None:
-        parent = current.get()
-        if _is_told(spec, parent):
-            return run_sync(spec, body, args, kwargs)
-        tally = None if parent is None or parent.flow is None else _queued(parent.flow, spec.name)
-        run = None
+        def task(*args: object, **kwargs: object) -> R | None:
+            return _counted_sync(spec, body, args, kwargs)
+
+        return task
+
+    reporter, paced = spec.reporter, spec.limit.starts
+    free, waiters = slots.free, slots.waiters
+
+    def quick_task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or waiters or current.get() is not None or paced.delays:
+            return _counted_sync(spec, body, args, kwargs)
         try:
-            lent = None
-            if parent is not None or limit.paced or slots is None or not slots.try_acquire():
-                lent = admit_blocking(limit, parent, f"a call of task {spec.name}()")
-            run = _Running(spec, args, kwargs, parent, lent, tally)
+            free.pop()
+        except IndexError:
+            return _counted_sync(spec, body, args, kwargs)
+        run = _Running(spec, args, kwargs, None)
+        token = current.set(run)
+        try:
+            return body(*args, **kwargs)
+        finally:
+            current.reset(token)
+            run.holding = False
+            if run.lease is not None or slots.debts:
+                give_back(run, slots)
+            else:
+                free.append(None)
+                if waiters:
+                    slots.grant()
+
+    return quick_task
+
+
+async def _counted_async(
+    spec: TaskSpec,
+    body: Callable[..., Awaitable[R]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> R | None:
+    parent = current.get()
+    if _is_told(spec, parent):
+        return await run_async(spec, body, args, kwargs)
+    tally = _queued(spec, parent)
+    run = None
+    try:
+        lent = await admit(spec.limit, parent)
+        run = _begun(spec, args, kwargs, parent, lent, tally)
+        token = current.set(run)
+        try:
+            value = await body(*args, **kwargs)
+        finally:
+            current.reset(token)
+    except BaseException as error:
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+        raise
+    _ended(tally, run, "completed")
+    return value
+
+
+def _counted_sync(
+    spec: TaskSpec, body: Callable[..., R], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> R | None:
+    parent = current.get()
+    if _is_told(spec, parent):
+        return run_sync(spec, body, args, kwargs)
+    tally = _queued(spec, parent)
+    run = None
+    try:
+        lent = admit_blocking(spec.limit, parent, f"a call of task {spec.name}()")
+        run = _begun(spec, args, kwargs, parent, lent, tally)
+        token = current.set(run)
+        try:
             value = body(*args, **kwargs)
-        except BaseException as error:
-            _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
-            raise
-        _ended(tally, run, "completed")
-        return value
-
-    return task
-
-
-class _Running(TaskRun):
-    """A call on the short way: its body runs from here on, until `_ended`."""
-
-    def __init__(
-        self,
-        spec: TaskSpec,
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-        parent: TaskRun | FlowRun | None,
-        lent: Lease | None,
-        tally: Tally | None,
-    ) -> None:
-        super().__init__(spec, args, kwargs, parent)
-        self.attempt = 1
-        self.lent = lent
-        self.holding = True
-        if tally is not None:
-            self.started = monotonic()
-            tally.active[self.call_id] = self
-        self.token = current.set(self)
+        finally:
+            current.reset(token)
+    except BaseException as error:
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+        raise
+    _ended(tally, run, "completed")
+    return value
 
 
-def _queued(flow: FlowRun, name: str) -> Tally:
-    tally = flow.tally(name)
+def _queued(spec: TaskSpec, parent: TaskRun | FlowRun | None) -> Tally | None:
+    flow = None if parent is None else parent.flow
+    if flow is None:
+        return None
+    tally = flow.tally(spec.name)
     with tally.lock:
         tally.queued += 1
     return tally
 
 
+def _begun(
+    spec: TaskSpec,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    parent: TaskRun | FlowRun | None,
+    lent: Lease | None,
+    tally: Tally | None,
+) -> _Running:
+    run = _Running(spec, args, kwargs, parent)
+    if lent is not None:
+        run.lent = lent
+    if tally is not None:
+        run.started = monotonic()
+        tally.active[id(run)] = run
+    return run
+
+
 def _ended(tally: Tally | None, run: _Running | None, outcome: Outcome) -> None:
     if run is not None:
-        current.reset(run.token)
         if tally is not None:
-            tally.active.pop(run.call_id, None)
-        dismiss(run, run.spec.limit)
+            tally.active.pop(id(run), None)
+        dismiss(run, run.spec.limit.slots)
     if tally is not None:
         count(tally, outcome)
 

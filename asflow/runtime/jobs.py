@@ -180,7 +180,7 @@ class Job:
 
     def release(self) -> None:
         """Give back the slot."""
-        dismiss(self.run, self.spec.limit)
+        dismiss(self.run, self.spec.limit.slots)
 
     # ---------------------------------------------------------------- ending
 

@@ -44,7 +44,7 @@ class Limit:
         DefinitionValueError: *total* is negative or *rate* can't be read.
     """
 
-    __slots__ = ("_lock", "_starts", "rate", "slots")
+    __slots__ = ("_lock", "rate", "slots", "starts")
 
     def __init__(self, total: int, *, rate: str | None = None) -> None:
         if isinstance(total, bool) or not isinstance(total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -53,7 +53,7 @@ class Limit:
             raise DefinitionValueError(f"limit takes 0 (no bound) or more, not {total!r}")
         self.slots: Slots | None = Slots(total, shared=True) if total else None
         self.rate = None if rate is None else Rate.parse(rate)
-        self._starts = StartLog(self.rate)
+        self.starts = StartLog(self.rate)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -64,12 +64,12 @@ class Limit:
     def hold(self, seconds: float) -> None:
         """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers."""
         with self._lock:
-            self._starts.hold(clock.current.clock.now() + seconds)
+            self.starts.hold(clock.current.clock.now() + seconds)
 
     @property
     def paced(self) -> bool:
         """Whether starts may have to wait although a slot is free."""
-        return not self._starts.idle
+        return self.starts.delays
 
     async def pace(self) -> None:
         """Wait until a body may start by the rate; the caller holds a slot."""
@@ -91,12 +91,12 @@ class Limit:
 
     def _reserve(self) -> float:
         with self._lock:
-            return self._starts.reserve(clock.current.clock.now())
+            return self.starts.reserve(clock.current.clock.now())
 
     def _may_start(self, start: float) -> bool:
         """False where somebody held the limit during our wait: then we stand in line once more."""
         with self._lock:
-            return self._starts.may_start(start, clock.current.clock.now())
+            return self.starts.may_start(start, clock.current.clock.now())
 
 
 class Lease:
@@ -147,13 +147,21 @@ _by_task: dict[Hashable, Limit] = {}
 _by_task_lock = threading.Lock()
 
 
+def _own_limit(total: int | None) -> Limit:
+    limit = Limit(os.cpu_count() or 1 if total is None else total)
+    if limit.slots is not None:
+        # All its callers are of one colour, so it needs no note of who holds what.
+        limit.slots = Slots(limit.slots.total)
+    return limit
+
+
 def limit_of(key: Hashable | None, total: int | None) -> Limit:
     """Return the limit of the task known as *key*, with *total* slots (None: the CPU count) from now on.
 
     A module-level function that is decorated anew (a re-run Streamlit script, a notebook cell) keeps the
     one limit that its earlier decorations have, so that they bound the process together.
     """
-    limit = Limit(os.cpu_count() or 1 if total is None else total)
+    limit = _own_limit(total)
     if key is None:
         return limit
     with _by_task_lock:

@@ -58,7 +58,7 @@ def started(run: TaskRun, attempt: int) -> None:
     run.completed, run.total, run.description = 0, None, None
     run.started = monotonic()
     if flow is not None:
-        flow.tally(run.spec.name).active[run.call_id] = run
+        flow.tally(run.spec.name).active[id(run)] = run
     if is_told(run):
         run.reporter.emit(
             TaskStarted(
@@ -75,7 +75,7 @@ def started(run: TaskRun, attempt: int) -> None:
 def stopped(run: TaskRun) -> None:
     """The body has returned or raised."""
     if run.flow is not None:
-        run.flow.tally(run.spec.name).active.pop(run.call_id, None)
+        run.flow.tally(run.spec.name).active.pop(id(run), None)
 
 
 def retrying(run: TaskRun, wait: Wait) -> None:

@@ -30,6 +30,29 @@ current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", def
 _ids = itertools.count(1)
 
 
+def no_output(data: object) -> NoReturn:
+    """Refuse a write outside any task, or in a task without `on`."""
+    run = current.get()
+    if isinstance(run, TaskRun):
+        raise NotInTaskError(
+            f"task {run.task}() has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
+        )
+    raise NotInTaskError(
+        "flow.task.write() was called outside any task; call it in a function under @flow.task(on='...') "
+        "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
+    )
+
+
+def output_closed(data: object) -> NoReturn:
+    """Refuse a write after the task has ended or while no attempt is running."""
+    run = current.get()
+    name = run.task if isinstance(run, TaskRun) else "?"
+    raise OutputClosedError(
+        f"task {name}() has ended (or was cancelled), so nothing more can be written to its output; "
+        f"wait for the threads and tasks that write before the task returns"
+    )
+
+
 class FlowRun:
     """One call of a flow: `flow.run` inside it.
 
@@ -107,22 +130,22 @@ class TaskRun(RunningCall):
     """One call of a task: `flow.task.run` inside it.
 
     Attributes:
-        call_id: tells this call from every other of the process.
-        task: the task's name.
+        spec: what the task was told to do.
         parent: the run of the task or flow whose body made this call, or None.
-        flow: the run of the flow that this call belongs to, or None.
         attempt: 1 for the first call of the body, 2 for its first retry.
         output: the name of the call's output, or None for a task without `on`.
     """
 
-    # Class attributes and no slots: a call that needs few of these pays for few.
+    # Class attributes and no slots: a call pays for what it sets, and most set little.
     output: str | None = None
-    put: Callable[[object], object]
-    attempt = 0
+    attempt = 1
     queued_at = 0.0
     holding = False
     lent: Lease | None = None
     lease: Lease | None = None
+    put: Callable[[object], object] = staticmethod(no_output)
+    """Takes a record for the output; the writer's own method while a body runs."""
+    _call_id = 0
 
     def __init__(
         self,
@@ -131,13 +154,22 @@ class TaskRun(RunningCall):
         kwargs: Mapping[str, object],
         parent: TaskRun | FlowRun | None,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
+        self.parent = parent
         self._args = args
         self._kwargs = kwargs
-        self.call_id = next(_ids)
-        self.parent = parent
-        self.flow: FlowRun | None = None if parent is None else parent.flow
-        self.put = no_output
+
+    @property
+    def call_id(self) -> int:
+        """A number that tells this call from every other of the process, drawn when first asked for."""
+        if not self._call_id:
+            self._call_id = next(_ids)
+        return self._call_id
+
+    @property
+    def flow(self) -> FlowRun | None:
+        """The run of the flow that this call belongs to, or None."""
+        return None if self.parent is None else self.parent.flow
 
     def __repr__(self) -> str:
         """Show which call this is."""
@@ -146,26 +178,21 @@ class TaskRun(RunningCall):
     @property
     def task(self) -> str:
         """The task's name."""
-        return self._spec.name
+        return self.spec.name
 
     @property
     def label(self) -> str:
         """The call's arguments, shortened to one line."""
-        return call_label(self._args, self._kwargs, skip=self._spec.hidden_arguments)
-
-    @property
-    def spec(self) -> TaskSpec:
-        """What the task was told to do."""
-        return self._spec
+        return call_label(self._args, self._kwargs, skip=self.spec.hidden_arguments)
 
     @property
     def reporter(self) -> Reporter:
         """Whom to tell of this call: its flow's, so that a flow's events stay together; else its own."""
-        return self._spec.reporter if self.flow is None else self.flow.reporter
+        return self.spec.reporter if self.flow is None else self.flow.reporter
 
     def progressed(self) -> None:
         """Tell the sink how far the body is."""
-        spec, flow, reporter = self._spec, self.flow, self.reporter
+        spec, flow, reporter = self.spec, self.flow, self.reporter
         if reporter.inside if flow is not None else reporter.outside:
             reporter.emit(
                 TaskProgressed(
@@ -178,26 +205,3 @@ class TaskRun(RunningCall):
                     at=monotonic(),
                 )
             )
-
-
-def no_output(data: object) -> NoReturn:
-    """Refuse a write outside any task, or in a task without `on`."""
-    run = current.get()
-    if isinstance(run, TaskRun):
-        raise NotInTaskError(
-            f"task {run.task}() has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
-        )
-    raise NotInTaskError(
-        "flow.task.write() was called outside any task; call it in a function under @flow.task(on='...') "
-        "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
-    )
-
-
-def output_closed(data: object) -> NoReturn:
-    """Refuse a write after the task has ended or while no attempt is running."""
-    run = current.get()
-    name = run.task if isinstance(run, TaskRun) else "?"
-    raise OutputClosedError(
-        f"task {name}() has ended (or was cancelled), so nothing more can be written to its output; "
-        f"wait for the threads and tasks that write before the task returns"
-    )

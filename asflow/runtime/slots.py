@@ -15,54 +15,14 @@ from collections import deque
 
 from asflow.errors import DeadlockError
 
-__all__ = ["Slots"]
+__all__ = ["Slots", "Waiter"]
 
 # The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
 _running_loop = events._get_running_loop
 
-
-class _AsyncWaiter:
-    """A coroutine that waits on its loop."""
-
-    __slots__ = ("future", "loop", "ticket")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.future: asyncio.Future[None] = loop.create_future()
-        self.ticket = [None]
-
-    def wake(self) -> bool:
-        """Tell the waiter that it has the slot; False where its loop is closed."""
-        if _running_loop() is self.loop:
-            self._wake_here()
-            return True
-        try:
-            self.loop.call_soon_threadsafe(self._wake_here)
-        except RuntimeError:
-            return False
-        return True
-
-    def _wake_here(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-
-class _ThreadWaiter:
-    """A thread that waits; `loop` is the loop that runs on it, if any."""
-
-    __slots__ = ("event", "loop", "ticket")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.loop = loop
-        self.event = threading.Event()
-        self.ticket = [None]
-
-    def wake(self) -> bool:
-        self.event.set()
-        return True
-
-
-_Waiter = _AsyncWaiter | _ThreadWaiter
+Ticket = list[None]
+Waiter = tuple["asyncio.Future[None] | threading.Event", Ticket, "asyncio.AbstractEventLoop | None"]
+"""What to wake, who decides, and the loop that runs on the waiter's thread. A tuple: thousands may wait."""
 
 
 class Slots:
@@ -74,42 +34,58 @@ class Slots:
         total: how many may be held at once, >= 1.
         shared: True where sync and async callers may meet, so that a sync one can tell when waiting on
             its loop's own thread would never end.
+
+    Attributes:
+        free: a token for each slot that nobody holds. With `waiters` and `debts` for the fast path.
+        waiters: who waits, longest first; some may have left.
+        debts: a token for each slot to be taken in when it comes back.
+        is_shared: as given.
     """
 
-    __slots__ = ("_debts", "_free", "_gone", "_holders", "_waiters", "total")
+    __slots__ = ("_gone", "_holders", "debts", "free", "is_shared", "total", "waiters")
 
     def __init__(self, total: int, *, shared: bool = False) -> None:
         self.total = total
-        self._free: deque[None] = deque([None] * total)
-        self._waiters: deque[_Waiter] = deque()
-        self._debts: deque[None] = deque()
+        self.is_shared = shared
+        self.free: deque[None] = deque([None] * total)
+        self.waiters: deque[Waiter] = deque()
+        self.debts: deque[None] = deque()
         self._gone = 0
         # Where each held slot is held, by the id of the loop that runs on that thread.
-        self._holders: deque[int] | None = deque() if shared else None
+        self._holders: deque[int] = deque()
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free and nobody waits for it."""
-        if self._waiters:
+        if self.waiters:
             return False
         try:
-            self._free.pop()
+            self.free.pop()
         except IndexError:
             return False
-        if self._holders is not None:
+        if self.is_shared:
             self._holders.append(id(_running_loop()))
         return True
+
+    def line_up(self) -> Waiter:
+        """Join the queue on the running loop. Await the waiter's future; `leave` if that raises."""
+        loop = events.get_running_loop()
+        waiter: Waiter = (loop.create_future(), [None], loop)
+        self.waiters.append(waiter)
+        if self.free:
+            self.grant()
+        return waiter
 
     async def acquire(self) -> None:
         """Wait for a slot on the running loop. Cancelling leaves the queue, or passes the slot on."""
         if self.try_acquire():
             return
-        waiter = _AsyncWaiter(events.get_running_loop())
-        self._waiters.append(waiter)
-        self._grant()
+        waiter = self.line_up()
+        future = waiter[0]
+        assert isinstance(future, asyncio.Future)
         try:
-            await waiter.future
+            await future
         except BaseException:
-            self._leave(waiter)
+            self.leave(waiter)
             raise
 
     def acquire_blocking(self, what: str) -> None:
@@ -126,25 +102,53 @@ class Slots:
                 f"{what} would wait for a slot that only this thread's event loop can free, and the loop "
                 f"can't go on meanwhile; call it with `await asyncio.to_thread(...)`"
             )
-        waiter = _ThreadWaiter(loop)
-        self._waiters.append(waiter)
-        self._grant()
+        granted = threading.Event()
+        waiter: Waiter = (granted, [None], loop)
+        self.waiters.append(waiter)
+        if self.free:
+            self.grant()
         try:
-            waiter.event.wait()
+            granted.wait()
         except BaseException:
-            self._leave(waiter)
+            self.leave(waiter)
             raise
 
     def release(self) -> None:
         """Give a slot back, to whoever has waited longest; on the thread (and loop) that took it."""
-        if self._holders is not None:
+        if self.is_shared:
             self._holders.remove(id(_running_loop()))
         self.put()
 
     def detach(self) -> None:
         """Forget that this thread's loop holds a slot; `put` gives it back later, from anywhere."""
-        if self._holders is not None:
+        if self.is_shared:
             self._holders.remove(id(_running_loop()))
+
+    def put(self) -> None:
+        """Give back a slot that was detached."""
+        if self.debts:
+            try:
+                self.debts.pop()
+            except IndexError:
+                pass
+            else:
+                return
+        self.free.append(None)
+        if self.waiters:
+            self.grant()
+
+    def leave(self, waiter: Waiter) -> None:
+        """Stop waiting; if the slot was granted in that very moment, it goes on to the next."""
+        try:
+            waiter[1].pop()
+        except IndexError:
+            self._forget(waiter)
+            self.put()
+            return
+        self._gone += 1
+        # A slot that is held for hours must not let the queue grow by everybody who gave up on it.
+        if self._gone > 64 and self._gone * 2 > len(self.waiters):
+            self._sweep()
 
     def resize(self, total: int) -> None:
         """Change the number of slots; those held beyond a smaller number are taken in as they come back."""
@@ -153,88 +157,82 @@ class Slots:
             self.put()
         for _ in range(-more):
             try:
-                self._free.pop()
+                self.free.pop()
             except IndexError:
-                self._debts.append(None)
-
-    @property
-    def free(self) -> int:
-        """How many slots nobody holds at this moment."""
-        return len(self._free)
+                self.debts.append(None)
 
     @property
     def waiting(self) -> int:
-        """How many wait at this moment (some may be leaving)."""
-        return sum(1 for waiter in list(self._waiters) if waiter.ticket)
+        """How many wait at this moment."""
+        return sum(1 for _, ticket, _ in list(self.waiters) if ticket)
 
-    def put(self) -> None:
-        """Give back a slot that was detached."""
-        if self._debts:
+    def grant(self) -> None:
+        """Hand free slots to those who wait."""
+        while self.waiters and self.free:
             try:
-                self._debts.pop()
-            except IndexError:
-                pass
-            else:
-                return
-        self._free.append(None)
-        if self._waiters:
-            self._grant()
-
-    def _grant(self) -> None:
-        while self._waiters and self._free:
-            try:
-                self._free.pop()
+                self.free.pop()
             except IndexError:
                 return
             if not self._hand_over():
-                self._free.append(None)
+                self.free.append(None)
 
     def _hand_over(self) -> bool:
         """Give the slot in hand to the first waiter that still wants it; False if there was none."""
         while True:
             try:
-                waiter = self._waiters.popleft()
+                waiter = self.waiters.popleft()
             except IndexError:
                 return False
             try:
-                waiter.ticket.pop()
+                waiter[1].pop()
             except IndexError:
                 self._gone -= 1
                 continue
-            if self._holders is not None:
-                self._holders.append(id(waiter.loop))
-            if waiter.wake():
+            if self.is_shared:
+                self._holders.append(id(waiter[2]))
+            if _wake(waiter):
                 return True
             self._forget(waiter)
 
-    def _leave(self, waiter: _Waiter) -> None:
-        try:
-            waiter.ticket.pop()
-        except IndexError:  # granted in the same moment: the slot goes on to the next
-            self._forget(waiter)
-            self.put()
-            return
-        self._gone += 1
-        # A slot that is held for hours must not let the queue grow by everybody who gave up on it.
-        if self._gone > 64 and self._gone * 2 > len(self._waiters):
-            self._sweep()
-
-    def _forget(self, waiter: _Waiter) -> None:
-        if self._holders is not None:
-            self._holders.remove(id(waiter.loop))
+    def _forget(self, waiter: Waiter) -> None:
+        if self.is_shared:
+            self._holders.remove(id(waiter[2]))
 
     def _sweep(self) -> None:
         self._gone = 0
-        for _ in range(len(self._waiters)):
+        for _ in range(len(self.waiters)):
             try:
-                waiter = self._waiters.popleft()
+                waiter = self.waiters.popleft()
             except IndexError:
                 return
-            if waiter.ticket:
-                self._waiters.append(waiter)
-        self._grant()
+            if waiter[1]:
+                self.waiters.append(waiter)
+        self.grant()
 
     def _only_by(self, loop: asyncio.AbstractEventLoop) -> bool:
-        if self._holders is not None and id(loop) in self._holders:
-            return True
-        return any(waiter.loop is loop and waiter.ticket for waiter in list(self._waiters))
+        """Whether *loop*, or somebody who waits on it, has to go on before a slot can be had."""
+        return id(loop) in self._holders or any(
+            waiting is loop and ticket for _, ticket, waiting in list(self.waiters)
+        )
+
+
+def _wake(waiter: Waiter) -> bool:
+    """Tell a waiter that it has the slot; False where its loop is closed."""
+    sleeper, _, loop = waiter
+    if isinstance(sleeper, threading.Event):
+        sleeper.set()
+        return True
+    assert loop is not None
+    if _running_loop() is loop:
+        _settle(sleeper)
+        return True
+    try:
+        loop.call_soon_threadsafe(_settle, sleeper)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -147,6 +147,9 @@ class _Poller:
     def _run(self) -> None:
         wait = self._surface.first
         while not self._over.wait(wait):
+            if not self._forest.visible:  # whoever was to stop this was interrupted
+                _guarded(self._surface.close)
+                return
             begun = time.thread_time()
             if not _guarded(lambda: self._surface.show(self._forest, self._over.is_set)):
                 _guarded(self._surface.close)
@@ -159,14 +162,15 @@ def _guarded(act: Callable[[], None]) -> bool:
     """Do *act* and tell whether it went well: what a display can't do must not harm the flow."""
     try:
         act()
-    except (OSError, ValueError):  # the terminal is gone, or the stream closed: nobody is there to be told
+    except OSError:  # the terminal is gone: nobody is there to be told
         return False
-    except Exception:  # whatever it is, the flow goes on without a display
-        import logging
+    except Exception as error:  # whatever it is, the flow goes on without a display
+        if not (isinstance(error, ValueError) and "closed file" in str(error)):
+            import logging
 
-        logging.getLogger("asflow.sinks").warning(
-            "asflow's display has failed; the flow goes on", exc_info=True
-        )
+            logging.getLogger("asflow.sinks").warning(
+                "asflow's display has failed; the flow goes on", exc_info=True
+            )
         return False
     return True
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asflow.events import RunningCall, Tally
     from asflow.sinks.model import FlowView, Forest
 
-__all__ = ["Layout", "Row", "rows_of"]
+__all__ = ["Layout", "Row", "fold", "rows_of"]
 
 Line = list[Piece]
 
@@ -111,7 +111,8 @@ def _child_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iter
         ended = view.ended_flows.get(name, 0)
         if started > 1 and (detail.resting or ended < started):
             counted: list[Piece] = [(f"{ended:,}/{started:,}", "")]
-            yield Row(depth, f"@flow {name}()", done=ended / started, notes=counted)
+            left = 0.0 if ended == started else None
+            yield Row(depth, f"@flow {name}()", done=ended / started, left=left, notes=counted)
     running = [child for child in first_values(view.children, len(view.children)) if not child.hidden]
     for child in running[: detail.calls]:
         yield from _flow_rows(child, depth, detail, now)
@@ -171,6 +172,23 @@ def _call_title(call: RunningCall) -> str:
     if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
         return label[1:-1]
     return label or "()"
+
+
+def fold(pieces: list[Piece], width: int, cell_len: Callable[[str], int]) -> list[Line]:
+    """Return *pieces* as lines of at most *width* columns, broken before pieces that begin with a space.
+
+    A piece that is too wide by itself is left to the terminal.
+    """
+    lines: list[Line] = [[]]
+    free = width
+    for text, style in pieces:
+        length = cell_len(text)
+        if length > free and text.startswith(" ") and lines[-1]:
+            lines.append([])
+            free, text = width, text[1:]
+        lines[-1].append((text, style))
+        free -= length
+    return lines
 
 
 class Layout:

@@ -54,12 +54,10 @@ def plain(pieces: Iterable[Piece]) -> str:
 
 
 def join(groups: Iterable[Piece]) -> list[Piece]:
-    """Return *groups* with `, ` between them."""
+    """Return *groups* with `, ` between them; a line may be broken before each."""
     pieces: list[Piece] = []
-    for group in groups:
-        if pieces:
-            pieces.append((", ", ""))
-        pieces.append(group)
+    for text, style in groups:
+        pieces += [(",", ""), (" " + text, style)] if pieces else [(text, style)]
     return pieces
 
 
@@ -170,18 +168,19 @@ def flow_summary(
 ) -> list[Piece]:
     """Return the line that stays when a flow has ended.
 
-    As in `Flow transcripts() finished: 23 done, 870 on disk, 2 skipped, 1 suppressed in 41 s`.
+    As in `Flow transcripts(): 23 done, 870 on disk, 2 skipped, 1 suppressed in 41 s`.
     """
-    pieces: list[Piece] = [(f"Flow {title} ", "")]
     words = counts.words()
-    if outcome == "completed":
-        pieces.append(("finished", "green"))
-    else:
-        pieces.append((outcome, "red" if outcome == "failed" else "yellow"))
-    if outcome == "failed" and error is not None:
-        pieces.append((f" ({_error(error)})", "red"))
+    pieces: list[Piece] = [(f"Flow {title}", "")]
+    if outcome == "failed":
+        pieces.append((f" failed ({_error(error)})" if error is not None else " failed", "red"))
+    elif outcome == "cancelled":
+        pieces.append((" cancelled", "yellow"))
+    elif not words:
+        pieces.append((" finished", ""))
     if words:
-        pieces += [(": ", ""), *join(words)]
+        first, *others = join(words)
+        pieces += [(":", ""), (" " + first[0], first[1]), *others]
     when = "in" if words or outcome == "completed" else "after"
     pieces.append((f" {when} {duration(seconds)}", ""))
     return pieces

@@ -21,7 +21,12 @@ class StreamSink(ABC):
     """Base of the sinks that write to a text stream; says what is told, a subclass says where."""
 
     def __init__(self, verbose: bool | None, *, flows: bool = True) -> None:
-        """Make a sink; *verbose* tells which finished tasks leave a log line, *flows* whether flows are told of."""
+        """Make a sink.
+
+        Args:
+            verbose: which finished tasks leave a line: those outside flows (None), all (True), none (False).
+            flows: whether flows are told of.
+        """
         self._verbose = verbose
         self._tells_flows = flows
         self._recent: tuple[IO[str], Display] | None = None

@@ -6,7 +6,7 @@ import importlib
 import threading
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
-from asflow.sinks.layout import Layout, rows_of
+from asflow.sinks.layout import Layout, fold, rows_of
 from asflow.sinks.logline import Counts, clean, clock, join, plain, time_of_day, to_ascii
 from asflow.sinks.model import first_values
 from asflow.sinks.screen import Screen
@@ -63,6 +63,7 @@ class TerminalSurface:
 
         self.every = every
         self._console = console
+        self._cell_len = cell_len
         self._screen = Screen(console.file)
         self._unicode = speaks_unicode(console.file)
         colored = console.color_system is not None and not console.no_color
@@ -76,7 +77,10 @@ class TerminalSurface:
     def line(self, pieces: list[Piece]) -> None:
         """Write a line above the display, or where the cursor is without one."""
         with self._screen.lock:
-            self._screen.write_line(self._painted([self._stamp(), *pieces]))
+            stamp = self._stamp()
+            lines = fold(pieces, self._console.width - len(stamp[0]), self._cell_len)
+            text = ("\n" + " " * len(stamp[0])).join(self._painted(line) for line in lines)
+            self._screen.write_line(self._painted([stamp]) + text)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
         """Draw a frame. The flows are read before the terminal is locked: a user's repr may print, too."""

@@ -55,7 +55,7 @@ class Tee:
                 continue
             try:
                 sink.emit(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever one sink does, the others hear of the event
                 self._drop(sink)
 
     def _drop(self, broken: ProgressSink) -> None:

@@ -33,7 +33,7 @@ def json_decoder(record_type: type[T]) -> Callable[[bytes], T]:
             argument (Path).
 
     Returns:
-        A function that raises ValueError (msgspec's and pydantic's are) for bytes that don't fit.
+        A function that raises one of `decode_errors` for bytes that don't fit.
     """
     validate = getattr(record_type, "model_validate_json", None)
     if callable(validate):
@@ -51,7 +51,7 @@ def value_converter(record_type: type[T], *, strict: bool) -> Callable[[object],
         strict: False where numbers, booleans and None may come as texts, as they do from CSV.
 
     Returns:
-        A function that raises ValueError for values that don't fit.
+        A function that raises one of `decode_errors` for values that don't fit.
     """
     validate = getattr(record_type, "model_validate", None)
     if callable(validate):
@@ -89,6 +89,14 @@ def convert_unknown(kind: type, value: object) -> object:
 def _known(record_type: type[T]) -> type[T]:
     # msgspec takes `object` for a class of the user's; everybody else for "anything".
     return cast("type[T]", Any) if record_type is object else record_type
+
+
+def decode_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which a decoder says that bytes or values don't fit."""
+    import msgspec
+
+    # MsgspecError is a ValueError in newer versions of msgspec only.
+    return (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
 
 
 def bad_record(name: str, number: int, error: Exception) -> CorruptOutputError:

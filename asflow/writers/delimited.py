@@ -12,7 +12,15 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
-from asflow.writers.encoding import is_raw, json_encoder, raw_bytes, refuse_type, refuse_value, refused
+from asflow.writers.encoding import (
+    ENCODE_ERRORS,
+    is_raw,
+    json_encoder,
+    raw_bytes,
+    refuse_type,
+    refuse_value,
+    refused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,7 +117,7 @@ class DelimitedWriter:
     def _cell(self, record: object, value: object) -> str:
         try:
             return cell_text(value, self._encode)
-        except (TypeError, ValueError, RecursionError) as error:
+        except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
 
     def _pass_on(self, record: object, text: str) -> None:

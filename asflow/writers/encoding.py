@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import msgspec
 
 __all__ = [
+    "ENCODE_ERRORS",
     "RawData",
     "encode_unknown",
     "is_raw",
@@ -23,6 +24,9 @@ __all__ = [
     "refused",
     "shorten",
 ]
+
+ENCODE_ERRORS = (TypeError, ValueError, RecursionError, OverflowError)
+"""What an encoder raises for a record that it can't encode."""
 
 RawData = str | bytes | bytearray | memoryview
 """What every format takes as raw text or bytes, unencoded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow.writers.encoding import is_raw, json_encoder, raw_bytes, refuse_value, refused
+from asflow.writers.encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refuse_value, refused
 
 if TYPE_CHECKING:
     from asflow.protocols import ByteStream
@@ -48,7 +48,7 @@ class JsonDocumentWriter:
         else:
             try:
                 data = json_encoder().encode(record) + b"\n"
-            except (TypeError, ValueError, RecursionError) as error:
+            except ENCODE_ERRORS as error:
                 raise refused(record, error, self._task) from error
         self._stream.write(data)
         self._written = True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asflow.errors import OutputClosedError
 from asflow.writers.compression import CHUNK
-from asflow.writers.encoding import is_raw, json_encoder, raw_bytes, refused
+from asflow.writers.encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refused
 
 if TYPE_CHECKING:
     from asflow.protocols import ByteStream
@@ -88,7 +88,7 @@ class JsonLinesWriter:
             self._encoded_types.add(type(record))
         try:
             line = self._encode(record)
-        except (TypeError, ValueError, RecursionError) as error:
+        except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
         lines = self._lines
         lines.append(line)
@@ -145,7 +145,10 @@ class JsonLinesWriter:
     def _pass_on(self) -> None:
         if self._failure is not None:
             self._lines.clear()
-            raise self._failure if isinstance(self._failure, Exception) else self._closed_error()
+            if isinstance(self._failure, Exception):
+                raise self._failure
+            where = f"task {self._task}: " if self._task else ""
+            raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
         lines = self._lines
         try:
             cut = lines[:]

@@ -7,9 +7,9 @@ import decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from asflow.errors import CorruptOutputError, MissingExtraError, OutputClosedError, RecordError
-from asflow.writers.decoding import bad_record, value_converter
+from asflow.writers.decoding import bad_record, decode_errors, value_converter
 from asflow.writers.delimited import as_mapping
-from asflow.writers.encoding import encode_unknown, is_raw, refuse_type, refuse_value, refused
+from asflow.writers.encoding import ENCODE_ERRORS, encode_unknown, is_raw, refuse_type, refuse_value, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +149,7 @@ class ParquetWriter:
                 str_keys=True,
                 enc_hook=encode_unknown,
             )
-        except (TypeError, ValueError, RecursionError) as error:
+        except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
         self._rows.append(row)
         self._bytes += sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
@@ -261,7 +261,7 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
         for number, row in enumerate(_plain_rows(name, raw), 1):
             try:
                 record = convert(row)
-            except (ValueError, TypeError) as error:
+            except decode_errors() as error:
                 raise bad_record(name, number, error) from error
             yield record
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
 
 from asflow.errors import CorruptOutputError
 from asflow.writers.compression import CHUNK, open_reader
-from asflow.writers.decoding import bad_record, columns_of, json_decoder, value_converter
+from asflow.writers.decoding import bad_record, columns_of, decode_errors, json_decoder, value_converter
 from asflow.writers.encoding import shorten
 from asflow.writers.suffixes import split_suffixes
 
@@ -154,7 +154,7 @@ def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) -> It
             number += 1
             try:
                 record = decode(line)
-            except (ValueError, TypeError, RecursionError) as error:
+            except decode_errors() as error:
                 raise bad_record(name, number, error) from error
             yield record
 
@@ -169,13 +169,13 @@ def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) ->
     if document.startswith(b"["):
         try:
             parts = [bytes(item) for item in msgspec.json.decode(document, type=list[msgspec.Raw])]
-        except (ValueError, RecursionError) as error:
+        except decode_errors() as error:
             raise CorruptOutputError(f"output {name!r} is no JSON document: {error}.") from error
     del document
     for number, part in enumerate(parts, 1):
         try:
             record = decode(part)
-        except (ValueError, TypeError, RecursionError) as error:
+        except decode_errors() as error:
             raise bad_record(name, number, error) from error
         yield record
 
@@ -214,7 +214,7 @@ def _convert_rows(
         number += 1
         try:
             record = convert(row if header is None else _named(header, row, columns))
-        except (ValueError, TypeError) as error:
+        except decode_errors() as error:
             raise bad_record(name, number, error) from error
         yield record
 
