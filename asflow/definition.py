@@ -12,7 +12,6 @@ from asflow.options import limit_for, named, policy_for, refresh_for, timeout_fo
 from asflow.outputs import Output
 from asflow.runtime.fastpath import wrap_async, wrap_sync
 from asflow.runtime.specs import OutputSpec, TaskSpec
-from asflow.writers.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -137,6 +136,7 @@ def _refuse_without_output(options: TaskOptions) -> None:
 
 def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
     from asflow.engine.naming import Pattern, compile_namer
+    from asflow.writers.suffixes import check_suffix
 
     if subject.signature is None:
         raise DefinitionTypeError(

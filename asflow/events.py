@@ -13,12 +13,13 @@ same process.
 
 from __future__ import annotations
 
-import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 __all__ = [
     "Event",
@@ -98,11 +99,15 @@ class Tally:
         "total",
     )
 
-    def __init__(self, task: str) -> None:
-        """Start all counts of the task named *task* at zero."""
+    def __init__(self, task: str, lock: AbstractContextManager[object] | None = None) -> None:
+        """Start all counts at zero.
+
+        Args:
+            task: the task's name.
+            lock: held around each change; None where a single thread counts.
+        """
         self.task = task
-        # Reentrant: a garbage collection inside the lock may end another call on this very thread.
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
         self.queued = 0
         self.total: int | None = None
         self.completed = 0

@@ -106,10 +106,9 @@ class BaseNode(Generic[P, R_co]):
         body = run(self._func, self._kind, self.__name__, inputs, record)
         task = schedule(body, loop, self.__name__, scope)
         task.record = record
-        task.waits_for = (*(future for _, future in inputs.places), *inputs.extras)
         task.latch = inputs.latch()
-        task.values = 0 if self.raw else len(inputs.places)
-        task.owned = tuple(inputs.owned)
+        if inputs.owned:
+            task.owned = inputs.owned
         return task
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

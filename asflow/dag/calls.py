@@ -9,6 +9,7 @@ from types import FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from asflow.dag.errors import ForeignLoopError
+from asflow.dag.failures import without_frames_of
 from asflow.dag.running import Latch, NodeTask, failure_of, has_failed, schedule
 
 if TYPE_CHECKING:
@@ -124,12 +125,14 @@ class Inputs:
         self.kwargs = kwargs
         self.raw = raw
         self.places: list[tuple[int | str, AnyFuture]] = []
-        self.owned: list[NodeTask[Any]] = []
-        self.seen: list[AnyFuture] = []
-        """What the graph shows as dependencies."""
-        self.extras: list[AnyFuture] = []
+        self.owned: tuple[NodeTask[Any], ...] = ()
+        self.seen: tuple[AnyFuture, ...] = ()
+        """What the graph of the scope shows as dependencies."""
+        self.extras: tuple[AnyFuture, ...] = ()
 
-    def resolve(self, loop: asyncio.AbstractEventLoop, scope: Scope | None, extras: Iterable[Extra]) -> None:
+    def resolve(
+        self, loop: asyncio.AbstractEventLoop, scope: Scope | None, extras: tuple[Extra, ...]
+    ) -> None:
         """Find the awaitables, and make tasks of those that are none yet: all run side by side."""
         for place, value in enumerate(self.args):
             if self.raw or is_awaitable(value):
@@ -137,21 +140,22 @@ class Inputs:
         for name, value in self.kwargs.items():
             if self.raw or is_awaitable(value):
                 self.places.append((name, self._started(value, loop, scope)))
-        for extra in extras:
-            self.extras.append(extra.started(loop, scope))
-        self.seen += self.extras
+        if extras:
+            self.extras = tuple(extra.started(loop, scope) for extra in extras)
+            self.seen += self.extras
 
     def _started(self, value: Any, loop: asyncio.AbstractEventLoop, scope: Scope | None) -> AnyFuture:
         if not is_awaitable(value):
             return schedule(_give(value), loop, type(value).__name__, None)
         future = to_future(value, loop, scope)
-        self.seen.append(future)
-        if isinstance(future, NodeTask) and future is not value:
-            self.owned.append(future)
+        if scope is not None:
+            self.seen += (future,)
+        if future is not value and isinstance(future, NodeTask):
+            self.owned += (future,)
         if self.raw:
             if not isinstance(future, asyncio.Task):
                 future = schedule(_follow(future), loop, type(future).__name__, None)
-                self.owned.append(future)
+                self.owned += (future,)
             if isinstance(future, NodeTask):
                 future.taken_raw = True
         return future
@@ -163,11 +167,13 @@ class Inputs:
 
     def latch(self) -> Latch | None:
         """Return what to wait on; None where nothing is pending."""
-        places = [future for _, future in self.places]
-        pending = [future for future in (*places, *self.extras) if not future.done()]
+        pending = [future for _, future in self.places if not future.done()]
+        lenient = NONE
+        if self.extras:
+            lenient = frozenset(self.extras).difference(pending)
+            pending += [future for future in self.extras if not future.done()]
         if not pending:
             return None
-        lenient = frozenset(self.extras).difference(places) if self.extras else NONE
         return Latch(pending, strict=not self.raw, lenient=lenient)
 
     def failed(self) -> AnyFuture | None:
@@ -202,12 +208,16 @@ async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, r
             await latch.waiter
         failed = inputs.failed()
     if failed is not None:
-        raise failure_of(failed, name)
+        error = failure_of(failed, name)
+        traceback = without_frames_of(run.__code__, error.__traceback__)
+        try:
+            raise error.with_traceback(traceback)
+        finally:
+            del inputs, failed, error, traceback  # what the traceback's frame would keep alive
     inputs.fill_in()
     if latch is not None:
         latch.leave()
         current.latch = latch = None
-    current.waits_for = ()
     args, kwargs = inputs.args, inputs.kwargs
     del inputs  # it holds the dependencies, and so their results
     if record is not None:

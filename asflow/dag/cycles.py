@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asflow.dag.errors import CycleError
 
 if TYPE_CHECKING:
-    from asflow.dag.running import NodeTask
+    from asflow.dag.running import Latch, NodeTask
 
 __all__ = ["refuse_cycle", "waited_for"]
 
@@ -27,9 +27,9 @@ MAX_STEPS: Final = 10_000
 
 def waited_for(future: asyncio.Future[Any]) -> tuple[asyncio.Future[Any], ...]:
     """Return what *future* visibly waits for now: a node's dependencies, or what its code awaits."""
-    dependencies: tuple[asyncio.Future[Any], ...] = getattr(future, "waits_for", ())
-    if dependencies:
-        return dependencies
+    latch: Latch | None = getattr(future, "latch", None)
+    if latch is not None:
+        return tuple(latch.pending)
     # asyncio shows both to debuggers only; where they are missing the cycle stays unseen.
     children: list[asyncio.Future[Any]] | None = getattr(future, "_children", None)
     if children:

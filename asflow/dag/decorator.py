@@ -1,4 +1,3 @@
-# ruff: noqa: D418 -- an editor shows the docstring of the overload that fits
 """`task`: makes a function a node of implicit graphs, on its definition or at the call."""
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
-__all__ = ["Failure", "Path", "forget", "register"]
+__all__ = ["Failure", "Path", "forget", "register", "without_frames_of"]
 
 MAX_NOTES: Final = 8
 """Paths noted on one exception; the others are counted."""
@@ -50,10 +50,10 @@ class Path:
 class Failure:
     """What the nodes that failed with one exception share. Used on their event loop's thread only."""
 
-    __slots__ = ("looked_at", "members", "traceback", "unnoted")
+    # Never the exception or its traceback: their frames hold the tasks, which then would never go.
+    __slots__ = ("looked_at", "members", "unnoted")
 
-    def __init__(self, traceback: TracebackType | None) -> None:
-        self.traceback = traceback
+    def __init__(self) -> None:
         self.members = 0
         self.looked_at = False
         self.unnoted = 0
@@ -89,10 +89,24 @@ def register(error: BaseException) -> Failure:
     """Return what is known of *error*, newly made where it is seen first. The caller holds *error*."""
     failure = _failures.get(id(error))
     if failure is None:
-        failure = _failures[id(error)] = Failure(error.__traceback__)
+        failure = _failures[id(error)] = Failure()
     return failure
 
 
 def forget(error: BaseException) -> None:
     """Drop what is known of *error*: nothing that failed with it is left."""
     _failures.pop(id(error), None)
+
+
+def without_frames_of(code: CodeType, traceback: TracebackType | None) -> TracebackType | None:
+    """Return *traceback* from where the function of *code* was left: the user's own frames.
+
+    Each dependent raises the same exception again, and each raise adds a frame of *code* at the front;
+    left alone, a long path would pile them up. Frames of those who awaited it in between go too.
+    """
+    step = traceback
+    while step is not None and step.tb_frame.f_code is not code:
+        step = step.tb_next
+    while step is not None and step.tb_frame.f_code is code:
+        step = step.tb_next
+    return step or traceback

@@ -1,4 +1,3 @@
-# ruff: noqa: D418 -- an editor shows the docstring of the overload that fits
 """Nodes as checkers and editors see them: one overload for each number of positional arguments."""
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from asflow.dag.cycles import refuse_cycle
 from asflow.dag.failures import Path, forget, register
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Iterable
+    from collections.abc import Container, Coroutine, Generator, Iterable
 
     from asflow.dag.failures import Failure
     from asflow.dag.records import Record
@@ -32,32 +32,34 @@ _alive_lock = threading.Lock()
 
 
 class NodeTask(asyncio.Task[R]):
-    """The task of one node. To users it is an `asyncio.Task`.
+    """The task of one node. To users it is an `asyncio.Task`."""
 
-    The class attributes are defaults: most nodes never need an instance dictionary.
-    """
+    # Set for every node; the class attributes below are defaults for what most nodes never need.
+    __slots__ = ("dependents", "latch", "record", "scope")
 
-    waits_for: tuple[AnyFuture, ...] = ()
-    """Dependencies, until the body starts: first those that give an argument."""
-    values: int = 0
-    """How many of them fail this node if they fail."""
-    latch: Latch | None = None
+    latch: Latch | None
     """What it waits on, until the body starts."""
+    dependents: dict[Latch, None] | None
+    """Whom to wake at the end, in the order in which they began to wait."""
+    scope: Scope | None
+    record: Record | None
+
     owned: tuple[NodeTask[Any], ...] = ()
     """Tasks made of coroutines that were given as arguments: cancelled if this node ends before them."""
-    dependents: dict[Latch, None] | None = None
-    """Whom to wake at the end, in the order in which they began to wait."""
     taken_raw: bool = False
     """Whether a raw node was handed this task, and so may look at its failure."""
     path: Path | None = None
     """How the failure of a dependency came here."""
     failure: Failure | None = None
-    scope: Scope | None = None
-    record: Record | None = None
 
     def error(self) -> BaseException | None:
         """Return the exception without counting as somebody who looked at it."""
         return self._exception
+
+    def join(self, failure: Failure) -> None:
+        """Become one of those who failed with the same exception."""
+        self.failure = failure
+        failure.members += 1
 
     def unseen(self) -> bool:
         """Tell whether the node failed and nobody has looked at the exception yet."""
@@ -128,6 +130,12 @@ class Latch:
             if self.waiter is not None and not self.waiter.done():
                 self.waiter.set_result(None)
 
+    def can_fail_by(self, failing: Container[AnyFuture]) -> bool:
+        """Tell whether one of *failing* will make the waiting node fail too."""
+        return self.strict and any(
+            future in failing and future not in self.lenient for future in self.pending
+        )
+
     def leave(self) -> None:
         """Wait no longer; takes the same time however many others wait for a node."""
         if self.left:
@@ -166,8 +174,9 @@ def failure_of(dependency: AnyFuture, own_name: str) -> BaseException:
     current = asyncio.current_task()
     if isinstance(current, NodeTask):
         current.path = after
-    # Each raise adds a frame to the traceback: start from that of the failure, or a long path piles them up.
-    return error.with_traceback(failure.traceback)
+        # Now and not at its end: the dependency may be gone by then, and must know that it isn't the last.
+        current.join(failure)
+    return error
 
 
 def schedule(
@@ -179,12 +188,13 @@ def schedule(
     """Make a task of *coroutine* that lives until it has ended, and that *scope* waits for."""
     # Not loop.create_task: a task factory would give a task that can't tell who looked at its failure.
     task = NodeTask(coroutine, loop=loop, name=name)
+    task.latch = task.dependents = task.record = None
+    task.scope = scope
     try:
         _alive[loop].add(task)
     except KeyError:
         _open(loop).add(task)
     if scope is not None:
-        task.scope = scope
         scope.tasks[task] = None
     task.add_done_callback(_ended)
     return task
@@ -200,17 +210,16 @@ def _open(loop: asyncio.AbstractEventLoop) -> set[NodeTask[Any]]:
 
 def _ended(task: NodeTask[Any]) -> None:
     _alive[task.get_loop()].discard(task)
-    for owned in task.owned:
-        if not owned.done():
-            owned.cancel()
-    task.waits_for = task.owned = ()
+    if task.owned:
+        for owned in task.owned:
+            owned.cancel()  # does nothing to one that has ended
+        task.owned = ()
     if task.latch is not None:
         task.latch.leave()
         task.latch = None
     error = task.error()
-    if error is not None:
-        task.failure = register(error)
-        task.failure.members += 1
+    if error is not None and task.failure is None:
+        task.join(register(error))
     dependents = task.dependents
     if dependents is not None:
         task.dependents = None

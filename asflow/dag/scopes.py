@@ -168,10 +168,10 @@ class Scope:
         # Dependents of the failed node fail with it by themselves. Calls are in order, so one pass finds all.
         failing: set[AnyFuture] = set() if failed is None else {failed}
         for task in list(self.tasks):
-            if failing.isdisjoint(task.waits_for[: task.values]):
-                task.cancel()
-            else:
+            if task.latch is not None and task.latch.can_fail_by(failing):
                 failing.add(task)
+            else:
+                task.cancel()
         if not self._leaving and self._parent is not None:
             self._cancelled_parent = True
             self._parent.cancel()

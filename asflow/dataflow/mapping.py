@@ -1,7 +1,5 @@
 """`amapper`: other names for what a function takes and gives."""
 
-
-
 from __future__ import annotations
 
 import functools

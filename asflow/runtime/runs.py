@@ -7,6 +7,7 @@ calls by itself, which is how `flow.task.write` finds its task.
 from __future__ import annotations
 
 import itertools
+import threading
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
@@ -93,7 +94,10 @@ class FlowRun:
     def tally(self, task: str) -> Tally:
         """Return the counts of the task called *task*, new at its first call."""
         tally = self.tallies.get(task)
-        return tally if tally is not None else self.tallies.setdefault(task, Tally(task))
+        if tally is None:
+            # Reentrant: a garbage collection inside the lock may end another call on this very thread.
+            tally = self.tallies.setdefault(task, Tally(task, threading.RLock()))
+        return tally
 
     def started(self) -> None:
         """Tell the sink that the flow begins."""
@@ -146,6 +150,7 @@ class TaskRun(RunningCall):
     put: Callable[[object], object] = staticmethod(no_output)
     """Takes a record for the output; the writer's own method while a body runs."""
     _call_id = 0
+    _label: str | None = None
 
     def __init__(
         self,
@@ -182,8 +187,10 @@ class TaskRun(RunningCall):
 
     @property
     def label(self) -> str:
-        """The call's arguments, shortened to one line."""
-        return call_label(self._args, self._kwargs, skip=self.spec.hidden_arguments)
+        """The call's arguments, shortened to one line, once."""
+        if self._label is None:
+            self._label = call_label(self._args, self._kwargs, skip=self.spec.hidden_arguments)
+        return self._label
 
     @property
     def reporter(self) -> Reporter:

@@ -7,13 +7,19 @@
     any other         raw text, bytes   raw.py
 
 then `.gz` or `.zst` (compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
-when an output of it is first opened.
+when an output of it is first opened, and reading and writing when first used.
 """
 
-from asflow.writers.compression import open_reader
-from asflow.writers.reading import RecordReader, read_records, read_text
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from asflow.writers.suffixes import COMPRESSIONS, FORMATS, check_suffix, split_suffixes
-from asflow.writers.writing import OutputWriter, open_format, open_writer
+
+if TYPE_CHECKING:
+    from asflow.writers.compression import open_reader
+    from asflow.writers.reading import RecordReader, read_records, read_text
+    from asflow.writers.writing import OutputWriter, open_format, open_writer
 
 __all__ = [
     "COMPRESSIONS",
@@ -28,3 +34,24 @@ __all__ = [
     "read_text",
     "split_suffixes",
 ]
+
+_HOMES = {
+    "OutputWriter": "writing",
+    "RecordReader": "reading",
+    "open_format": "writing",
+    "open_reader": "compression",
+    "open_writer": "writing",
+    "read_records": "reading",
+    "read_text": "reading",
+}
+
+
+def __getattr__(name: str) -> object:
+    # `import asflow` loads this package for the suffixes alone, and must stay fast.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
