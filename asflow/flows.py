@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 from asflow.decorator import TaskDecorator
 from asflow.definition import FailureNames
 from asflow.errors import DefinitionTypeError
-from asflow.events import TaskFinished
 from asflow.functions import decorate
 from asflow.outputs import path_of
 from asflow.runtime.labels import call_label
 from asflow.runtime.reporting import Reporter
 from asflow.runtime.runs import FlowRun, current
-from asflow.sinks import RichSink
-from asflow.sinks.tee import Tee
 from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
@@ -152,21 +149,33 @@ def _prefix(base: str) -> str:
 
 def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
     if sink is None:
-        return RichSink(verbose=verbose)
+        return _Display(verbose)
+    if not verbose:
+        return sink
     # A sink of the user's own is all there is, unless log lines are asked for.
-    return Tee(sink, _LogLines()) if verbose else sink
+    from asflow.sinks.tee import Tee
+
+    return Tee(sink, _Display(verbose=True, display=False))
 
 
-class _LogLines:
-    """The log lines of the default display, without the display."""
+class _Display:
+    """The default display, imported with its first event: importing asflow must cost little."""
 
-    def __init__(self) -> None:
-        self._lines = RichSink(verbose=True)
+    __slots__ = ("_display", "_sink", "_verbose", "wants_tasks")
+
+    def __init__(self, verbose: bool | None, *, display: bool = True) -> None:
+        self._verbose = verbose
+        self._display = display
+        self._sink: ProgressSink | None = None
+        self.wants_tasks = {None: "outside", True: "all", False: "none"}[verbose]
 
     def emit(self, event: Event, /) -> None:
-        """Show the line of a finished task."""
-        if isinstance(event, TaskFinished):
-            self._lines.emit(event)
+        """Pass *event* on."""
+        if self._sink is None:
+            from asflow.sinks import RichSink
+
+            self._sink = RichSink(verbose=self._verbose, display=self._display)
+        self._sink.emit(event)
 
 
 def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowRun:

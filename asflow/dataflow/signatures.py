@@ -6,6 +6,7 @@ no identifier), so it carries its `Wiring` along, and `wiring_of` believes that 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import sys
@@ -83,7 +84,10 @@ def name_of(func: object) -> str:
 
 
 def is_async(func: Callable[..., object]) -> bool:
-    """Tell whether *func*, a partial of it, or its `__call__`, is an `async def`."""
+    """Tell whether *func*, a partial of it, or its `__call__`, is an `async def`, or is marked as one."""
+    # Before Python 3.12 only asyncio knew a mark for other callables; inspect knows the later one.
+    if sys.version_info < (3, 12) and asyncio.iscoroutinefunction(func):
+        return True
     return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(_called(func))
 
 

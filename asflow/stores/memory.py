@@ -93,15 +93,13 @@ class MemoryStore:
     def _settle(
         self, claim: MemoryClaim, name: str, target: str | None, data: bytes, forget: str | None
     ) -> None:
-        """Free *claim* on *name*; keep *data* as *target* (None: nowhere) and drop *forget*."""
+        """Free *name*; keep *data* as *target* (None: nowhere) and drop *forget*."""
         with self._lock:
             if target is not None:
                 self._files[target] = (data, time.time())
             if forget is not None:
                 self._files.pop(forget, None)
-            holder = self._claims.get(name)
-            if holder is not None and holder() is claim:
-                del self._claims[name]
+            self._claims.pop(name, None)  # the caller's: while a claim is open, nobody else gets its name
 
 
 class MemoryClaim:
@@ -138,21 +136,21 @@ class MemoryClaim:
             data = self._take()
             if data is not None:
                 self._store._settle(  # pyright: ignore[reportPrivateUsage] - the other half of one class
-                    self, self._name, self._name, data, self._failure if self._replace else None
+                    self._name, self._name, data, self._failure if self._replace else None
                 )
 
     def abort(self) -> None:
         """Discard the bytes and give up the claim. Never raises."""
         with self._lock:
             if self._take() is not None:
-                self._store._settle(self, self._name, None, b"", None)  # pyright: ignore[reportPrivateUsage]
+                self._store._settle(self._name, None, b"", None)  # pyright: ignore[reportPrivateUsage]
 
     def fail(self, report: bytes, /) -> None:
         """Discard the bytes, keep *report* as the failure, and give up the claim."""
         with self._lock:
             if self._take() is not None:
                 self._store._settle(  # pyright: ignore[reportPrivateUsage] - as above
-                    self, self._name, self._failure, bytes(report), None
+                    self._name, self._failure, bytes(report), None
                 )
 
     def _take(self) -> bytes | None:
