@@ -82,6 +82,8 @@ class Tally:
         total: calls to be made in all where that is known (`flow.task.map` over a sized iterable), else None.
         completed, cached, skipped, suppressed, failed, cancelled: calls that ended so.
         retries: repeated calls of a body.
+        seconds: time spent in bodies that have ended; concurrent ones add up.
+        slowest: the longest of them.
     """
 
     __slots__ = (
@@ -93,7 +95,9 @@ class Tally:
         "lock",
         "queued",
         "retries",
+        "seconds",
         "skipped",
+        "slowest",
         "suppressed",
         "task",
         "total",
@@ -117,6 +121,8 @@ class Tally:
         self.failed = 0
         self.cancelled = 0
         self.retries = 0
+        self.seconds = 0.0
+        self.slowest = 0.0
         self.active: dict[int, RunningCall] = {}
 
     @property

@@ -44,7 +44,7 @@ class NodeTask(asyncio.Task[R]):
     scope: Scope | None
     record: Record | None
 
-    owned: tuple[NodeTask[Any], ...] = ()
+    owned: list[NodeTask[Any]] | None = None
     """Tasks made of coroutines that were given as arguments: cancelled if this node ends before them."""
     taken_raw: bool = False
     """Whether a raw node was handed this task, and so may look at its failure."""
@@ -213,7 +213,7 @@ def _ended(task: NodeTask[Any]) -> None:
     if task.owned:
         for owned in task.owned:
             owned.cancel()  # does nothing to one that has ended
-        task.owned = ()
+        task.owned = None
     if task.latch is not None:
         task.latch.leave()
         task.latch = None

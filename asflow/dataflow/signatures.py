@@ -86,7 +86,7 @@ def name_of(func: object) -> str:
 def is_async(func: Callable[..., object]) -> bool:
     """Tell whether *func*, a partial of it, or its `__call__`, is an `async def`, or is marked as one."""
     # Before Python 3.12 only asyncio knew a mark for other callables; inspect knows the later one.
-    if sys.version_info < (3, 12) and asyncio.iscoroutinefunction(func):
+    if sys.version_info < (3, 12) and asyncio.iscoroutinefunction(func):  # pyright: ignore[reportDeprecated]
         return True
     return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(_called(func))
 

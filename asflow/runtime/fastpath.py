@@ -15,7 +15,7 @@ from asflow.engine.lifecycle import NEW, Finish, Found, Look, Started, step
 from asflow.runtime.admission import admit, admit_blocking, dismiss, give_back
 from asflow.runtime.drive_async import run_async
 from asflow.runtime.drive_sync import run_sync
-from asflow.runtime.observing import count
+from asflow.runtime.observing import count, ran
 from asflow.runtime.runs import TaskRun, current
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ async def _counted_async(
         finally:
             current.reset(token)
     except BaseException as error:
-        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
     _ended(tally, run, "completed")
     return value
@@ -204,7 +204,7 @@ def _counted_sync(
         finally:
             current.reset(token)
     except BaseException as error:
-        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled")
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
     _ended(tally, run, "completed")
     return value
@@ -237,13 +237,15 @@ def _begun(
     return run
 
 
-def _ended(tally: Tally | None, run: _Running | None, outcome: Outcome) -> None:
+def _ended(
+    tally: Tally | None, run: _Running | None, outcome: Outcome, error: BaseException | None = None
+) -> None:
     if run is not None:
         if tally is not None:
-            tally.active.pop(id(run), None)
+            ran(run, tally)
         dismiss(run, run.spec.limit.slots)
     if tally is not None:
-        count(tally, outcome)
+        count(run, tally, outcome, error)
 
 
 # ------------------------------------------------------------------ outputs that exist

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asflow.engine.lifecycle import Wait
     from asflow.events import Outcome, Tally
 
-__all__ = ["count", "finished", "is_told", "queued", "retrying", "started", "stopped"]
+__all__ = ["count", "finished", "is_told", "queued", "ran", "retrying", "started", "stopped"]
 
 
 def is_told(run: TaskRun) -> bool:
@@ -21,10 +21,21 @@ def is_told(run: TaskRun) -> bool:
     return reporter.outside if run.flow is None else reporter.inside
 
 
-def count(tally: Tally, outcome: Outcome) -> None:
-    """Count one call that ended."""
+def count(run: TaskRun | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
+    """Count one call that ended in *tally*; of one that did not go well, the flow takes a note."""
     with tally.lock:
         setattr(tally, outcome, getattr(tally, outcome) + 1)
+    if outcome not in ("completed", "cached") and run is not None and run.flow is not None:
+        run.flow.note(run, outcome, error)
+
+
+def ran(run: TaskRun, tally: Tally) -> None:
+    """The body of *run* has ended: it is no longer among those that run now."""
+    if tally.active.pop(id(run), None) is not None and run.started is not None:
+        seconds = monotonic() - run.started
+        with tally.lock:
+            tally.seconds += seconds
+            tally.slowest = max(tally.slowest, seconds)
 
 
 def queued(run: TaskRun) -> None:
@@ -75,7 +86,7 @@ def started(run: TaskRun, attempt: int) -> None:
 def stopped(run: TaskRun) -> None:
     """The body has returned or raised."""
     if run.flow is not None:
-        run.flow.tally(run.spec.name).active.pop(id(run), None)
+        ran(run, run.flow.tally(run.spec.name))
 
 
 def retrying(run: TaskRun, wait: Wait) -> None:
@@ -104,7 +115,7 @@ def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> Non
     """The call has ended."""
     flow = run.flow
     if flow is not None:
-        count(flow.tally(run.spec.name), outcome)
+        count(run, flow.tally(run.spec.name), outcome, error)
     if is_told(run):
         now = monotonic()
         run.reporter.emit(

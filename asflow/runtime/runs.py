@@ -19,9 +19,10 @@ from asflow.runtime.labels import call_label
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow.events import FlowOutcome
+    from asflow.events import FlowOutcome, Outcome
     from asflow.runtime.limits import Lease
     from asflow.runtime.reporting import Reporter
+    from asflow.runtime.reports import FlowReport
     from asflow.runtime.specs import TaskSpec
 
 __all__ = ["FlowRun", "TaskRun", "current", "no_output", "output_closed"]
@@ -29,6 +30,9 @@ __all__ = ["FlowRun", "TaskRun", "current", "no_output", "output_closed"]
 current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
+
+# The report of a flow holds arguments and tracebacks: of so many calls, and a count of the rest.
+_MOST_PROBLEMS = 1000
 
 
 def no_output(data: object) -> NoReturn:
@@ -60,11 +64,24 @@ class FlowRun:
     Attributes:
         flow_id: tells this call from every other of the process.
         name: the flow's name.
+        label: its arguments, shortened to one line.
         parent: the run of the flow or task that called this one, or None.
         tallies: live counts by task name, in the order of first calls.
     """
 
-    __slots__ = ("_began", "_label", "_progress", "flow_id", "name", "parent", "reporter", "tallies")
+    __slots__ = (
+        "_began",
+        "_ended",
+        "_problems",
+        "_problems_left_out",
+        "_progress",
+        "flow_id",
+        "label",
+        "name",
+        "parent",
+        "reporter",
+        "tallies",
+    )
 
     def __init__(
         self, name: str, label: str, parent: TaskRun | FlowRun | None, reporter: Reporter, *, progress: bool
@@ -73,14 +90,17 @@ class FlowRun:
         self.name = name
         self.parent = parent
         self.tallies: dict[str, Tally] = {}
-        self._label = label
+        self.label = label
         self._progress = progress
         self.reporter = reporter
         self._began = 0.0
+        self._ended: float | None = None
+        self._problems: list[tuple[TaskRun, Outcome, BaseException | None]] = []
+        self._problems_left_out = 0
 
     def __repr__(self) -> str:
         """Show which flow this is."""
-        return f"<FlowRun {self.name}({self._label}) #{self.flow_id}>"
+        return f"<FlowRun {self.name}({self.label}) #{self.flow_id}>"
 
     def put(self, data: object) -> NoReturn:
         """Refuse a write: a flow has no output."""
@@ -107,7 +127,7 @@ class FlowRun:
             FlowStarted(
                 flow_id=self.flow_id,
                 flow=self.name,
-                label=self._label,
+                label=self.label,
                 parent_id=None if outer is None else outer.flow_id,
                 progress=self._progress,
                 tallies=self.tallies,
@@ -117,7 +137,7 @@ class FlowRun:
 
     def finished(self, outcome: FlowOutcome, error: BaseException | None) -> None:
         """Tell the sink how the flow ended."""
-        now = monotonic()
+        self._ended = now = monotonic()
         self.reporter.emit(
             FlowFinished(
                 flow_id=self.flow_id,
@@ -129,12 +149,37 @@ class FlowRun:
             )
         )
 
+    @property
+    def seconds(self) -> float:
+        """How long the flow has been running, or ran."""
+        return (monotonic() if self._ended is None else self._ended) - self._began
+
+    def note(self, call: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+        """Remember a call that did not go well, for the report; so many, so that memory stays flat."""
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append((call, outcome, error))
+        else:
+            self._problems_left_out += 1
+
+    def report(self) -> FlowReport:
+        """Return what this run has come to so far, or came to, as data.
+
+        Counts and times of each task, and the calls that were skipped, suppressed or cancelled, or that
+        failed, with their arguments and exceptions. Keep `flow.run` to ask after the flow has returned.
+
+        Threads: may be called from any, at any time.
+        """
+        from asflow.runtime.reports import report_of
+
+        return report_of(self, list(self._problems), self._problems_left_out)
+
 
 class TaskRun(RunningCall):
     """One call of a task: `flow.task.run` inside it.
 
     Attributes:
         spec: what the task was told to do.
+        args, kwargs: the arguments of the call.
         parent: the run of the task or flow whose body made this call, or None.
         attempt: 1 for the first call of the body, 2 for its first retry.
         output: the name of the call's output, or None for a task without `on`.
@@ -161,8 +206,8 @@ class TaskRun(RunningCall):
     ) -> None:
         self.spec = spec
         self.parent = parent
-        self._args = args
-        self._kwargs = kwargs
+        self.args = args
+        self.kwargs = kwargs
 
     @property
     def call_id(self) -> int:
@@ -189,7 +234,7 @@ class TaskRun(RunningCall):
     def label(self) -> str:
         """The call's arguments, shortened to one line, once."""
         if self._label is None:
-            self._label = call_label(self._args, self._kwargs, skip=self.spec.hidden_arguments)
+            self._label = call_label(self.args, self.kwargs, skip=self.spec.hidden_arguments)
         return self._label
 
     @property

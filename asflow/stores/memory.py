@@ -90,9 +90,7 @@ class MemoryStore:
         found = self._files.get(name)
         return None if found is None or is_void(name, len(found[0])) else found
 
-    def _settle(
-        self, claim: MemoryClaim, name: str, target: str | None, data: bytes, forget: str | None
-    ) -> None:
+    def _settle(self, name: str, target: str | None, data: bytes, forget: str | None) -> None:
         """Free *name*; keep *data* as *target* (None: nowhere) and drop *forget*."""
         with self._lock:
             if target is not None:

@@ -13,7 +13,7 @@ import pytest
 from asflow.dataflow import DataFlow
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """A user's own."""
 
 
@@ -34,7 +34,7 @@ class Waiter:
 
 
 async def test_a_failure_cancels_the_neighbours_and_passes_unchanged() -> None:
-    error = Boom("mine")
+    error = BoomError("mine")
     waiters = [Waiter(), Waiter()]
 
     async def fails() -> None:
@@ -42,15 +42,18 @@ async def test_a_failure_cancels_the_neighbours_and_passes_unchanged() -> None:
             await one.started.wait()
         raise error
 
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(BoomError) as caught:
         await DataFlow(((waiters[0], fails, (waiters[1],)),))()
     assert caught.value is error
     assert (error.__cause__, error.__context__, getattr(error, "__notes__", [])) == (None, None, [])
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0  # or a later asyncio.timeout would not work
     assert all(one.cancelled for one in waiters)
 
 
 async def test_a_failure_in_a_nested_group_stops_everything_around_it() -> None:
-    error = Boom("deep")
+    error = BoomError("deep")
     waiters = [Waiter(), Waiter()]
 
     async def fails() -> None:
@@ -58,27 +61,27 @@ async def test_a_failure_in_a_nested_group_stops_everything_around_it() -> None:
             await one.started.wait()
         raise error
 
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(BoomError) as caught:
         await DataFlow(((waiters[0], ((fails, waiters[1]), waiters[0])),))()
     assert caught.value is error
     assert all(one.cancelled for one in waiters)
 
 
 async def test_a_failure_in_a_thread_passes_unchanged() -> None:
-    error = Boom("thread")
+    error = BoomError("thread")
     waiter = Waiter()
 
     def fails() -> None:
         raise error
 
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(BoomError) as caught:
         await DataFlow(((waiter, fails),))()
     assert caught.value is error
     assert waiter.cancelled
 
 
 async def test_a_members_own_exception_group_is_not_unwrapped() -> None:
-    group = ExceptionGroup("mine", [Boom("1"), ValueError("2")])
+    group = ExceptionGroup("mine", [BoomError("1"), ValueError("2")])
 
     async def fails() -> None:
         raise group
@@ -90,7 +93,7 @@ async def test_a_members_own_exception_group_is_not_unwrapped() -> None:
 
 async def test_of_several_failures_the_first_passes_and_tells_the_others() -> None:
     started = asyncio.Event()
-    first = Boom("first")
+    first = BoomError("first")
 
     async def fails() -> None:
         await started.wait()
@@ -103,7 +106,7 @@ async def test_of_several_failures_the_first_passes_and_tells_the_others() -> No
         finally:
             raise ValueError("could not clean up")
 
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(BoomError) as caught:
         await DataFlow(((fails, fails_while_stopping),))()
     assert caught.value is first
     assert first.__notes__ == ["asflow: a neighbour failed too: ValueError: could not clean up"]
@@ -113,12 +116,12 @@ async def test_nothing_runs_after_a_failed_stage() -> None:
     ran: list[str] = []
 
     async def fails() -> None:
-        raise Boom
+        raise BoomError
 
     async def later() -> None:
         ran.append("later")
 
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         await DataFlow((fails, later))()
     assert ran == []
 
@@ -133,6 +136,35 @@ async def test_cancelling_the_call_cancels_every_member() -> None:
         await call
     assert all(one.cancelled for one in waiters)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_call_cancelled_twice_still_waits_for_its_members() -> None:
+    """A member may need a while to clean up; nothing of it runs after the call has ended."""
+    started, cleaning, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def careful() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                ended.append("hurried")
+
+    waiter = Waiter()
+    call = asyncio.ensure_future(DataFlow(((careful, waiter),))())
+    await started.wait()
+    call.cancel()
+    await cleaning.wait()
+    assert not call.done()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert ended == ["hurried"]
+    assert waiter.cancelled
 
 
 async def test_a_member_that_awaits_something_cancelled_fails() -> None:
@@ -223,11 +255,11 @@ async def test_carry_hands_values_to_the_next_round() -> None:
 
     async def stop_at_last(cursor: int = -1, rows: Any = None) -> dict[str, Any]:
         if len(seen) == 6:
-            raise Boom
+            raise BoomError
         return {"cursor": cursor} if rows is None else {}
 
     flow = DataFlow((page, stop_at_last), run_forever=True, carry=("cursor",))
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         await flow(cursor=0, url="u")
     assert seen == [(0, "u"), (1, "u"), (2, "u"), (3, "u"), (3, "u"), (3, "u")]
 
@@ -238,12 +270,12 @@ async def test_calls_that_run_for_ever_carry_their_own_values() -> None:
     async def count(name: str, n: int) -> dict[str, int]:
         seen[name].append(n)
         if n == 3:
-            raise Boom
+            raise BoomError
         return {"n": n + 1}
 
     flow = DataFlow((count,), run_forever=True, carry=["n"])
     results = await asyncio.gather(flow(name="a", n=0), flow(name="b", n=2), return_exceptions=True)
-    assert [type(one) for one in results] == [Boom, Boom]
+    assert [type(one) for one in results] == [BoomError, BoomError]
     assert seen == {"a": [0, 1, 2, 3], "b": [2, 3]}
 
 
@@ -257,10 +289,10 @@ async def test_a_rounds_data_does_not_outlive_it() -> None:
         if len(held) == 3:
             gc.collect()
             assert [one() for one in held] == [None, None, None]
-            raise Boom
+            raise BoomError
         data = Data()
         held.append(weakref.ref(data))
         return {"data": data}
 
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         await DataFlow((load,), run_forever=True)()

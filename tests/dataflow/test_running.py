@@ -64,7 +64,7 @@ async def test_any_name_can_be_an_argument() -> None:
     async def f(self: int, params: int, definition: int) -> dict[str, int]:
         return {"sum": self + params + definition}
 
-    assert await DataFlow((f,))(**{"self": 1, "params": 2, "definition": 3}) == {"sum": 6}
+    assert await DataFlow((f,))(self=1, params=2, definition=3) == {"sum": 6}
 
 
 async def test_defaults_are_optional() -> None:
@@ -256,7 +256,9 @@ async def test_different_duplicates_are_an_error_that_names_both() -> None:
     def right() -> dict[str, int]:
         return {"x": 2}
 
-    with pytest.raises(DataFlowMergeResultError, match="left and right both returned 'x': 1 and 2, which differ"):
+    with pytest.raises(
+        DataFlowMergeResultError, match="left and right both returned 'x': 1 and 2, which differ"
+    ):
         await DataFlow(((left, right),))()
 
 
@@ -296,7 +298,15 @@ class Raises:
 
 @pytest.mark.parametrize(
     "value",
-    [np.arange(3), np.arange(1), np.arange(0), pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), float("nan"), Odd()],
+    [
+        np.arange(3),
+        np.arange(1),
+        np.arange(0),
+        pd.DataFrame({"a": [1]}),
+        pl.DataFrame({"a": [1]}),
+        float("nan"),
+        Odd(),
+    ],
 )
 async def test_the_same_object_merges_whatever_its_equality_says(value: object) -> None:
     result = await DataFlow(((returns(x=value), returns(x=value)),))()
@@ -317,7 +327,9 @@ async def test_the_same_object_merges_whatever_its_equality_says(value: object) 
         (Raises(), Raises()),
     ],
 )
-async def test_values_that_equality_cannot_tell_apart_are_a_merge_error(first: object, second: object) -> None:
+async def test_values_that_equality_cannot_tell_apart_are_a_merge_error(
+    first: object, second: object
+) -> None:
     with pytest.raises(DataFlowMergeResultError, match="can't tell whether they are equal"):
         await DataFlow(((returns(x=first), returns(x=second)),))()
 

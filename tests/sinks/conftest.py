@@ -63,7 +63,8 @@ def tally(flow_id, task="extract", **numbers):
         setattr(found, name, number)
     return found
 
-def done(task="extract", label="'Hello'", flow_id=None, outcome="completed", error=None, seconds=1.0, sink=sink):
+def done(task="extract", label="'Hello'", flow_id=None, outcome="completed", error=None, seconds=1.0,
+         sink=sink):
     sink.emit(TaskFinished(call_id=1, flow_id=flow_id, task=task, label=label, outcome=outcome, error=error,
                            seconds=seconds, output=None, at=time.monotonic()))
 

@@ -43,11 +43,10 @@ def test_only_the_summary_stays(terminal: Callable[..., Any]) -> None:
     term.shows("@task")
     term.do("tally(1, completed=23, skipped=2, suppressed=1); finish(1)")
     lines = term.end()
-    assert len(lines) == 2
     assert re.fullmatch(
-        f"{TIME} Flow transcripts\\(\\) finished: 23 done, 870 on disk, 2 skipped, 1 suppres", lines[0]
+        rf"{TIME} Flow transcripts\(\): 23 done, 870 on disk, 2 skipped, 1 suppressed\n {{11}}in 41 s",
+        "\n".join(lines),
     )
-    assert lines[1] == "sed in 41 s"
 
 
 def test_counts_of_trouble_are_seen_below_the_bar_or_behind_it(terminal: Callable[..., Any]) -> None:
@@ -239,9 +238,8 @@ def test_more_than_the_height_holds(terminal: Callable[..., Any]) -> None:
     """However much runs, the display leaves room, shows less detail, and says how much it leaves out."""
     term = terminal(rows=10)
     term.do("start(1, 'big')")
-    term.do(
-        "for i in range(40): tally(1, f'task{i}', queued=9).active.update({j: Call(str(j)) for j in range(9)})"
-    )
+    term.do("calls = {j: Call(str(j)) for j in range(9)}")
+    term.do("for i in range(40): tally(1, f'task{i}', queued=9).active.update(calls)")
     lines = term.shows("more lines")
     assert len(lines) <= 10
     assert "@flow big()" in lines[1]
@@ -260,7 +258,7 @@ def test_thousands_of_flows_in_a_flow(terminal: Callable[..., Any]) -> None:
     term.do("finish(1)")
     lines = term.end()
     assert len(lines) == 1
-    assert "Flow all() finished: 2,000 done in 41 s" in lines[0]
+    assert "Flow all(): 2,000 done in 41 s" in lines[0]
 
 
 def test_concurrent_flows_of_several_sinks_share_one_display(terminal: Callable[..., Any]) -> None:
@@ -270,10 +268,8 @@ def test_concurrent_flows_of_several_sinks_share_one_display(terminal: Callable[
     term.do("start(1, 'one'); t = threading.Thread(target=start, args=(2, 'two'), kwargs={'sink': other})")
     term.do("t.start(); t.join(); tally(1, queued=1); tally(2, queued=1)")
     lines = term.shows("@flow one", "@flow two")
-    assert [line.split("(")[0].strip() for line in lines[1:]] == ["@flow one", "@task extract"] + [
-        "@flow two",
-        "@task extract",
-    ]
+    titles = ["@flow one", "@task extract", "@flow two", "@task extract"]
+    assert [line.split("(")[0].strip() for line in lines[1:]] == titles
     term.do("finish(1)")
     lines = term.shows("@flow two", until=lambda: not any("@flow one" in line for line in term.lines))
     assert "Flow one() finished in 41 s" in lines[0]
@@ -343,7 +339,7 @@ def test_plain_lines_on_terminals_that_nobody_looks_at(
     lines = term.end()
     assert [line[11:] for line in lines] == [
         "Flow transcripts() started",
-        "Flow transcripts() finished: 1 done in 41 s",
+        "Flow transcripts(): 1 done in 41 s",
         "Task extract('Hello') finished in 1.00s",
     ]
     assert b"\x1b" not in term.raw

@@ -239,6 +239,45 @@ def test_where_links_are_refused(tmp_path: Path, code: str) -> None:
         assert situation.left() == set()
 
 
+LATE = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from asflow.errors import OutputClosedError
+from asflow.stores.local import LocalStore
+claim = LocalStore().claim(sys.argv[2], sys.argv[2] + ".err")
+claim.write(b"first ")
+near = threading.Event()
+def late():
+    near.set()
+    try:
+        claim.write(b"second")
+    except OutputClosedError:
+        pass
+thread = threading.Thread(target=late)
+thread.start()
+near.wait()
+while not claim._lock.locked() and thread.is_alive():  # until the write is under way, or over
+    pass
+claim.publish()
+published = open(sys.argv[2], "rb").read()
+thread.join()
+assert published == open(sys.argv[2], "rb").read() == b"first second", published
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_a_write_that_hangs_is_waited_for(tmp_path: Path) -> None:
+    """A thread whose write hangs in the system while the claim ends writes into no published file."""
+    if why_no_strace():
+        pytest.skip(str(why_no_strace()))
+    name = str(tmp_path / "x.txt")
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-P", f"{name}.part", "-e", "trace=write"]
+    command += ["-e", "inject=write:delay_enter=200000", sys.executable, "-I", "-c", LATE, ROOT, name]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (process.stdout, process.stderr) == ("done\n", "")
+
+
 # A letter for each call of a publish: s = sync of the file, S = of its folder, P = of the folder above,
 # l = link, r = rename, u = unlink.
 ORDERS = [
@@ -256,7 +295,7 @@ ORDERS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("past", "durability", "end", "order"), ORDERS)
 def test_what_is_synced_before_what(tmp_path: Path, past: str, durability: str, end: str, order: str) -> None:
-    """A name is given only to bytes that are on the disk: no test without a power cut would miss the sync."""
+    """A name is given only to bytes that are on the disk; without a power cut no other test sees that."""
     if why_no_strace():
         pytest.skip(str(why_no_strace()))
     situation = Situation(tmp_path, past)

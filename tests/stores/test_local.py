@@ -383,6 +383,28 @@ def test_the_folder_vanishes(tmp_path: Path, replace: bool) -> None:
     assert not place.folder.exists()
 
 
+def test_the_way_to_a_folder_is_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With "full" the first output of a folder syncs all folders above it, the next one just its own."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    store = LocalStore(durability="full")
+    for name in ("1", "2"):
+        claim = store.claim(str(tmp_path / "a" / "b" / name), str(tmp_path / f"{name}.err"))
+        assert isinstance(claim, LocalClaim)
+        claim.publish()
+        synced.append("|")
+    assert synced[:4] == ["1.part", "b", "a", tmp_path.name]
+    assert synced[-5:] == ["", "|", "2.part", "b", "|"]
+    assert store.delete(str(tmp_path / "a" / "b" / "1"))
+    assert synced[-1] == "b"
+
+
 def test_a_folder_that_is_moved_away_takes_no_output_along(tmp_path: Path) -> None:
     """If the folder is renamed and a new one stands there, nothing is published into either."""
     place = Place(tmp_path / "data")

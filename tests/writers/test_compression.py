@@ -14,8 +14,10 @@ import zstandard
 from asflow.errors import CorruptOutputError, OutputClosedError
 from asflow.writers import open_reader, open_writer, read_records, read_text
 from asflow.writers.compression import OutputStream
+from asflow.writers.suffixes import Compression
 
 SUFFIXES = [".gz", ".zst"]
+COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "zstd")
 
 
 class Counting:
@@ -103,6 +105,8 @@ def test_a_cut_between_blocks_is_refused(written: Callable[..., bytes], suffix: 
         flushed = context.compress(payload) + context.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
         with pytest.raises(CorruptOutputError, match="cut short"):
             read("x.zst", flushed)
+        with pytest.raises(CorruptOutputError, match="cut short"):
+            read("x.zst", data + data[:3])
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -151,11 +155,33 @@ def test_levels_change_the_bytes(written: Callable[..., bytes]) -> None:
         fast, small = written(name, payload, level=low), written(name, payload, level=high)
         assert len(small) < len(fast)
         assert read(name, fast) == read(name, small) == payload
+        fast, small = (written(name, payload[:50_000], level=level) for level in (low, high))
+        assert len(small) < len(fast), "small outputs too, made one after the other"
+
+
+def test_a_failed_write_is_not_forgotten() -> None:
+    class Full:
+        def write(self, data: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    for compression in COMPRESSIONS:
+        stream = OutputStream(Full(), compression)
+        with pytest.raises(OSError, match="No space"):
+            stream.write(noise(2_000_000))
+        for again in (lambda stream=stream: stream.write(b"a"), stream.finish):
+            with pytest.raises(OSError, match="No space"):
+                again()
 
 
 def test_windows_stay_within_what_others_allow(written: Callable[..., bytes]) -> None:
     data = written("x.zst", noise(70_000), noise(70_000), level=22)
     assert zstandard.get_frame_parameters(data).window_size <= 1 << 27
+
+
+def test_a_small_output_tells_its_size(written: Callable[..., bytes]) -> None:
+    """Made in one shot, so that a reader can allocate at once."""
+    for size in (0, 1, 50_000, 65_535):
+        assert zstandard.frame_content_size(written("x.zst", noise(size))) == size
 
 
 def test_small_outputs_share_a_context_in_each_thread() -> None:

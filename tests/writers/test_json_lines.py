@@ -3,13 +3,15 @@
 import datetime
 import decimal
 import enum
+import io
 import json
 import math
 import pathlib
+import sys
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, TypedDict
@@ -21,7 +23,7 @@ import pydantic
 import pytest
 
 from asflow.errors import OutputClosedError, RecordTypeError, RecordValueError
-from asflow.writers import OutputWriter, open_writer
+from asflow.writers import OutputWriter, open_writer, read_records
 from asflow.writers.json_lines import JsonLinesWriter
 
 
@@ -87,7 +89,7 @@ class Sink:
         return len(data)
 
 
-def fill(writer: OutputWriter) -> None:
+def fill(writer: OutputWriter | JsonLinesWriter) -> None:
     for number in range(1_000_000):
         writer.write({"number": number * 7919})
 
@@ -231,6 +233,17 @@ def test_an_output_with_a_hole_is_never_committed() -> None:
     writer.abort()
 
 
+def test_a_writer_on_its_own_remembers_a_failure_too() -> None:
+    """In front of a user's stream, which forgets what it refused."""
+    sink = Sink(fail_at=1)
+    writer = JsonLinesWriter(sink)
+    with pytest.raises(OSError, match="No space left"):
+        fill(writer)
+    with pytest.raises(OSError, match="No space left"):
+        writer.commit()
+    assert not sink.data
+
+
 def test_an_interrupted_write_is_never_committed() -> None:
     class Interrupted(Sink):
         def write(self, data: object) -> int:
@@ -243,14 +256,20 @@ def test_an_interrupted_write_is_never_committed() -> None:
         writer.commit()
 
 
+@pytest.fixture
+def hasty_switches() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_switches")
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.zst", "x.jsonl.gz"])
 def test_threads_lose_and_tear_no_record_and_keep_their_order(
-    name: str, written: Callable[..., bytes]
+    name: str,
 ) -> None:
-    import io
-
-    from asflow.writers import read_records
-
     sink = Sink()
     writer = open_writer(name, sink)
     assert writer.concurrent
@@ -352,17 +371,18 @@ def test_records_do_not_pile_up_in_memory_whoever_writes_them() -> None:
     sink = Sink()
     writer = JsonLinesWriter(sink)
     most = 0
+    watched = {9_000, *range(9_300, 11_100, 20), 15_000}
 
     def work() -> None:
         nonlocal most
         for number in range(20_000):
-            writer.write("x" * (5 if number < 10_000 else 3000))
-            most = max(most, sum(map(len, writer._lines)) if number % 50 == 0 else 0)
+            writer.write("x" * 5 if number < 9_300 else ["x" * 3000] * 3)
+            most = max(most, sum(map(len, writer._lines)) if number in watched else 0)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert most < 4 << 20
-    assert len(sink.data) > 25_000_000
+    assert len(sink.data) > 85_000_000
     writer.commit()
-    assert len(sink.data) == 10_000 * 6 + 10_000 * 3001
+    assert len(sink.data) == 9_300 * 6 + 10_700 * (3 * 3002 + 5)

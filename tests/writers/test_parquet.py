@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import gc
 import io
+import sys
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +14,20 @@ import duckdb
 import numpy as np
 import pandas
 import polars
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pydantic
 import pytest
 
-from asflow.errors import CorruptOutputError, OutputClosedError, RecordTypeError, RecordValueError
-from asflow.writers import open_writer, read_records
+from asflow.errors import (
+    CorruptOutputError,
+    MissingExtraError,
+    OutputClosedError,
+    RecordTypeError,
+    RecordValueError,
+)
+from asflow.writers import check_suffix, open_writer, read_records
+from asflow.writers.parquet import ParquetWriter
 
 
 @dataclass
@@ -188,6 +197,39 @@ def test_abort_writes_nothing_and_later_writes_are_refused() -> None:
     assert sink.getvalue() == b""
     with pytest.raises(OutputClosedError):
         writer.write({"a": 1})
+    alone = ParquetWriter(sink)
+    alone.write(pa.table({"a": [1]}))
+    size = len(sink.getvalue())
+    alone.abort()
+    del alone
+    gc.collect()
+    assert len(sink.getvalue()) == size, "no footer, although pyarrow writes one when it is let go of"
+
+
+def test_a_missing_pyarrow_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"asflow\[parquet\]"):
+        check_suffix("x.parquet")
+    with pytest.raises(MissingExtraError, match=r"asflow\[parquet\]"):
+        open_writer("x.parquet", io.BytesIO())
+    raw = io.BytesIO(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r"asflow\[parquet\]"):
+        read_records("x.parquet", raw, dict)
+    assert raw.closed
+    check_suffix("x.parquet", custom=True)
+
+
+def test_nested_and_large_columns_are_taken(written: Callable[..., bytes]) -> None:
+    frame = polars.DataFrame({"a": [["x"], []], "s": [{"t": "u"}, {"t": None}], "b": [b"1", b"2"]})
+    rows = [{"a": ["z"], "s": {"t": "v"}, "b": b"3"}]
+    expected = [*frame.to_dicts(), *rows]
+    assert table(written("x.parquet", frame, *rows)).to_pylist() == expected
+    assert table(written("x.parquet", *rows, frame)).to_pylist() == [*rows, *frame.to_dicts()]
+    many = pa.table({"n": pa.array(range(300_000), pa.int32())})
+    data = written("x.parquet", many)
+    assert table(data).equals(many)
+    assert pq.ParquetFile(io.BytesIO(data)).num_row_groups == 3
 
 
 def test_no_records_make_a_whole_file(

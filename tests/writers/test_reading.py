@@ -158,7 +158,7 @@ def test_the_output_is_closed_however_reading_ends() -> None:
     for read in (list, lambda records: next(records) and records.close(), lambda records: None):
         raw = io.BytesIO(data)
         records = read_records("x.jsonl", raw, int)
-        read(records)  # type: ignore[no-untyped-call]
+        read(records)
         del records
         gc.collect()
         assert raw.closed

@@ -9,7 +9,7 @@ import duckdb
 import hypothesis.strategies as st
 import pandas
 import polars
-import pyarrow.json
+import pyarrow.json  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 
@@ -113,6 +113,7 @@ def test_polars_reads_them(files: dict[str, str]) -> None:
 def test_duckdb_reads_them(files: dict[str, str]) -> None:
     for path in files.values():
         query = duckdb.sql(f"select * from '{path}' order by id")
+        assert query is not None
         assert [dict(zip(query.columns, row, strict=True)) for row in query.fetchall()] == ROWS
 
 

@@ -98,3 +98,9 @@ def test_the_room_is_imported_without_the_libraries_that_it_uses() -> None:
     code = f"import sys, asflow.writers; print([name for name in {heavy.split()} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+    import asflow.writers
+
+    for name in asflow.writers.__all__:
+        assert getattr(asflow.writers, name) is not None
+    with pytest.raises(AttributeError, match="nothing_such"):
+        asflow.writers.nothing_such  # noqa: B018

@@ -96,7 +96,7 @@ def monthly(year: int) -> pl.DataFrame:
 async def temperatures(url: str, days: list[date]) -> pl.DataFrame:
     """Download what is missing of *days*, then transform."""
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-        await flow.task.map(Archive(client).download, days)
+        await flow.task.map(Archive(client).download, days, ordered=False)
     return await asyncio.to_thread(monthly, days[0].year)
 
 

@@ -1,0 +1,71 @@
+"""The services that the pages talk to, on loopback, and a folder to work in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.examples import place
+from support.loopback import Answer, Loopback, Request, serving
+from support.youtube import YouTube
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder, which is the current one; commands of this environment can be called."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
+    # yt-dlp reads the user's settings and keeps a cache.
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".caches"))
+    return tmp_path
+
+
+def _contents(request: Request) -> Answer:
+    """`/contents/3`: one JSON record in a line."""
+    number = int(request.path.removeprefix("/contents/"))
+    return Answer(json.dumps({"id": number, "square": number * number}), content_type="application/json")
+
+
+@pytest.fixture
+def api() -> Iterator[Loopback]:
+    """The API of page 2."""
+    with serving(_contents) as server:
+        yield server
+
+
+@pytest.fixture
+def youtube() -> YouTube:
+    """The channel of page 3, with eight videos."""
+    return YouTube(
+        [
+            *("F6PqxbvOCUI", "Pv0iVoSZzN8", "l-nMKJ5J3Uc", "erLbbextvlY"),
+            *("-4GmbBoYQjE", "_bH-TS3gbVs", "0e3GPea1Tyg", "tWYsfOSY9vY"),
+        ]
+    )
+
+
+@pytest.fixture
+def site(youtube: YouTube) -> Iterator[Loopback]:
+    """Where `youtube` is served."""
+    with serving(youtube) as server:
+        yield server
+
+
+@pytest.fixture
+def tutorial(project: Path, site: Loopback, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """The tutorial's project, to be imported from; its channel is on loopback."""
+    channel = "https://www.youtube.com/@MrBeast"
+    # YouTube's own listing has this column, empty; yt-dlp's listing of any other page has another one.
+    place("page3", project, {channel: f"{site.url}/@MrBeast", "release_timestamp": "release_year"})
+    monkeypatch.syspath_prepend(project)
+    yield project
+    for name in [name for name in sys.modules if name.partition(".")[0] == "flows"]:
+        del sys.modules[name]

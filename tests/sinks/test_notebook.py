@@ -1,0 +1,69 @@
+"""The display in a notebook, by a real IPython kernel."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+pytest.importorskip("ipykernel")
+manager = pytest.importorskip("jupyter_client.manager")
+
+CELL = """
+import time
+from asflow.events import FlowFinished, FlowStarted, Tally
+from asflow.sinks import RichSink
+
+sink = RichSink(refresh_per_second=60)
+
+class Watched(dict):
+    reads = 0
+    def values(self):
+        self.reads += 1
+        return super().values()
+
+def run():
+    tallies = Watched(extract=Tally("extract"))
+    tallies["extract"].queued, tallies["extract"].completed = 10, 3
+    sink.emit(FlowStarted(flow_id=1, flow="transcripts", label="", parent_id=None, progress=True,
+                          tallies=tallies, at=time.monotonic()))
+    while tallies.reads < 3:
+        time.sleep(0.01)
+    print("printed")
+    sink.emit(FlowFinished(flow_id=1, flow="transcripts", outcome="completed", error=None, seconds=1.3,
+                           at=time.monotonic()))
+run()
+"""
+
+
+def _outputs(client: Any, code: str) -> list[tuple[str, dict[str, Any]]]:
+    """Run *code* as a cell and return the messages that make up its output."""
+    client.execute(code)
+    outputs: list[tuple[str, dict[str, Any]]] = []
+    while True:
+        message = client.get_iopub_msg(timeout=30)
+        content = cast("dict[str, Any]", message["content"])
+        if content.get("execution_state") == "idle":
+            return outputs
+        if message["msg_type"] not in {"status", "execute_input"}:
+            outputs.append((message["msg_type"], content))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
+def test_one_output_area_is_updated_in_place() -> None:
+    """Each cell has one area with bars, emptied at the end, and a summary; nothing needs ipywidgets."""
+    kernel, client = manager.start_new_kernel()
+    try:
+        for code in (CELL, "run()"):
+            outputs = _outputs(client, code)
+            areas = [content for kind, content in outputs if "display_id" in content.get("transient", {})]
+            assert len({area["transient"]["display_id"] for area in areas}) == 1
+            assert "@task extract()" in areas[0]["data"]["text/plain"]
+            assert "<pre" in areas[0]["data"]["text/html"]
+            assert areas[-1]["data"]["text/plain"].strip() == ""
+            assert [kind for kind, _ in outputs].count("display_data") == 2
+            assert {"name": "stdout", "text": "printed\n"} in [content for _, content in outputs]
+            assert "Flow transcripts():" in outputs[-1][1]["data"]["text/plain"]
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)

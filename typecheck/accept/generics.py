@@ -1,0 +1,113 @@
+"""Generic functions and generic classes under `@flow.task`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, AnyStr, Generic, TypeVar, assert_type
+
+from typing_extensions import Self
+
+from asflow import flow
+
+T = TypeVar("T")
+U = TypeVar("U")
+N = TypeVar("N", int, str)
+S = TypeVar("S", bound=Sequence[Any])
+
+
+@flow.task
+async def first(items: Iterable[T]) -> T:
+    return next(iter(items))
+
+
+@flow.task
+def pair(left: T, right: U) -> tuple[T, U]:
+    return left, right
+
+
+@flow.task(retry=1, limit=2)
+async def same(item: S) -> S:
+    return item
+
+
+@flow.task
+def joined(left: AnyStr, right: AnyStr) -> AnyStr:
+    return left + right
+
+
+@flow.task
+def constrained(item: N) -> N:
+    return item
+
+
+@flow.task
+async def applied(function: Callable[[T], U], item: T) -> U:
+    return function(item)
+
+
+@flow.task(on="data/*.txt")
+async def first_or_none(items: Sequence[T]) -> T:
+    return items[0]
+
+
+@flow.task(skip=(ValueError,))
+def pair_or_none(left: T, right: U) -> tuple[T, U]:
+    return left, right
+
+
+async def calls() -> None:
+    assert_type(await first([1, 2]), int)
+    assert_type(await first(items=["a"]), str)
+    assert_type(pair(1, "a"), tuple[int, str])
+    assert_type(await same("a"), str)
+    assert_type(await same([1]), list[int])
+    assert_type(joined("a", "b"), str)
+    assert_type(joined(b"a", b"b"), bytes)
+    assert_type(constrained(1), int)
+    assert_type(await applied(len, "a"), int)
+    assert_type(await first_or_none([1, 2]), int | None)
+    assert_type(await first_or_none(["a"]), str | None)
+    assert_type(pair_or_none(1, "a"), tuple[int, str] | None)
+
+
+@dataclass
+class Box(Generic[T]):
+    item: T
+
+    @flow.task
+    async def get(self) -> T:
+        return self.item
+
+    @flow.task
+    def put(self, item: T) -> Self:
+        self.item = item
+        return self
+
+    @flow.task(on="data/box.txt")
+    async def get_stored(self) -> T:
+        return self.item
+
+    @flow.task(skip=(ValueError,))
+    def mapped(self, function: Callable[[T], U]) -> Box[U]:
+        return Box(function(self.item))
+
+    @classmethod
+    @flow.task
+    async def make(cls, item: T) -> Self:
+        return cls(item)
+
+
+class IntBox(Box[int]): ...
+
+
+async def boxes(box: Box[str], ints: IntBox) -> None:
+    assert_type(await box.get(), str)
+    assert_type(await ints.get(), int)
+    assert_type(box.put("a"), Box[str])
+    assert_type(ints.put(1), IntBox)
+    assert_type(await box.get_stored(), str | None)
+    assert_type(await ints.get_stored(), int | None)
+    assert_type(box.mapped(len), Box[int] | None)
+    assert_type(await Box.get(box), str)
+    assert_type(await IntBox.make(1), IntBox)

@@ -1,0 +1,88 @@
+"""`flow.task.map`: the type of each result, and of the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TypedDict, assert_type
+
+from asflow import Completed, Failed, flow
+
+
+class Page(TypedDict):
+    url: str
+
+
+@flow.task
+async def fetch(url: str, *, retries: int = 0) -> Page:
+    return {"url": url * retries}
+
+
+@flow.task(on="data/{url}.json")
+async def download(url: str) -> Page:
+    return {"url": url}
+
+
+@flow.task
+def parse(page: Page) -> int:
+    return len(page["url"])
+
+
+@flow.task(skip=(ValueError,))
+def parse_or_none(page: Page, start: int = 0) -> int:
+    return len(page["url"]) + start
+
+
+@flow.task(on="data/{url}.txt")
+async def nothing(url: str) -> None: ...
+
+
+@flow.task
+async def measure(item: object) -> int:
+    return len(str(item))
+
+
+def urls() -> Iterator[str]:
+    yield "a"
+
+
+async def async_urls() -> AsyncIterator[str]:
+    yield "a"
+
+
+async def lists() -> None:
+    assert_type(await flow.task.map(fetch, ["a", "b"]), list[Page])
+    assert_type(await flow.task.map(fetch, urls()), list[Page])
+    assert_type(await flow.task.map(fetch, async_urls()), list[Page])
+    assert_type(await flow.task.map(fetch, {"a", "b"}, ordered=False), list[Page])
+    assert_type(await flow.task.map(download, ("a", "b")), list[Page | None])
+    assert_type(await flow.task.map(parse, [Page(url="a")]), list[int])
+    assert_type(await flow.task.map(parse_or_none, [Page(url="a")]), list[int | None])
+    assert_type(await flow.task.map(nothing, urls(), on_error="raise"), list[None])
+    assert_type(await flow.task.map(measure, [1, "a"]), list[int])
+    assert_type(await flow.task.map(measure, range(3)), list[int])
+
+
+async def loops() -> None:
+    async for page in flow.task.map(fetch, urls()):
+        assert_type(page, Page)
+    async for page_or_none in flow.task.map(download, async_urls(), ordered=False):
+        assert_type(page_or_none, Page | None)
+    async for number in flow.task.map(parse, [Page(url="a")]):
+        assert_type(number, int)
+    assert_type([page async for page in flow.task.map(fetch, urls())], list[Page])
+
+
+async def collected() -> None:
+    async for outcome in flow.task.map(fetch, urls(), on_error="collect"):
+        assert_type(outcome, Completed[str, Page] | Failed[str])
+        match outcome:
+            case Completed(item, value):
+                assert_type(item, str)
+                assert_type(value, Page)
+            case Failed(item, error):
+                assert_type(item, str)
+                assert_type(error, Exception)
+    outcomes = await flow.task.map(parse_or_none, [Page(url="a")], on_error="collect", ordered=False)
+    assert_type(outcomes, list[Completed[Page, int | None] | Failed[Page]])
+    assert_type([o.value for o in outcomes if isinstance(o, Completed)], list[int | None])
+    assert_type([o.error for o in outcomes if isinstance(o, Failed)], list[Exception])

@@ -1,0 +1,76 @@
+"""Progress sinks of the user's own: anything with `emit` fits."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, assert_type
+
+from asflow import Flow, ProgressSink
+from asflow.events import Event, FlowStarted, TaskFinished
+from asflow.sinks import LineSink, NullSink, RichSink, Tee
+
+
+class Printing:
+    def emit(self, event: Event) -> None:
+        print(event.kind, event.at)
+
+
+class Queued:
+    """Returns something, and names its parameter as it likes."""
+
+    wants_tasks: Literal["all", "outside", "none"] = "outside"
+
+    def __init__(self) -> None:
+        self.queue = queue.SimpleQueue[Event]()
+
+    def emit(self, told: Event, /) -> bool:
+        self.queue.put(told)
+        return True
+
+
+class Wider:
+    """Takes more than it has to."""
+
+    def emit(self, event: object, *, urgent: bool = False) -> None:
+        print(event, urgent)
+
+
+@dataclass
+class Recording(ProgressSink):
+    """Says that it is a sink, which it need not."""
+
+    events: list[Event] = field(default_factory=list[Event])
+
+    def emit(self, event: Event, /) -> None:
+        self.events.append(event)
+
+
+@dataclass
+class Calling:
+    """Keeps its method in an attribute."""
+
+    emit: Callable[[Event], object]
+
+
+class Counting:
+    """Looks at the events that it needs."""
+
+    finished = 0
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, TaskFinished):
+            self.finished += event.outcome == "completed"
+        elif event.kind == "flow_started":
+            assert_type(event, FlowStarted)
+
+
+sinks: list[ProgressSink] = [Printing(), Queued(), Wider(), Recording(), Counting(), NullSink()]  # OK
+shipped: list[ProgressSink] = [RichSink(), LineSink(), NullSink(), Tee(RichSink(), Printing())]  # OK
+calling: ProgressSink = Calling(print)  # OK
+assert_type(Flow(sink=Printing()), Flow)
+assert_type(Flow(sink=Queued()), Flow)
+assert_type(Flow(sink=Wider()), Flow)
+assert_type(Flow(sink=Recording()), Flow)
+assert_type(Flow(sink=Tee(Counting(), LineSink())), Flow)

@@ -1,0 +1,203 @@
+"""The five checkers: how each is run over the cases, as strictly as it goes, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CHECKERS", "CheckerError", "Diagnostic", "check"]
+
+ROOT = Path(__file__).parent.parent
+STUBS = ROOT / "stubs"
+BIN = Path(sys.executable).parent
+
+
+class CheckerError(Exception):
+    """A checker did not run, or answered something that can't be read."""
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One error that a checker reports: where, which rule, and what it says."""
+
+    path: Path
+    line: int
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Checker:
+    """How to run a checker, and how to read its answer.
+
+    Attributes:
+        run: takes the files, the Python version (`"3.12"`) and a folder for configuration; runs the checker
+            and returns what it prints.
+        parse: takes what it prints; returns its errors.
+        broken: rules that tell of a broken case (an unknown name), not of a refused one.
+    """
+
+    run: Callable[[Sequence[Path], str, Path], str]
+    parse: Callable[[str], list[Diagnostic]]
+    broken: frozenset[str]
+
+
+def check(name: str, files: Sequence[Path], python: str, folder: Path) -> list[Diagnostic]:
+    """Run the checker called *name* over *files* and return its errors.
+
+    Args:
+        name: a key of `CHECKERS`.
+        files: what to check.
+        python: the Python version to check for, as in `"3.12"`.
+        folder: an empty folder, for configuration and caches.
+
+    Raises:
+        CheckerError: it did not run to the end.
+    """
+    checker = CHECKERS[name]
+    text = checker.run(files, python, folder)
+    try:
+        return checker.parse(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckerError(f"{name}: can't read its answer: {error!r}\n{text[-2000:]}") from error
+
+
+def _run(name: str, *arguments: str | Path, cwd: Path) -> str:
+    program = BIN / name
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1"}
+    environment.pop("FORCE_COLOR", None)
+    result = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
+    if result.returncode not in (0, 1):
+        raise CheckerError(f"{name} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def _mypy(files: Sequence[Path], python: str, folder: Path) -> str:
+    config = folder / "mypy.ini"
+    config.write_text(f"[mypy]\nmypy_path = {ROOT}:{STUBS}\n")
+    options = ("--strict", "--explicit-package-bases", "--output=json", "--hide-error-context")
+    errors = ("--enable-error-code=redundant-expr", "--enable-error-code=truthy-bool")
+    cache = ROOT / ".mypy_cache" / "typecheck"
+    arguments = (*options, *errors, f"--python-version={python}", f"--cache-dir={cache}")
+    return _run("mypy", "--config-file", config, *arguments, *files, cwd=folder)
+
+
+def _parse_mypy(text: str) -> list[Diagnostic]:
+    found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [
+        Diagnostic(Path(each["file"]).resolve(), each["line"], each["code"] or "syntax", each["message"])
+        for each in found
+        if each["severity"] == "error"
+    ]
+
+
+def _pyright(name: str) -> Callable[[Sequence[Path], str, Path], str]:
+    def run(files: Sequence[Path], python: str, folder: Path) -> str:
+        config: Mapping[str, Any] = {
+            # It takes no absolute paths here.
+            "include": [os.path.relpath(file, folder) for file in files],
+            "extraPaths": [str(ROOT)],
+            "stubPath": str(STUBS),
+            "typeCheckingMode": "strict",
+            "pythonVersion": python,
+        }
+        path = folder / "pyrightconfig.json"
+        path.write_text(json.dumps(config))
+        return _run(name, "-p", path, "--outputjson", "--pythonpath", sys.executable, cwd=folder)
+
+    return run
+
+
+def _parse_pyright(text: str) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            Path(each["file"]).resolve(),
+            each["range"]["start"]["line"] + 1,
+            each.get("rule", "syntax"),
+            each["message"],
+        )
+        for each in json.loads(text)["generalDiagnostics"]
+        if each["severity"] == "error"
+    ]
+
+
+def _pyrefly(files: Sequence[Path], python: str, folder: Path) -> str:
+    config = folder / "pyrefly.toml"
+    config.write_text(
+        f"search-path = {json.dumps([str(STUBS), str(ROOT)])}\n"
+        f"python-version = {json.dumps(python)}\n"
+        f"python-interpreter-path = {json.dumps(sys.executable)}\n"
+    )
+    options = ("--output-format=json", "--progress-bar=no", "--summary=none")
+    return _run("pyrefly", "check", "-c", config, *options, *files, cwd=folder)
+
+
+def _parse_pyrefly(text: str) -> list[Diagnostic]:
+    return [
+        Diagnostic(Path(each["path"]).resolve(), each["line"], each["name"], each["description"])
+        for each in json.loads(text)["errors"]
+        if each["severity"] == "error"
+    ]
+
+
+def _ty(files: Sequence[Path], python: str, folder: Path) -> str:
+    paths = ("--extra-search-path", STUBS, "--extra-search-path", ROOT, "--python", sys.executable)
+    options = ("--output-format=gitlab", "--python-version", python, "--project", folder, "--no-progress")
+    return _run("ty", "check", *paths, *options, *files, cwd=ROOT)
+
+
+def _parse_ty(text: str) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            (ROOT / each["location"]["path"]).resolve(),
+            each["location"]["positions"]["begin"]["line"],
+            each["check_name"],
+            re.sub(r"^[a-z-]+: ", "", each["description"]),
+        )
+        for each in json.loads(text)
+        if each["severity"] in ("major", "critical", "blocker")
+    ]
+
+
+_PYRIGHT_BROKEN = frozenset(
+    {
+        "reportAttributeAccessIssue-import",
+        "reportMissingImports",
+        "reportUndefinedVariable",
+        "reportUnusedCoroutine",
+        "reportUnusedExpression",
+        "reportUnusedImport",
+        "reportUnusedVariable",
+        "syntax",
+    }
+)
+
+CHECKERS: Mapping[str, Checker] = {
+    "mypy": Checker(
+        _mypy,
+        _parse_mypy,
+        frozenset({"syntax", "name-defined", "import-not-found", "import-untyped", "unused-coroutine"}),
+    ),
+    "pyright": Checker(_pyright("pyright"), _parse_pyright, _PYRIGHT_BROKEN),
+    "basedpyright": Checker(_pyright("basedpyright"), _parse_pyright, _PYRIGHT_BROKEN),
+    "pyrefly": Checker(
+        _pyrefly,
+        _parse_pyrefly,
+        frozenset({"parse-error", "unknown-name", "missing-import", "missing-module-attribute"}),
+    ),
+    "ty": Checker(
+        _ty,
+        _parse_ty,
+        frozenset({"invalid-syntax", "unresolved-reference", "unresolved-import"}),
+    ),
+}
+"""By name, in the order of the matrix."""
