@@ -52,6 +52,11 @@ class MaybeNone(Protocol):
         """Turn *func* into a task of the same parameters, which gives its value or None."""
         ...
 
+    @overload
+    def __call__(self, func: Callable[..., _Opaque], /) -> Any:  # pyright: ignore[reportOverlappingOverload]
+        """Turn a function that returns Any into a task, as mypy has to see it."""
+        ...
+
 
 class MaybeKeyed(Protocol, Generic[P]):
     """The same, for a function that has the parameters of the `key` function."""

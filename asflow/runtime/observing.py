@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
 from asflow.runtime.runs import TaskRun
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from asflow.events import Outcome, Tally
 
 __all__ = ["count", "finished", "is_told", "queued", "ran", "retrying", "started", "stopped"]
+
+
+class _Call(TypedDict):
+    call_id: int
+    flow_id: int | None
+    task: str
+    label: str
+
+
+def _call(run: TaskRun) -> _Call:
+    """Return what every event says about its call."""
+    flow_id = None if run.flow is None else run.flow.flow_id
+    return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
 
 
 def is_told(run: TaskRun) -> bool:
@@ -51,10 +64,7 @@ def queued(run: TaskRun) -> None:
         run.queued_at = monotonic()
         run.reporter.emit(
             TaskQueued(
-                call_id=run.call_id,
-                flow_id=None if flow is None else flow.flow_id,
-                task=run.spec.name,
-                label=run.label,
+                **_call(run),
                 parent_id=run.parent.call_id if isinstance(run.parent, TaskRun) else None,
                 total=total,
                 at=run.queued_at,
@@ -73,10 +83,7 @@ def started(run: TaskRun, attempt: int) -> None:
     if is_told(run):
         run.reporter.emit(
             TaskStarted(
-                call_id=run.call_id,
-                flow_id=None if flow is None else flow.flow_id,
-                task=run.spec.name,
-                label=run.label,
+                **_call(run),
                 attempt=attempt,
                 at=run.started,
             )
@@ -99,10 +106,7 @@ def retrying(run: TaskRun, wait: Wait) -> None:
     if is_told(run):
         run.reporter.emit(
             TaskRetrying(
-                call_id=run.call_id,
-                flow_id=None if flow is None else flow.flow_id,
-                task=run.spec.name,
-                label=run.label,
+                **_call(run),
                 retry=wait.retry,
                 wait_seconds=wait.seconds,
                 error=wait.error,
@@ -120,10 +124,7 @@ def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> Non
         now = monotonic()
         run.reporter.emit(
             TaskFinished(
-                call_id=run.call_id,
-                flow_id=None if flow is None else flow.flow_id,
-                task=run.spec.name,
-                label=run.label,
+                **_call(run),
                 outcome=outcome,
                 error=error,
                 seconds=now - run.queued_at,
