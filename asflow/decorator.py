@@ -8,7 +8,7 @@ from asflow.definition import TaskDefinition, define
 from asflow.errors import DefinitionTypeError
 from asflow.functions import attached, decorate
 from asflow.mapping import TaskMap
-from asflow.options import TaskOptions
+from asflow.options import options_from
 from asflow.progressing import Progress, track
 from asflow.runtime.runs import TaskRun, current, no_output
 
@@ -229,7 +229,7 @@ class TaskDecorator:
 
     def __call__(self, func: object = None, /, **options: Any) -> object:
         """Turn a function into a task; see the overloads."""
-        asked = TaskOptions(**options)
+        asked = options_from(options)
 
         def task(func: object, /) -> object:
             return decorate(func, "@flow.task", lambda subject: define(self._flow, subject, asked))

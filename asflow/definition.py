@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
-from asflow.options import limit_for, named, policy_for, refresh_for, timeout_for
+from asflow.options import check_limit, limit_for, named, policy_for, refresh_for, timeout_for
 from asflow.outputs import Output
 from asflow.runtime.fastpath import wrap_async, wrap_sync
 from asflow.runtime.specs import OutputSpec, TaskSpec
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from asflow.protocols import ByteStream, Store, Writer
 
 __all__ = ["FailureNames", "TaskDefinition", "define"]
+
+FAILURE = ".err"
 
 
 class FailureNames:
@@ -69,16 +71,17 @@ class TaskDefinition:
         """Yield handles on everything that is there and fits the pattern."""
         namer = self._named()
         pattern, prefix = namer.pattern, self._flow.prefix
-        seen: set[str] = set()
-        for location in self._flow.store.list(prefix + pattern.prefix):
+        store = self._flow.store
+        for location in store.list(prefix + pattern.prefix):
             name = location[len(prefix) :]
-            if name.endswith(".err"):
-                name = name.removesuffix(".err") + pattern.suffix
-                if name in seen:
-                    continue
-            if pattern.match(name):
-                seen = {name}
-                yield self._handle(name)
+            failed = name.endswith(FAILURE)
+            if failed:
+                name = name.removesuffix(FAILURE) + pattern.suffix
+            if not pattern.match(name):
+                continue
+            if failed and store.status(prefix + name, location) != "suppressed":
+                continue  # an output was made in spite of the failure, and is told of by its own name
+            yield self._handle(name)
 
     def _handle(self, name: str) -> Output:
         pattern, prefix = self._named().pattern, self._flow.prefix
@@ -102,17 +105,19 @@ def define(
     try:
         policy = policy_for(options)
         timeout = timeout_for(options, subject)
-        limit = limit_for(options, subject)
+        check_limit(options)
         namer = None if options.on is None else _namer_for(flow, subject, options)
         if options.on is None:
             _refuse_without_output(options)
         output = None if namer is None else _output_for(flow, namer, subject, options)
+        if namer is not None and policy.suppress:
+            _note_failures(flow, namer, subject, options)
     except DefinitionError as error:
         raise _naming_the_task(subject, error) from None
     spec = TaskSpec(
         name=subject.name,
         policy=policy,
-        limit=limit,
+        limit=limit_for(options, subject),
         reporter=flow.reporter,
         output=output,
         timeout=timeout,
@@ -154,15 +159,19 @@ def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
     )
     namer = compile_namer(pattern, subject.signature, task=subject.qualname, key=options.key)
     check_suffix(pattern.suffix, options.level, custom=options.writer is not None)
-    if options.suppress not in ((), None):
-        if not pattern.suffix:
-            raise DefinitionValueError(
-                f"suppress=... needs a suffix after the last placeholder of {pattern.text!r}, which `.err` "
-                f"takes the place of; write for example {pattern.text + '.txt'!r}"
-            )
-        hashed = pattern.has_hash and options.key is None
-        flow.failure_names.add(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
     return namer
+
+
+def _note_failures(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> None:
+    """Last of all: what is refused for another reason takes no names."""
+    pattern = namer.pattern
+    if not pattern.suffix:
+        raise DefinitionValueError(
+            f"suppress=... needs a suffix after the last placeholder of {pattern.text!r}, which `.err` "
+            f"takes the place of; write for example {pattern.text + '.txt'!r}"
+        )
+    hashed = pattern.has_hash and options.key is None
+    flow.failure_names.add(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
 
 
 def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> OutputSpec:
@@ -178,7 +187,7 @@ def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions
     suffix, level, factory, name = pattern.suffix, options.level, options.writer, subject.name
 
     def open_on(_name: str, stream: ByteStream) -> Writer[object]:
-        return cast("Writer[object]", open_writer(suffix, stream, level=level, task=name, factory=factory))
+        return open_writer(suffix, stream, level=level, task=name, factory=factory)
 
     cut = len(suffix)
 
@@ -201,14 +210,14 @@ def _is_stale_for(
     refresh = refresh_for(options)
     if refresh is None:
         return None
-    suffix = namer.pattern.suffix
+    suffix, depth = namer.pattern.suffix, len(namer.pattern.components)
 
     def is_old(location: str) -> bool:
         info = store.info(location)
         return info is not None and time.time() - info.modified > cast("float", refresh)
 
     def is_unwanted(location: str) -> bool:
-        name = location[location.rfind(prefix) + len(prefix) :] if prefix else location
+        name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
         failure = location[: len(location) - len(suffix)] + ".err"
         return bool(refresh(Output(store, name, location, failure, suffix)))  # type: ignore[operator]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from asflow.decorator import TaskDecorator
 from asflow.definition import FailureNames
-from asflow.errors import DefinitionTypeError
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.functions import decorate
 from asflow.outputs import path_of
-from asflow.runtime.labels import call_label
+from asflow.runtime.labels import call_label, short
 from asflow.runtime.reporting import Reporter
-from asflow.runtime.runs import FlowRun, current
+from asflow.runtime.runs import FlowRun, current, leave
 from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = ["Flow", "flow"]
 F = TypeVar("F", bound="Callable[..., object]")
 
 _local = LocalStore()
-_STORE_METHODS = ("status", "info", "claim", "open", "list", "delete")
+_STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
 
 
 @final
@@ -48,6 +48,7 @@ class Flow:
 
     Raises:
         DefinitionTypeError: an argument of the wrong type.
+        DefinitionValueError: *base* starts with `~`.
 
     Threads: a Flow and its tasks may be used from any thread and any event loop.
     """
@@ -66,10 +67,15 @@ class Flow:
             raise DefinitionTypeError(f"base takes a path, not {base!r}")
         if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
             raise DefinitionTypeError(f"verbose takes True, False or None, not {verbose!r}")
-        missing = [name for name in _STORE_METHODS if store is not None and not hasattr(store, name)]
+        missing = [name for name in _STORE_PARTS if store is not None and not hasattr(store, name)]
         if missing:
-            raise DefinitionTypeError(f"store={store!r} is no Store: it has no method {missing[0]}()")
+            raise DefinitionTypeError(f"store={short(store)} is no Store: it has no {missing[0]!r}")
         self._base = os.fspath(base)
+        if self._base.startswith("~"):
+            raise DefinitionValueError(
+                f"base {self._base!r} starts with '~', which is not expanded here; "
+                f"give for example pathlib.Path({self._base!r}).expanduser()"
+            )
         self._sink = sink
         self._verbose = verbose
         self.prefix = _prefix(self._base)
@@ -197,7 +203,7 @@ def _wrap_async(subject: Subject, reporter: Reporter, progress: bool) -> Callabl
             run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
-            current.reset(token)
+            leave(token)
         run.finished("completed", None)
         return value
 
@@ -216,7 +222,7 @@ def _wrap_sync(subject: Subject, reporter: Reporter, progress: bool) -> Callable
             run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
-            current.reset(token)
+            leave(token)
         run.finished("completed", None)
         return value
 

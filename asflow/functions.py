@@ -146,10 +146,10 @@ class _Proxy(Generic[T]):
 
 def _innermost(function: object) -> object:
     """Look through partials and wrapping objects (joblib's) for what has the name."""
-    while not hasattr(function, "__qualname__"):
-        inner = getattr(function, "func", None)
+    for _ in range(20):  # a mock has a `func` of its own, again and again
+        inner = None if hasattr(function, "__qualname__") else getattr(function, "func", None)
         if inner is None:
-            return function
+            break
         function = inner
     return function
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from asflow.outputs import Output
     from asflow.protocols import ByteStream, Writer
 
-__all__ = ["TaskOptions", "limit_for", "named", "policy_for", "refresh_for", "timeout_for"]
+__all__ = [
+    "TaskOptions",
+    "check_limit",
+    "limit_for",
+    "named",
+    "options_from",
+    "policy_for",
+    "refresh_for",
+    "timeout_for",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +91,36 @@ def _retry_for(options: TaskOptions) -> Retry | None:
     return retry if exceptions is None else replace(retry, exceptions=exceptions)
 
 
-def limit_for(options: TaskOptions, subject: Subject) -> Limit:
-    """Return the limit to use: the one that was given, or the task's own.
+def options_from(given: dict[str, object]) -> TaskOptions:
+    """Return what was written between the parentheses.
 
     Raises:
-        DefinitionTypeError: `limit` is neither a number nor a Limit.
+        DefinitionTypeError: there is no such option.
+    """
+    known = TaskOptions.__dataclass_fields__
+    for name in given:
+        if name not in known:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            raise DefinitionTypeError(f"@flow.task has no option {name!r}; {hint}")
+    return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
+
+
+def check_limit(options: TaskOptions) -> None:
+    """Check `limit` without touching the limit that earlier decorations of the task share.
+
+    Raises:
+        DefinitionTypeError: it is neither a number nor a Limit.
         DefinitionValueError: it is negative.
     """
+    if options.limit is not None and not isinstance(options.limit, Limit):
+        Limit(options.limit)
+
+
+def limit_for(options: TaskOptions, subject: Subject) -> Limit:
+    """Return the limit to use: the one that was given, or the task's own. `check_limit` comes first."""
     if isinstance(options.limit, Limit):
         return options.limit
     return limit_of(subject.key, options.limit)
@@ -126,5 +159,7 @@ def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None
     if isinstance(refresh, timedelta):
         refresh = refresh.total_seconds()
     if callable(refresh):
+        if inspect.iscoroutinefunction(refresh):
+            raise DefinitionTypeError(f"refresh={refresh!r} is async; give a plain function of the output")
         return refresh
     return checked_seconds("refresh", refresh)

@@ -51,7 +51,8 @@ class Writer(Protocol[Record_contra]):
 
     Threads: `write` may be called from any thread, but asflow never makes two calls of one writer at
     the same time. A class that is safe without that may say so with `concurrent = True` and saves
-    the lock. `commit` and `abort` come last, exactly one of them, once, possibly from another thread.
+    the lock. `commit` or `abort` comes last, once, possibly from another thread; only a `commit` that
+    raised is followed by `abort`.
     """
 
     def write(self, record: Record_contra, /) -> object:

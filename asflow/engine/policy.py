@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hints(Retry)
 from dataclasses import dataclass
 from typing import cast
 
+from asflow.engine.parsing import shown
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 __all__ = ["ExceptionTypes", "Retry", "TaskPolicy", "checked_exceptions", "checked_seconds"]
@@ -29,7 +31,7 @@ def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], .
     for item in listed:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
             raise DefinitionTypeError(
-                f"{what} takes exception classes, not {item!r}; write for example {what}=(TimeoutError,)"
+                f"{what} takes exception classes, not {shown(item)}; write for example {what}=(TimeoutError,)"
             )
         classes.append(item)
     return tuple(classes)
@@ -43,7 +45,7 @@ def checked_seconds(what: str, value: object, *, positive: bool = False) -> floa
         DefinitionValueError: *value* is negative, zero where that can't be, infinite or not a number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise DefinitionTypeError(f"{what} takes a number of seconds, not {value!r}")
+        raise DefinitionTypeError(f"{what} takes a number of seconds, not {shown(value)}")
     if not math.isfinite(value) or value < 0 or (positive and value == 0):
         least = "more than 0" if positive else "0 or more"
         raise DefinitionValueError(f"{what} takes {least} finite seconds, not {value!r}")
@@ -85,7 +87,7 @@ class Retry:
     def __post_init__(self) -> None:
         """Refuse what can't work."""
         if isinstance(self.total, bool) or not isinstance(self.total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DefinitionTypeError(f"retry takes a number of retries or a Retry, not {self.total!r}")
+            raise DefinitionTypeError(f"retry takes a number of retries or a Retry, not {shown(self.total)}")
         if self.total < 0:
             raise DefinitionValueError(f"retry takes 0 or more retries, not {self.total!r}")
         for name in ("backoff_factor", "backoff_jitter", "max_delay"):
@@ -93,7 +95,11 @@ class Retry:
         if self.exceptions is not None:
             object.__setattr__(self, "exceptions", checked_exceptions("exceptions", self.exceptions))
         if self.delay is not None and not callable(self.delay):
-            raise DefinitionTypeError(f"delay takes a function of (exception, n), not {self.delay!r}")
+            raise DefinitionTypeError(f"delay takes a function of (exception, n), not {shown(self.delay)}")
+        if inspect.iscoroutinefunction(self.delay):
+            raise DefinitionTypeError(f"delay={shown(self.delay)} is async; give a plain function")
+        if not isinstance(self.hold_limit, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionTypeError(f"hold_limit takes True or False, not {shown(self.hold_limit)}")
 
     def matches(self, error: Exception) -> bool:
         """Tell whether *error* is worth a retry."""

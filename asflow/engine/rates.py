@@ -1,7 +1,7 @@
 """Rates: how many starts any window of time may see, as pure arithmetic on times.
 
 A rate of n per period is a sliding log: the k-th start comes no earlier than one period after the
-(k-n)-th. So *every* window of that length sees at most n starts, whatever its beginning - unlike a
+(k-n)-th did. So *every* window of that length sees at most n starts, whatever its beginning - unlike a
 token bucket, which lets nearly 2n through around an edge.
 """
 
@@ -54,10 +54,10 @@ class StartLog:
     """When the last starts were, and so when the next may be. Not thread-safe: its owner holds a lock.
 
     Attributes:
-        delays: whether a start may have to wait at all: a rate is set, or somebody has held it once.
+        delays: whether a start may have to wait at all: a rate is set, or somebody holds it just now.
     """
 
-    __slots__ = ("_held_until", "_last", "_rate", "_recent", "delays")
+    __slots__ = ("_held_until", "_rate", "_recent", "delays")
 
     def __init__(self, rate: Rate | None) -> None:
         """Begin an empty log; without *rate* only `hold` delays anybody."""
@@ -65,23 +65,29 @@ class StartLog:
         self._rate = rate
         self._recent: deque[float] = deque(maxlen=rate.count if rate else 0)
         self._held_until = float("-inf")
-        self._last = float("-inf")
 
     def hold(self, until: float) -> None:
         """Let nobody start before *until*, a time of the same clock."""
         self._held_until = max(self._held_until, until)
         self.delays = True
 
-    def may_start(self, reserved: float, now: float) -> bool:
-        """Tell whether the start reserved for time *reserved* may happen *now*."""
-        return now >= reserved and now >= self._held_until
+    def start(self, now: float) -> float:
+        """Note a start at time *now* where one is allowed.
 
-    def reserve(self, now: float) -> float:
-        """Take the next free start and return its time, >= *now*. Later calls get the same or later times."""
-        start = max(now, self._held_until, self._last)
-        if self._rate is not None:
-            if len(self._recent) == self._rate.count:
-                start = max(start, self._recent[0] + self._rate.seconds)
-            self._recent.append(start)
-        self._last = start
-        return start
+        Returns:
+            0 when the start was noted, or else the seconds (> 0) until it is worth asking again.
+        """
+        wait = max(self._held_until, self._earliest()) - now
+        if wait > 0:
+            return wait
+        if self._rate is None:
+            self.delays = False  # the hold is over, and nothing else delays anybody
+        else:
+            self._recent.append(now)
+        return 0.0
+
+    def _earliest(self) -> float:
+        """Return when the rate allows the next start."""
+        if self._rate is None or len(self._recent) < self._rate.count:
+            return float("-inf")
+        return self._recent[0] + self._rate.seconds

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asflow.runtime.limits import Lease
 from asflow.runtime.runs import TaskRun
+from asflow.runtime.slots import here
 
 if TYPE_CHECKING:
     from asflow.runtime.limits import Limit
@@ -20,6 +21,8 @@ _lending = threading.RLock()
 
 async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
     """Wait until a body may start under *limit*, called from the body of *parent*.
+
+    The run that gets the slot notes where: `run.place = here()`.
 
     Returns:
         The lease of the slot that was lent, or None for a slot of one's own (or no bound at all).
@@ -35,10 +38,11 @@ async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
             lease.leave()
         raise
     if limit.paced:
+        place = here()
         try:
             await limit.pace()
         except BaseException:
-            _return(taken, lease)
+            _return(taken, lease, place)
             raise
     return lease
 
@@ -60,10 +64,11 @@ def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: str) ->
             lease.leave()
         raise
     if limit.paced:
+        place = here()
         try:
-            limit.pace_blocking()
+            limit.pace_blocking(what)
         except BaseException:
-            _return(taken, lease)
+            _return(taken, lease, place)
             raise
     return lease
 
@@ -80,9 +85,9 @@ def give_back(run: TaskRun, slots: Slots | None) -> None:
     """Do what is left of `dismiss` when *run* no longer counts as holding."""
     lease, run.lease = run.lease, None
     if lease is not None:
-        lease.end()
+        lease.end(run.place)
     else:
-        _return(slots if run.lent is None else run.lent.turns, run.lent)
+        _return(slots if run.lent is None else run.lent.turns, run.lent, run.place)
 
 
 def holder_of(run: TaskRun | FlowRun | None, slots: Slots) -> TaskRun | None:
@@ -94,9 +99,9 @@ def holder_of(run: TaskRun | FlowRun | None, slots: Slots) -> TaskRun | None:
     return None
 
 
-def _return(taken: Slots | None, lease: Lease | None) -> None:
+def _return(taken: Slots | None, lease: Lease | None, place: int) -> None:
     if taken is not None:
-        taken.release()
+        taken.release(place)
     if lease is not None:
         lease.leave()
 

@@ -31,7 +31,7 @@ from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit
 from asflow.runtime.jobs import Job
 from asflow.runtime.offload import in_thread
-from asflow.runtime.runs import current
+from asflow.runtime.runs import current, leave
 from asflow.runtime.tracebacks import without_ours
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def run_async(
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
                 finally:
-                    current.reset(token)
+                    leave(token)
                     job.called()
             else:
                 event = await _act(job, action)
@@ -100,7 +100,7 @@ async def _act(job: Job, action: Action) -> Event:
             return await in_thread(job.look) if blocking else job.look()
         case Acquire():
             job.run.lent = await admit(job.spec.limit, job.run.parent)
-            job.run.holding = True
+            job.run.admitted()
             return Acquired()
         case Claim():
             return await in_thread(job.claim) if blocking else job.claim()

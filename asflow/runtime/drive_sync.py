@@ -29,7 +29,7 @@ from asflow.engine.lifecycle import (
 from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit_blocking
 from asflow.runtime.jobs import Job
-from asflow.runtime.runs import current
+from asflow.runtime.runs import current, leave
 from asflow.runtime.tracebacks import without_ours
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_sync(
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
                 finally:
-                    current.reset(token)
+                    leave(token)
                     job.called()
             else:
                 event = _act(job, action)
@@ -95,7 +95,7 @@ def _act(job: Job, action: Action) -> Event:
             return job.look()
         case Acquire():
             job.run.lent = admit_blocking(job.spec.limit, job.run.parent, repr(job.run))
-            job.run.holding = True
+            job.run.admitted()
             return Acquired()
         case Claim():
             return job.claim()

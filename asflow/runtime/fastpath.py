@@ -16,7 +16,8 @@ from asflow.runtime.admission import admit, admit_blocking, dismiss, give_back
 from asflow.runtime.drive_async import run_async
 from asflow.runtime.drive_sync import run_sync
 from asflow.runtime.observing import count, ran
-from asflow.runtime.runs import TaskRun, current
+from asflow.runtime.runs import TaskRun, current, leave
+from asflow.runtime.slots import here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -81,6 +82,11 @@ class _Running(TaskRun):
     """A call whose body runs, on a slot, from its birth on."""
 
     holding = True
+    parent = None
+
+
+# Past `__init__`: a call sets only what is its own.
+_new_run = object.__new__
 
 
 def _bare_async(
@@ -108,12 +114,16 @@ def _bare_async(
                 free.pop()
         except IndexError:
             await slots.acquire()
-        run = _Running(spec, args, kwargs, None)
+        run = _new_run(_Running)
+        run.spec, run.args, run.kwargs = spec, args, kwargs
         token = current.set(run)
         try:
             return await body(*args, **kwargs)
         finally:
-            current.reset(token)
+            try:
+                current.reset(token)
+            except ValueError:  # as in `leave`, without the call
+                pass
             run.holding = False
             if run.lease is not None or slots.debts:
                 give_back(run, slots)
@@ -144,7 +154,8 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
             free.pop()
         except IndexError:
             return _counted_sync(spec, body, args, kwargs)
-        run = _Running(spec, args, kwargs, None)
+        run = _new_run(_Running)
+        run.spec, run.args, run.kwargs = spec, args, kwargs
         token = current.set(run)
         try:
             return body(*args, **kwargs)
@@ -179,7 +190,7 @@ async def _counted_async(
         try:
             value = await body(*args, **kwargs)
         finally:
-            current.reset(token)
+            leave(token)
     except BaseException as error:
         _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
@@ -202,7 +213,7 @@ def _counted_sync(
         try:
             value = body(*args, **kwargs)
         finally:
-            current.reset(token)
+            leave(token)
     except BaseException as error:
         _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
@@ -229,6 +240,7 @@ def _begun(
     tally: Tally | None,
 ) -> _Running:
     run = _Running(spec, args, kwargs, parent)
+    run.place = here()
     if lent is not None:
         run.lent = lent
     if tally is not None:
@@ -282,8 +294,8 @@ def _is_cached(
     try:
         if output.store.status(name, output.failure_of(name)) != "complete":
             return False
-    except OSError:
-        return False  # the driver looks again, and reports it
+    except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+        return False
     if parent is not None and parent.flow is not None:
         tally = parent.flow.tally(spec.name)
         with tally.lock:

@@ -24,6 +24,7 @@ from asflow.engine.lifecycle import (
 from asflow.errors import OutputClosedError
 from asflow.runtime import clock, observing, owners
 from asflow.runtime.admission import dismiss
+from asflow.runtime.labels import short
 from asflow.runtime.runs import TaskRun, no_output, output_closed
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ class Job:
     __slots__ = (
         "_abandoned",
         "_claim",
+        "_closing",
         "_failure",
+        "_given_up",
         "_key",
+        "_loop",
         "_name",
         "_owner",
         "_polls",
@@ -74,10 +78,12 @@ class Job:
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None
         self._key: owners.Key = (0, "")
-        self._abandoned = False
+        self._abandoned = self._closing = self._given_up = False
         self._polls = 0
         self._name = self._failure = ""
+        self._loop = None
         if spec.output is not None:
+            self._loop = owners.running_loop()
             run.put = output_closed
             run.output = self._name = spec.output.locate(*args, **kwargs)
             self._failure = spec.output.failure_of(self._name)
@@ -105,7 +111,7 @@ class Job:
         """Claim the output and open a writer on it. May block."""
         output = self._output
         self._make_absolute()
-        owner = owners.Owner(self.run, output.store)
+        owner = owners.Owner(self.run, output.store, self._loop)
         if not owners.enter(self._key, owner):
             return Busy()
         self._owner = owner
@@ -113,7 +119,8 @@ class Job:
             event = self._claimed(output)
         except Exception as error:  # noqa: BLE001 - as above
             event = Broke(error)
-        if not isinstance(event, Claimed):
+        # Given up in the meantime: the loop was closed while this ran in a thread.
+        if self._given_up or not isinstance(event, Claimed):
             self._give_up_claim()
         return event
 
@@ -185,30 +192,49 @@ class Job:
     # ---------------------------------------------------------------- ending
 
     def close(self, closing: Closing) -> Event:
-        """Publish, discard, or record the failure; the claim is given up. May block."""
-        claim, writer = self._claim, self._writer
-        if claim is None or writer is None:
-            return Broke(OutputClosedError(f"{self.run!r} lost its claim on {self._name!r}"))
+        """Publish, discard, or record the failure; the claim is given up unless that fails. May block."""
+        self._closing = True
+        event: Event = Done()
         try:
-            match closing:
-                case Commit():
-                    writer.commit()
-                    if not self._abandoned:
-                        claim.publish()
-                case Abort():
-                    writer.abort()
-                    claim.abort()
-                case _:
-                    writer.abort()
-                    claim.fail(_report(closing))
+            self._carry_out(closing)
         except Exception as error:  # noqa: BLE001 - as above
-            if isinstance(closing, Abort):
-                self._give_up_claim()
-            return Broke(error)
-        if not self._abandoned:
-            self._claim = self._writer = None
-        self._give_up_claim()
-        return Done()
+            event = Broke(error)
+        finally:
+            self._closing = False
+        # In this order: `give_up`, on another thread, first says so and then looks at `_closing`.
+        if self._given_up or isinstance(closing, Abort) or isinstance(event, Done):
+            self._give_up_claim()
+        return event
+
+    def _carry_out(self, closing: Closing) -> None:
+        claim = self._claim
+        if claim is None:
+            raise OutputClosedError(f"{self.run!r} lost its claim on {self._name!r}")
+        # A writer ends once: after a commit, or an abort whatever came of it, it is not asked again.
+        writer, self._writer = self._writer, None
+        match closing:
+            case Commit():
+                if writer is not None:
+                    self._commit(writer)
+                if self._abandoned:
+                    return
+                claim.publish()
+            case Abort():
+                if writer is not None:
+                    writer.abort()
+                claim.abort()
+            case _:
+                if writer is not None:
+                    writer.abort()
+                claim.fail(_report(closing))
+        self._claim = None
+
+    def _commit(self, writer: Writer[object]) -> None:
+        try:
+            writer.commit()
+        except BaseException:
+            self._writer = writer  # the abort that follows lets go of its buffers
+            raise
 
     def abandon(self) -> None:
         """Cancelled while committing: publish nothing if that is still possible."""
@@ -221,15 +247,19 @@ class Job:
         assert retry.delay is not None
         try:
             seconds = retry.delay(asked.error, asked.retry)
-            if seconds is not None and not 0 <= seconds < float("inf"):
-                raise ValueError(
-                    f"delay of task {self.spec.name}() returned {seconds!r}; "
-                    f"it returns seconds, 0 or more, or None for the formula"
-                )
-            return Delayed(seconds)
+            return Delayed(None if seconds is None else self._checked_delay(seconds))
         except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
             error.__context__ = asked.error
             return Broke(error)
+
+    def _checked_delay(self, seconds: object) -> float:
+        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if number and 0 <= seconds < float("inf"):
+            return seconds
+        wrong = f"delay of task {self.spec.name}() returned {short(seconds)}"
+        raise (ValueError if number else TypeError)(
+            f"{wrong}; it returns seconds, 0 or more, or None for the formula"
+        )
 
     def waiting(self, wait: Wait) -> None:
         """A retry is about to wait."""
@@ -246,8 +276,11 @@ class Job:
         """Leave nothing behind: the call was cancelled, interrupted, or could not go on."""
         self.called()
         self.release()
+        self._abandoned = self._given_up = True
         output = self.spec.output
-        if self._owner is not None and output is not None and output.store.blocking:
+        if self._closing:
+            pass  # the loop was closed while a thread ends the claim: that thread does the rest
+        elif self._owner is not None and output is not None and output.store.blocking:
             from asflow.runtime.offload import submit
 
             submit(self._give_up_claim)

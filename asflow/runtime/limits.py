@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asflow.engine.rates import Rate, StartLog
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.runtime import clock
-from asflow.runtime.slots import Slots
+from asflow.runtime.slots import Slots, here
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -44,7 +44,7 @@ class Limit:
         DefinitionValueError: *total* is negative or *rate* can't be read.
     """
 
-    __slots__ = ("_lock", "rate", "slots", "starts")
+    __slots__ = ("_line", "_lock", "rate", "slots", "starts")
 
     def __init__(self, total: int, *, rate: str | None = None) -> None:
         if isinstance(total, bool) or not isinstance(total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -54,6 +54,7 @@ class Limit:
         self.slots: Slots | None = Slots(total, shared=True) if total else None
         self.rate = None if rate is None else Rate.parse(rate)
         self.starts = StartLog(self.rate)
+        self._line = Slots(1, shared=True)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -73,30 +74,32 @@ class Limit:
 
     async def pace(self) -> None:
         """Wait until a body may start by the rate; the caller holds a slot."""
-        while self.paced:
-            start = self._reserve()
-            while (wait := start - clock.current.clock.now()) > 0:
+        # One at a time, in order: whoever leaves the line has taken no start away from those behind.
+        await self._line.acquire()
+        place = here()
+        try:
+            while (wait := self._start()) > 0:
                 await clock.current.clock.sleep_async(wait)
-            if self._may_start(start):
-                return
+        finally:
+            self._line.release(place)
 
-    def pace_blocking(self) -> None:
-        """Wait on this thread until a body may start by the rate; the caller holds a slot."""
-        while self.paced:
-            start = self._reserve()
-            while (wait := start - clock.current.clock.now()) > 0:
+    def pace_blocking(self, what: str) -> None:
+        """Wait on this thread until a body may start by the rate; the caller holds a slot.
+
+        Raises:
+            DeadlockError: a call of this thread's own event loop stands before *what*, and has to wait.
+        """
+        self._line.acquire_blocking(what)
+        place = here()
+        try:
+            while (wait := self._start()) > 0:
                 clock.current.clock.sleep(wait)
-            if self._may_start(start):
-                return
+        finally:
+            self._line.release(place)
 
-    def _reserve(self) -> float:
+    def _start(self) -> float:
         with self._lock:
-            return self.starts.reserve(clock.current.clock.now())
-
-    def _may_start(self, start: float) -> bool:
-        """False where somebody held the limit during our wait: then we stand in line once more."""
-        with self._lock:
-            return self.starts.may_start(start, clock.current.clock.now())
+            return self.starts.start(clock.current.clock.now())
 
 
 class Lease:
@@ -127,9 +130,9 @@ class Lease:
             self._users += 1
             return True
 
-    def end(self) -> None:
-        """End the holder's own use, on the thread that took the slot."""
-        self.slots.detach()
+    def end(self, place: int) -> None:
+        """End the holder's own use of the slot that it took at *place*."""
+        self.slots.detach(place)
         self.leave()
 
     def leave(self) -> None:

@@ -78,6 +78,7 @@ def started(run: TaskRun, attempt: int) -> None:
     run.attempt = attempt
     run.completed, run.total, run.description = 0, None, None
     run.started = monotonic()
+    run.is_running = True
     if flow is not None:
         flow.tally(run.spec.name).active[id(run)] = run
     if is_told(run):
@@ -92,6 +93,7 @@ def started(run: TaskRun, attempt: int) -> None:
 
 def stopped(run: TaskRun) -> None:
     """The body has returned or raised."""
+    run.is_running = False
     if run.flow is not None:
         ran(run, run.flow.tally(run.spec.name))
 

@@ -50,7 +50,10 @@ if hasattr(os, "register_at_fork"):
 
 def submit(function: Callable[[], object]) -> None:
     """Call *function* in the pool and wait for nothing."""
-    _pool.get().submit(function)
+    try:
+        _pool.get().submit(function)
+    except RuntimeError:  # the interpreter is about to exit and takes no new work
+        function()
 
 
 async def in_thread(function: Callable[[], T], abandon: Callable[[], object] | None = None) -> T:

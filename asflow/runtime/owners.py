@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from asflow.runtime.runs import FlowRun, TaskRun
 
-__all__ = ["Key", "Owner", "enter", "leave", "wait", "wait_blocking"]
+__all__ = ["Key", "Owner", "enter", "leave", "running_loop", "wait", "wait_blocking"]
+
+# The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
+running_loop = events._get_running_loop
 
 Key = tuple[int, str]
 """A store (its id) and an absolute name in it."""
@@ -31,16 +34,15 @@ class Owner:
 
     __slots__ = ("loop", "over", "run", "store", "wakers")
 
-    def __init__(self, run: TaskRun, store: object) -> None:
+    def __init__(self, run: TaskRun, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
         self.run = run
         self.store = store  # kept alive, so that its id stays its own
-        self.loop = _running_loop()
+        self.loop = loop  # on which the body runs; None for a sync body on a thread without one
         self.over = False
         self.wakers: deque[Callable[[], object]] = deque()
 
 
 _owners: dict[Key, Owner] = {}
-_running_loop = events._get_running_loop
 
 
 def enter(key: Key, owner: Owner) -> bool:
@@ -103,7 +105,7 @@ def wait_blocking(key: Key, run: TaskRun) -> bool:
     owner = _owners.get(key)
     if owner is None:
         return False
-    if owner.loop is not None and owner.loop is _running_loop():
+    if owner.loop is not None and owner.loop is running_loop():
         raise DeadlockError(
             f"{run!r} would wait for the output {key[1]!r}, which a task on this thread's event loop is "
             f"making, and the loop can't go on meanwhile; call it with `await asyncio.to_thread(...)`"

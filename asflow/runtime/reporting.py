@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Literal, cast
 
 from asflow.errors import DefinitionTypeError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "WantsTasks"]
 
 WantsTasks = Literal["all", "outside", "none"]
+
+_dropping = threading.RLock()
 
 
 class Reporter:
@@ -48,8 +51,11 @@ class Reporter:
     def _drop(self, sink: ProgressSink, event: Event, error: Exception) -> None:
         import logging
 
-        self._sink = None
-        self.inside = self.outside = False
+        with _dropping:
+            if self._sink is None:
+                return  # another thread's event was its last one
+            self._sink = None
+            self.inside = self.outside = False
         logging.getLogger("asflow").error(
             "progress sink %s raised on %s and is told nothing more",
             cast("type[object]", type(sink)).__name__,

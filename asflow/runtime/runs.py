@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from asflow.errors import NotInTaskError, OutputClosedError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
 from asflow.runtime.labels import call_label
+from asflow.runtime.slots import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     from asflow.runtime.reports import FlowReport
     from asflow.runtime.specs import TaskSpec
 
-__all__ = ["FlowRun", "TaskRun", "current", "no_output", "output_closed"]
+__all__ = ["FlowRun", "TaskRun", "current", "leave", "no_output", "output_closed"]
 
 current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
+
+
+def leave(token: Token[TaskRun | FlowRun | None]) -> None:
+    """Undo the `current.set` that gave *token*."""
+    try:
+        current.reset(token)
+    except ValueError:
+        pass  # a coroutine that the garbage collector closes, in a context that is none of its own
+
 
 # The report of a flow holds arguments and tracebacks: of so many calls, and a count of the rest.
 _MOST_PROBLEMS = 1000
@@ -190,6 +200,8 @@ class TaskRun(RunningCall):
     attempt = 1
     queued_at = 0.0
     holding = False
+    place = 0
+    is_running = False
     lent: Lease | None = None
     lease: Lease | None = None
     put: Callable[[object], object] = staticmethod(no_output)
@@ -208,6 +220,11 @@ class TaskRun(RunningCall):
         self.parent = parent
         self.args = args
         self.kwargs = kwargs
+
+    def admitted(self) -> None:
+        """Note that the body has a slot to run on, and where it was taken."""
+        self.place = here()
+        self.holding = True
 
     @property
     def call_id(self) -> int:
@@ -243,7 +260,9 @@ class TaskRun(RunningCall):
         return self.spec.reporter if self.flow is None else self.flow.reporter
 
     def progressed(self) -> None:
-        """Tell the sink how far the body is."""
+        """Tell the sink how far the body is; nothing once it has ended (a thread may live on)."""
+        if not self.is_running:
+            return
         spec, flow, reporter = self.spec, self.flow, self.reporter
         if reporter.inside if flow is not None else reporter.outside:
             reporter.emit(

@@ -15,7 +15,7 @@ from collections import deque
 
 from asflow.errors import DeadlockError
 
-__all__ = ["Slots", "Waiter"]
+__all__ = ["Slots", "Waiter", "here"]
 
 # The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
 _running_loop = events._get_running_loop
@@ -63,7 +63,7 @@ class Slots:
         except IndexError:
             return False
         if self.is_shared:
-            self._holders.append(id(_running_loop()))
+            self._holders.append(here())
         return True
 
     def line_up(self) -> Waiter:
@@ -104,25 +104,24 @@ class Slots:
             )
         granted = threading.Event()
         waiter: Waiter = (granted, [None], loop)
-        self.waiters.append(waiter)
-        if self.free:
-            self.grant()
         try:
+            self.waiters.append(waiter)
+            if self.free:
+                self.grant()
             granted.wait()
         except BaseException:
             self.leave(waiter)
             raise
 
-    def release(self) -> None:
-        """Give a slot back, to whoever has waited longest; on the thread (and loop) that took it."""
-        if self.is_shared:
-            self._holders.remove(id(_running_loop()))
+    def release(self, place: int) -> None:
+        """Give back a slot that was taken at *place* (see `here`), to whoever has waited longest."""
+        self.detach(place)
         self.put()
 
-    def detach(self) -> None:
-        """Forget that this thread's loop holds a slot; `put` gives it back later, from anywhere."""
+    def detach(self, place: int) -> None:
+        """Forget that a slot is held at *place*; `put` gives it back later, from anywhere."""
         if self.is_shared:
-            self._holders.remove(id(_running_loop()))
+            self._holders.remove(place)
 
     def put(self) -> None:
         """Give back a slot that was detached."""
@@ -210,10 +209,17 @@ class Slots:
         self.grant()
 
     def _only_by(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether *loop*, or somebody who waits on it, has to go on before a slot can be had."""
-        return id(loop) in self._holders or any(
-            waiting is loop and ticket for _, ticket, waiting in list(self.waiters)
-        )
+        """Whether *loop* has to go on before a slot can be had.
+
+        Each slot that is held elsewhere comes back without it, and the waiters of *loop* keep the first ones.
+        """
+        elsewhere = len(self._holders) - self._holders.count(id(loop))
+        return elsewhere <= sum(1 for _, ticket, waiting in list(self.waiters) if ticket and waiting is loop)
+
+
+def here() -> int:
+    """Return what tells the running loop (or none) apart: the place where a slot is taken."""
+    return id(_running_loop())
 
 
 def _wake(waiter: Waiter) -> bool:

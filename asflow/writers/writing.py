@@ -22,15 +22,8 @@ class OutputWriter:
     """A `Writer` of records in one format, compressed as the output's suffix asks.
 
     Attributes:
-        write: takes one record; the format's own method where that refuses writes after the end itself,
-            so that keeping it (`put = writer.write`) saves a call.
         concurrent: True where `write` may be called from several threads at the same time.
     """
-
-    __slots__ = ("_closed", "_format", "_stream", "_task", "concurrent", "write")
-
-    write: Callable[[object], object]
-    concurrent: bool
 
     def __init__(self, form: Writer[object], stream: OutputStream, *, own: bool, task: str = "") -> None:
         """Join the writer *form* and its *stream*; *own*: it is one of asflow's formats."""
@@ -39,7 +32,9 @@ class OutputWriter:
         self._task = task
         self._closed = False
         self.concurrent = bool(getattr(form, "concurrent", False))
-        self.write = form.write if own else self._write
+        if own:
+            # asflow's formats refuse writes after the end themselves: keeping their method saves a call.
+            self.write = form.write  # type: ignore[method-assign]
 
     def commit(self) -> None:
         """Flush the format and finish the compression: the bytes are whole. The sink stays open.
@@ -62,7 +57,8 @@ class OutputWriter:
         finally:
             self._stream.abort()
 
-    def _write(self, record: object, /) -> object:
+    def write(self, record: object, /) -> object:
+        """Take one record. Raises what the format raises, and OutputClosedError after the end."""
         if self._closed:
             raise self._closed_error()
         return self._format.write(record)
