@@ -53,8 +53,10 @@ class MaybeNone(Protocol):
         ...
 
     @overload
-    def __call__(self, func: Callable[..., _Opaque], /) -> Any:  # pyright: ignore[reportOverlappingOverload]
-        """Turn a function that returns Any into a task, as mypy has to see it."""
+    def __call__(self, func: Callable[..., _Opaque], /) -> Any:  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]
+        """Turn *func* into a task of the same parameters."""
+        # For mypy alone: a function that returns Any matches every overload. Where all results are
+        # functions, mypy makes of them an untyped one, which strict mode forbids to call; with this, Any.
         ...
 
 
@@ -77,3 +79,8 @@ class MaybeKeyed(Protocol, Generic[P]):
     def __call__(self, func: Callable[P, R], /) -> Callable[P, R | None]:
         """Turn *func* into a task of the same parameters, which gives its value or None."""
         ...
+
+    @overload
+    def __call__(self, func: Callable[..., _Opaque], /) -> Any:  # pyright: ignore[reportOverlappingOverload]
+        """Turn *func* into a task of the same parameters."""
+        ...  # for mypy alone, as above

@@ -74,7 +74,7 @@ class BaseNode(Generic[P, R_co]):
             loop = None
         if loop is None:
             self._refuse_without_loop(args, kwargs)
-        scope = current_scope()
+        scope = current_scope(loop)
         if self._bare and scope is None:
             for value in args:
                 if is_awaitable(value):

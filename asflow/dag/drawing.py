@@ -192,5 +192,6 @@ def _bar(box: _Box, row: int, scale: float) -> str:
     return (
         f'<text x="{LABELS - 10}" y="{base}" text-anchor="end"{weight}>{escape(title)}</text>'
         f'<rect x="{x1:.1f}" y="{top}" width="{max(x2 - x1, 3):.1f}" height="{BAR}" rx="3" fill="{fill}"/>'
-        f'<text x="{max(x2, x1 + 3) + 6:.1f}" y="{base}" fill="{QUIET}">{escape(box.facts)}</text>'
+        f'<text x="{max(x2, x1 + 3) + 6:.1f}" y="{base}" fill="{QUIET}" stroke="#ffffff" stroke-width="3"'
+        f' paint-order="stroke">{escape(box.facts)}</text>'
     )

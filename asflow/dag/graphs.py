@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asflow.dag.records import NodeState  # noqa: TC001 -- read by typing.get_type_hints on a user's side
+
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from asflow.dag.records import NodeState, Record
+    from asflow.dag.records import Record
 
 __all__ = ["Graph", "GraphNode", "snapshot"]
 

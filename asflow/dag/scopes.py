@@ -24,9 +24,13 @@ __all__ = ["Scope", "current_scope", "scope"]
 _current: ContextVar[Scope | None] = ContextVar("asflow.dag.scope", default=None)
 
 
-def current_scope() -> Scope | None:
-    """Return the innermost scope that the running code is in, or None."""
-    return _current.get()
+def current_scope(loop: asyncio.AbstractEventLoop) -> Scope | None:
+    """Return the innermost scope that the code running on *loop* is in, or None.
+
+    A thread inherits the context, and so the scope, of who started it; a loop of its own is no part of it.
+    """
+    innermost = _current.get()
+    return innermost if innermost is None or innermost.loop is loop else None
 
 
 def scope() -> Scope:
@@ -59,7 +63,7 @@ class Scope:
         self._errors: dict[int, BaseException] = {}
         self._handed: list[NodeTask[Any]] = []
         self._exit_error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._parent: asyncio.Task[Any] | None = None
         self._around: Scope | None = None
         self._began = 0.0
@@ -71,12 +75,12 @@ class Scope:
 
     async def __aenter__(self) -> Self:
         """Open the scope for the calls made in this block and in the nodes called in it."""
-        if self._loop is not None:
+        if self.loop is not None:
             message = "A scope can be entered once: make a new one with scope()."
             raise ScopeClosedError(message)
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._parent = asyncio.current_task()
-        self._began = self._loop.time()
+        self._began = self.loop.time()
         self._around = _current.get()
         _current.set(self)
         return self
@@ -94,8 +98,8 @@ class Scope:
         if exc is not None:
             self._cancel_all()
         cancelled = await self._wait() or cancelled
-        assert self._loop is not None
-        self._ended = self._loop.time()
+        assert self.loop is not None
+        self._ended = self.loop.time()
         # The cancelling of our own block must not look like one from outside (as in TaskGroup).
         if self._cancelled_parent and self._parent is not None and self._parent.uncancel() == 0:
             cancelled = None
@@ -110,9 +114,9 @@ class Scope:
     async def _wait(self) -> asyncio.CancelledError | None:
         """Wait until no task is left; cancel them, and go on waiting, when cancelled meanwhile."""
         cancelled = None
-        assert self._loop is not None
+        assert self.loop is not None
         while self.tasks:
-            self._all_done = self._loop.create_future()
+            self._all_done = self.loop.create_future()
             try:
                 await self._all_done
             except asyncio.CancelledError as error:
@@ -231,9 +235,9 @@ class Scope:
         Call it inside the block, at its end or after it; each call returns a new picture. Calls in a
         nested scope belong to that one's graph.
         """
-        if self._loop is None:
+        if self.loop is None:
             return snapshot([], began=0.0, now=0.0)
-        now = self._ended if self._ended is not None else self._loop.time()
+        now = self._ended if self._ended is not None else self.loop.time()
         return snapshot(self._records, began=self._began, now=now)
 
 

@@ -253,13 +253,13 @@ class Job:
             return Broke(error)
 
     def _checked_delay(self, seconds: object) -> float:
-        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if number and 0 <= seconds < float("inf"):
-            return seconds
-        wrong = f"delay of task {self.spec.name}() returned {short(seconds)}"
-        raise (ValueError if number else TypeError)(
-            f"{wrong}; it returns seconds, 0 or more, or None for the formula"
-        )
+        wrong = f"delay of task {self.spec.name}() returned {short(seconds)}; "
+        wrong += "it returns seconds, 0 or more, or None for the formula"
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise TypeError(wrong)
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(wrong)
+        return seconds
 
     def waiting(self, wait: Wait) -> None:
         """A retry is about to wait."""

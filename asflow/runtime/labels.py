@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["call_label", "short"]
 
+_LONGEST = 80
 _PLAIN = frozenset({"datetime", "decimal", "uuid", "pathlib", "fractions", "pathlib._local"})
 
 
@@ -68,12 +69,14 @@ _repr = _Shortener().repr
 
 
 def short(value: object) -> str:
-    """Return *value* as one line of some 60 characters at the most; never raises."""
+    """Return *value* as one line of at most 80 printable characters; never raises."""
     try:
         text = _repr(value)
     except Exception:  # noqa: BLE001 - a user's __repr__ or __len__ may raise anything
         return f"<{type(value).__name__}>"
-    return text if text.isprintable() else ascii(text)[1:-1]
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def call_label(args: tuple[object, ...], kwargs: Mapping[str, object], *, skip: int = 0) -> str:

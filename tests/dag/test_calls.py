@@ -417,7 +417,9 @@ async def test_pending_future_of_another_loop_is_refused():
     other = asyncio.new_event_loop()
     try:
         with pytest.raises(ForeignLoopError, match="another event loop"):
-            give(other.create_future())
+            add(bare_number(), bare_number(), later(other.create_future()))
+        await asyncio.sleep(0)
+        gc.collect()
     finally:
         other.close()
 

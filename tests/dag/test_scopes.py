@@ -261,6 +261,22 @@ async def test_calls_while_cancelling_are_refused():
     assert {type(error) for error in raised.value.exceptions} == {ValueError, ScopeClosedError}
 
 
+async def test_a_loop_of_its_own_in_a_thread_is_no_part_of_the_scope():
+    """The thread inherits the context, but its nodes run on another loop."""
+
+    async def elsewhere() -> int:
+        return await give(1)
+
+    @task
+    def in_thread() -> int:
+        return asyncio.run(elsewhere())
+
+    async with scope() as around:
+        result = in_thread()
+    assert result.result() == 1
+    assert len(around.graph().nodes) == 1
+
+
 async def test_a_scope_is_entered_once():
     once = scope()
     async with once:
@@ -282,6 +298,8 @@ def test_interrupt_in_the_block_or_a_node_passes():
         raise SystemExit(3)
 
     async def in_node() -> None:
+        # asyncio.run itself leaves a SystemExit of its main task unlooked at.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         async with scope():
             stops()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.examples import place
+from support.examples import place, run
 from support.loopback import Answer, Loopback, Request, serving
 from support.youtube import YouTube
 
@@ -41,15 +42,15 @@ def api() -> Iterator[Loopback]:
         yield server
 
 
+def _channel() -> YouTube:
+    first = ["F6PqxbvOCUI", "Pv0iVoSZzN8", "l-nMKJ5J3Uc", "erLbbextvlY"]
+    return YouTube([*first, "-4GmbBoYQjE", "_bH-TS3gbVs", "0e3GPea1Tyg", "tWYsfOSY9vY"])
+
+
 @pytest.fixture
 def youtube() -> YouTube:
     """The channel of page 3, with eight videos."""
-    return YouTube(
-        [
-            *("F6PqxbvOCUI", "Pv0iVoSZzN8", "l-nMKJ5J3Uc", "erLbbextvlY"),
-            *("-4GmbBoYQjE", "_bH-TS3gbVs", "0e3GPea1Tyg", "tWYsfOSY9vY"),
-        ]
-    )
+    return _channel()
 
 
 @pytest.fixture
@@ -65,7 +66,26 @@ def tutorial(project: Path, site: Loopback, monkeypatch: pytest.MonkeyPatch) -> 
     channel = "https://www.youtube.com/@MrBeast"
     # YouTube's own listing has this column, empty; yt-dlp's listing of any other page has another one.
     place("page3", project, {channel: f"{site.url}/@MrBeast", "release_timestamp": "release_year"})
-    monkeypatch.syspath_prepend(project)
+    monkeypatch.setattr(sys, "path", [str(project), *sys.path])
+    importlib.invalidate_caches()
     yield project
     for name in [name for name in sys.modules if name.partition(".")[0] == "flows"]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def listing(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What yt-dlp says of the channel, as the tutorial's task stores it."""
+    folder = tmp_path_factory.mktemp("listing")
+    with serving(_channel()) as server:
+        place("page3", folder, {"https://www.youtube.com/@MrBeast": f"{server.url}/@MrBeast"})
+        run("-c", "import asyncio; from first import playlist; asyncio.run(playlist())", cwd=folder)
+    return (folder / "data" / "playlist.jsonl.zst").read_bytes()
+
+
+@pytest.fixture
+def listed(tutorial: Path, listing: bytes) -> Path:
+    """The tutorial's project after the channel has been listed."""
+    (tutorial / "data").mkdir()
+    (tutorial / "data" / "playlist.jsonl.zst").write_bytes(listing)
+    return tutorial

@@ -150,7 +150,7 @@ def test_automatic_persistence(api: Loopback, project: Path) -> None:
     assert len(names) == 10
     assert all(name.endswith(".jsonl.zst") for name in names)
     assert pl.scan_ndjson("data/*.jsonl.zst").select(pl.len()).collect().item() == 10
-    assert duckdb.sql("SELECT id, square FROM 'data/*.jsonl.zst' ORDER BY id").fetchall() == [
+    assert duckdb.execute("SELECT id, square FROM 'data/*.jsonl.zst' ORDER BY id").fetchall() == [
         (row["id"], row["square"]) for row in RECORDS
     ]
 
@@ -170,4 +170,4 @@ def test_other_suffixes(api: Loopback, suffix: str) -> None:
     """The file's suffix chooses the compression."""
     text = {"https://api.local": api.url, "jsonl.zst": suffix}
     assert asyncio.run(load("page2/automatic.py", text).pipeline()).sort("id").to_dicts() == RECORDS
-    assert duckdb.sql(f"SELECT count(*) FROM 'data/*.{suffix}'").fetchall() == [(10,)]
+    assert duckdb.execute(f"SELECT count(*) FROM 'data/*.{suffix}'").fetchall() == [(10,)]

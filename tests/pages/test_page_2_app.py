@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,11 @@ from streamlit.testing.v1 import AppTest
 from support.examples import load, place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
+    import polars as pl
     from support.loopback import Loopback
 
 RECORDS = [{"id": number, "square": number * number} for number in range(10)]
@@ -27,7 +31,7 @@ def app(api: Loopback, project: Path) -> Iterator[AppTest]:
     st.cache_data.clear()
 
 
-def shown(app: AppTest) -> list[dict[str, int]]:
+def shown(app: AppTest) -> list[dict[Hashable, int]]:
     """The rows of the one table on the page."""
     assert not app.exception
     [table] = app.dataframe
@@ -65,10 +69,28 @@ def test_a_lost_file_is_made_anew(app: AppTest, api: Loopback, project: Path) ->
     assert api.requests == 11
 
 
+def without_streamlit(api: Loopback) -> ModuleType:
+    return load("page2/app.py", {"https://api.local": api.url, "df = read_data()\nst.write(df)": ""})
+
+
 def test_the_pipeline_without_streamlit(api: Loopback) -> None:
     """The same code called three times: three event loops, ten downloads."""
-    text = {"https://api.local": api.url, "df = read_data()\nst.write(df)": ""}
-    module = load("page2/app.py", text)
+    module = without_streamlit(api)
     for _ in range(3):
         assert asyncio.run(module.pipeline()).sort("id").to_dicts() == RECORDS
+    assert api.requests == 10
+
+
+def test_two_sessions_at_once(api: Loopback) -> None:
+    """Two threads that run the script, each with tasks and an event loop of its own: ten downloads."""
+    start = threading.Barrier(2, timeout=30)
+
+    def session(module: ModuleType) -> list[dict[str, int]]:
+        start.wait()
+        frame: pl.DataFrame = asyncio.run(module.pipeline())
+        return frame.sort("id").to_dicts()
+
+    with ThreadPoolExecutor(2) as threads:
+        shown = list(threads.map(session, [without_streamlit(api), without_streamlit(api)]))
+    assert shown == [RECORDS, RECORDS]
     assert api.requests == 10

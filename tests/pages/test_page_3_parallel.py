@@ -61,7 +61,7 @@ def test_a_dedicated_thread_pool(project: Path, site: Loopback, youtube: YouTube
     assert written(project) == sorted(youtube.videos)
 
 
-@pytest.mark.usefixtures("tutorial")
+@pytest.mark.usefixtures("listed")
 def test_an_unknown_error_stops_the_group(project: Path, site: Loopback, youtube: YouTube) -> None:
     """The first refusal cancels the others; what is on disk is whole, and the next run does the rest."""
     youtube.blocked["F6PqxbvOCUI"] = 1

@@ -60,17 +60,17 @@ def test_three_runs_in_one_process(site: Loopback, youtube: YouTube) -> None:
     assert youtube.channels == 1
 
 
-def test_a_listing_as_a_frame_and_in_sql(site: Loopback, youtube: YouTube) -> None:
+@pytest.mark.usefixtures("listed")
+def test_a_listing_as_a_frame_and_in_sql(youtube: YouTube) -> None:
     """Polars and DuckDB read the file that yt-dlp's lines went to."""
-    asyncio.run(page_3("first", site).playlist())
     frame = load("page3/simple_transform.py").transform()
     assert frame["id"].to_list() == youtube.videos
-    rows = duckdb.sql(f"SELECT id, playlist FROM '{LISTING}'").fetchall()
+    rows = duckdb.execute(f"SELECT id, playlist FROM '{LISTING}'").fetchall()
     assert rows == frame.select("id", "playlist").rows()
 
 
 def test_a_failed_command_counts_as_done_unless_its_status_is_looked_at(
-    project: Path, site: Loopback, youtube: YouTube
+    project: Path, site: Loopback
 ) -> None:
     """The page's task ends like any other when yt-dlp fails; with its status looked at, nothing is left."""
     url = {f"{site.url}/@MrBeast": f"{site.url}/gone"}
@@ -83,10 +83,6 @@ def test_a_failed_command_counts_as_done_unless_its_status_is_looked_at(
     with pytest.raises(OSError, match="1"):
         asyncio.run(module.playlist())
     assert not list((project / "data").iterdir())
-
-    module = page_3("first", site, **{"flow.task.write(line)": looked_at})
-    asyncio.run(module.playlist())
-    assert pl.read_ndjson(LISTING)["id"].to_list() == youtube.videos
 
 
 @pytest.mark.usefixtures("tutorial")
@@ -143,5 +139,5 @@ def test_export_to_parquet(site: Loopback, youtube: YouTube) -> None:
     for _ in range(2):
         asyncio.run(module.playlist())
         assert pl.read_parquet("playlist.parquet").equals(pl.read_ndjson(LISTING))
-    assert duckdb.sql("SELECT id FROM 'playlist.parquet'").fetchall() == [(v,) for v in youtube.videos]
+    assert duckdb.execute("SELECT id FROM 'playlist.parquet'").fetchall() == [(v,) for v in youtube.videos]
     assert youtube.channels == 1

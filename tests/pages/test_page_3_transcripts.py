@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from support.loopback import Loopback
     from support.youtube import YouTube
 
-pytestmark = pytest.mark.usefixtures("tutorial")
-
 API = {"YouTubeTranscriptApi()": "YouTubeTranscriptApi(http_client=session())"}
 NOW = Retry(2, backoff_factor=0, backoff_jitter=0)
 
@@ -49,6 +47,7 @@ def complete(videos: list[str]) -> set[str]:
     return {f"{video}.jsonl.zst" for video in videos}
 
 
+@pytest.mark.usefixtures("tutorial")
 def test_three_runs_fetch_everything_once(project: Path, site: Loopback, youtube: YouTube) -> None:
     """One listing, and for each video one watch page and one transcript; DuckDB reads the files."""
     flow = page_3("flows/transcripts", site).transcripts
@@ -66,10 +65,13 @@ def test_three_runs_fetch_everything_once(project: Path, site: Loopback, youtube
         {"text": "This is F6PqxbvOCUI", "start": 0.0, "duration": 1.5},
         {"text": "'Bye", "start": 1.5, "duration": 2.0},
     ]
-    per_video = "SELECT count(*), sum(duration), count(DISTINCT filename) FROM read_json('data/transcripts/*.jsonl.zst')"
-    assert duckdb.sql(per_video).fetchall() == [(16, 28.0, 8)]
+    found = duckdb.execute(
+        "SELECT count(*), sum(duration), count(DISTINCT filename) FROM 'data/transcripts/*.jsonl.zst'"
+    )
+    assert found.fetchall() == [(16, 28.0, 8)]
 
 
+@pytest.mark.usefixtures("listed")
 def test_an_unknown_error_ends_the_flow(project: Path, site: Loopback, youtube: YouTube) -> None:
     """By default nothing is skipped, suppressed or retried; the next run goes on where it ended."""
     youtube.blocked["l-nMKJ5J3Uc"] = 1
@@ -84,6 +86,7 @@ def test_an_unknown_error_ends_the_flow(project: Path, site: Loopback, youtube: 
     assert names(project) == complete(youtube.videos)
 
 
+@pytest.mark.usefixtures("listed")
 def test_skip(project: Path, site: Loopback, youtube: YouTube) -> None:
     """An empty page, which is no XML: the others go on, and the next run tries it again."""
     youtube.empty["Pv0iVoSZzN8"] = 1
@@ -95,12 +98,14 @@ def test_skip(project: Path, site: Loopback, youtube: YouTube) -> None:
     assert youtube.watched == {**dict.fromkeys(youtube.videos, 1), "Pv0iVoSZzN8": 2}
 
 
+@pytest.mark.usefixtures("listed")
 def test_the_skipped_error_is_the_one_that_the_library_raises(site: Loopback, youtube: YouTube) -> None:
     youtube.empty["Pv0iVoSZzN8"] = 1
     with pytest.raises(ElementTree.ParseError):
         page_3("flows/transcripts", site).extract("Pv0iVoSZzN8")
 
 
+@pytest.mark.usefixtures("listed")
 def test_suppress(project: Path, site: Loopback, youtube: YouTube) -> None:
     """A video without transcripts is noted in an `.err` file and not asked for again."""
     youtube.disabled.add("-4GmbBoYQjE")
@@ -120,6 +125,7 @@ def test_suppress(project: Path, site: Loopback, youtube: YouTube) -> None:
     assert names(project) == complete(youtube.videos)
 
 
+@pytest.mark.usefixtures("listed")
 def test_one_retry(site: Loopback, youtube: YouTube) -> None:
     """`retry=1` as the page has it, with the waiting time of its own."""
     youtube.blocked["F6PqxbvOCUI"] = 1
@@ -128,18 +134,20 @@ def test_one_retry(site: Loopback, youtube: YouTube) -> None:
     assert youtube.watched == {"F6PqxbvOCUI": 2}
 
 
+@pytest.mark.usefixtures("listed")
 @pytest.mark.parametrize(
-    "listed", ["", "retry_exceptions=(youtube_transcript_api.IpBlocked,),", "retry_exceptions=(Exception,),"]
+    "choice", ["", "retry_exceptions=(youtube_transcript_api.IpBlocked,),", "retry_exceptions=(Exception,),"]
 )
-def test_retries(project: Path, site: Loopback, youtube: YouTube, listed: str) -> None:
+def test_retries(project: Path, site: Loopback, youtube: YouTube, choice: str) -> None:
     """Two retries for what is listed; by default for every exception."""
     youtube.blocked["F6PqxbvOCUI"] = 2
-    options = {"    suppress=": f"    retry=NOW, {listed}\n    suppress="}
+    options = {"    suppress=": f"    retry=NOW, {choice}\n    suppress="}
     asyncio.run(page_3("handling", site, options).transcripts())
     assert youtube.watched == {**dict.fromkeys(youtube.videos, 1), "F6PqxbvOCUI": 3}
     assert names(project) == complete(youtube.videos)
 
 
+@pytest.mark.usefixtures("listed")
 def test_no_retry_for_what_is_not_listed(site: Loopback, youtube: YouTube) -> None:
     youtube.blocked["F6PqxbvOCUI"] = 1
     listed = "retry_exceptions=(xml.etree.ElementTree.ParseError,),"
@@ -149,6 +157,7 @@ def test_no_retry_for_what_is_not_listed(site: Loopback, youtube: YouTube) -> No
     assert youtube.watched == {"F6PqxbvOCUI": 1}
 
 
+@pytest.mark.usefixtures("listed")
 def test_no_more_retries_than_said(project: Path, site: Loopback, youtube: YouTube) -> None:
     youtube.blocked["F6PqxbvOCUI"] = 9
     options = {"    suppress=": "    retry=NOW,\n    suppress="}
@@ -158,6 +167,7 @@ def test_no_more_retries_than_said(project: Path, site: Loopback, youtube: YouTu
     assert not folder(project).exists() or not names(project)
 
 
+@pytest.mark.usefixtures("listed")
 def test_suppressed_errors_are_not_retried(project: Path, site: Loopback, youtube: YouTube) -> None:
     youtube.disabled.add("F6PqxbvOCUI")
     options = {"    suppress=": "    retry=NOW,\n    suppress="}

@@ -14,6 +14,12 @@ import os
 import random
 import sys
 import threading
+import types
+
+if __name__ == "__main__":
+    # Only the store is imported, not all of asflow: this process lives for a few hundredths of a second.
+    package = sys.modules["asflow"] = types.ModuleType("asflow")
+    package.__path__ = [os.path.join(os.environ["PYTHONPATH"], "asflow")]
 
 from asflow.stores.local import LocalStore
 

@@ -1,0 +1,8 @@
+"""`python -m asflow`: the `asflow` command."""
+
+import sys
+
+from asflow.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

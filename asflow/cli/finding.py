@@ -1,0 +1,83 @@
+"""Which files a command is about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from asflow.cli.console import UsageError
+from asflow.writers.suffixes import split_suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from asflow.cli.console import Terminal
+
+__all__ = ["ERR", "PART", "Found", "find"]
+
+ERR = ".err"
+PART = ".part"
+
+Kind = Literal["output", "failure", "part"]
+
+
+class Found(NamedTuple):
+    """A file, and what its name says it is: an output, a recorded failure, or work in progress."""
+
+    path: str
+    kind: Kind
+
+
+def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
+    """Yield what asflow may have written, folder by folder, sorted by name.
+
+    Args:
+        terminal: told of the folders that can't be read; each is a problem.
+        path: a file, which is taken whatever its name is, or a folder, with all folders below it.
+        every: in folders, don't leave out files whose suffix names no format and no compression, and
+            whatever begins with a dot.
+
+    Raises:
+        UsageError: there is nothing at *path*, or something that is neither.
+        OSError: *path* can't be looked at.
+    """
+    if os.path.isdir(path):
+        yield from _walk(terminal, path, every=every)
+    elif os.path.isfile(path):
+        yield Found(path, _kind(path))
+    elif os.path.lexists(path):
+        raise UsageError(f"{path!r} is neither a file nor a folder")
+    else:
+        os.stat(os.path.dirname(path) or ".")  # may say more: no permission, a file in a folder's place
+        raise UsageError(f"there is no file or folder {path!r}")
+
+
+def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(top, onerror=terminal.problem, followlinks=True):
+        mark = os.stat(folder)
+        if (mark.st_dev, mark.st_ino) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add((mark.st_dev, mark.st_ino))
+        folders[:] = sorted(name for name in folders if every or not name.startswith("."))
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            if every or _is_ours(name):
+                yield Found(path.removeprefix("./") if top == "." else path, _kind(name))
+
+
+def _kind(name: str) -> Kind:
+    if name.endswith(PART):
+        return "part"
+    return "failure" if name.endswith(ERR) else "output"
+
+
+def _is_ours(name: str) -> bool:
+    """Tell whether a name in a folder is one that asflow gives: others' files are left alone."""
+    if name.startswith("."):
+        return False
+    while name.endswith(PART):
+        name = name.removesuffix(PART)
+    suffixes = split_suffixes(name)
+    return name.endswith(ERR) or suffixes.format != "raw" or suffixes.compression != "none"

@@ -1,0 +1,324 @@
+"""One flow on one Streamlit page: a status that a thread keeps up to date, and what ends it early.
+
+Only imported where Streamlit runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, cast, final
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+from asflow.sinks.logline import Counts, clean, clock, flow_summary, plain
+from asflow.sinks.model import Pace, first_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamlit.delta_generator import DeltaGenerator
+    from streamlit.elements.lib.mutable_status_container import StatusContainer
+    from streamlit.runtime.scriptrunner import ScriptRunContext
+
+    from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally
+    from asflow.sinks.logline import Piece
+
+__all__ = ["Interruption", "Page"]
+
+_FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves its summary only
+_SHARE = 0.02  # of a core, at the most, is spent on refreshing a page
+_PATIENCE = 5.0  # seconds that a flow which has ended waits for its last refresh
+_MOST_LINES = 24
+_MOST_CALLS = 3
+_TITLE_LIMIT = 120
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_COLORS = {"red": "red", "yellow": "orange", "dim": "gray"}
+_ICONS = {"completed": ":material/check:", "failed": ":material/error:", "cancelled": ":material/error:"}
+
+
+class _Line:
+    """What one line of a page sums up: all calls of a task, in all calls of the flow around it."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.live: dict[int, Tally] = {}
+        self.ended = Counts()
+        self.ended_calls = 0
+        self.pace: Pace | None = None
+        self.shown: tuple[float, str] | None = None
+        self.shown_calls = ""
+        self.bar: DeltaGenerator | None = None
+        self.calls: DeltaGenerator | None = None
+
+    def end(self, flow_id: int) -> None:
+        """Keep the numbers of a flow that has ended, and forget the rest of it."""
+        tally = self.live.pop(flow_id, None)
+        if tally is not None:
+            self.ended.add(tally)
+            self.ended_calls += tally.finished
+
+    def state(self, now: float) -> tuple[float, str, str]:
+        """Return the share that is done (0 to 1), the text beside the bar, and the calls that run."""
+        counts = Counts()
+        counts.add(self.ended)
+        finished = total = self.ended_calls
+        running: list[RunningCall] = []
+        active = 0
+        for tally in first_values(self.live, len(self.live)):
+            counts.add(tally)
+            done = tally.finished
+            finished += done
+            total += max(tally.queued, tally.total or 0, done)
+            active += len(tally.active)
+            if len(running) < _MOST_CALLS:
+                running += first_values(tally.active, _MOST_CALLS - len(running))
+        words = [f"**{self.title}** {finished:,}/{total:,}", *map(_colored, counts.words(done=False))]
+        if active:
+            words.append(f"{active:,} running")
+        left = self._seconds_left(now, finished - counts.cached, total - finished)
+        if left:
+            words.append(f"{clock(left)} left")
+        calls = ", ".join(_call(call) for call in running)
+        if active > len(running):
+            calls += f" and {active - len(running):,} more"
+        return (finished / total if total else 0.0), " · ".join(words), calls if running else ""
+
+    def _seconds_left(self, now: float, worked: int, missing: int) -> float | None:
+        if self.pace is None:
+            self.pace = Pace(now, worked)
+        return self.pace.seconds_left(now, worked, missing)
+
+
+@final
+class Page:
+    """A flow, with all flows that it calls, as a status on a page. Safe from any thread."""
+
+    def __init__(self, context: ScriptRunContext, slot: DeltaGenerator, every: float, keep: bool) -> None:
+        """See `open`."""
+        self._context = context
+        self._cursors: object = getattr(context, "cursors", None)
+        self._slot = slot
+        self._every = every
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._flows: dict[int, tuple[str, Mapping[str, Tally]]] = {}
+        self._lines: dict[str, _Line] = {}
+        self._root = 0
+        self._title = ""
+        self._status: StatusContainer | None = None
+        self._more: DeltaGenerator | None = None
+        self._over = threading.Event()
+        self._end: FlowFinished | None = None
+        self._thread = threading.Thread(target=self._run, name="asflow-streamlit", daemon=True)
+
+    @classmethod
+    def open(cls, context: object, *, every: float, keep: bool) -> Page | None:
+        """Reserve a place where the script that runs on this thread has come to; None where it can't be.
+
+        Args:
+            context: Streamlit's context of this thread.
+            every: seconds between two refreshes.
+            keep: whether a line is left when the flow has ended well.
+        """
+        # An empty place is all that a surrounding st.cache_data records: the rest comes from a thread.
+        try:
+            slot = st.empty()
+        except Exception:
+            _log_failure()
+            return None
+        return cls(cast("ScriptRunContext", context), slot, every, keep)
+
+    def started(self, event: FlowStarted) -> None:
+        """Take in a flow: the page's own, or one that it calls."""
+        outer = self._flows.get(event.parent_id or 0)
+        with self._lock:
+            if not self._root:
+                self._root = event.flow_id
+                self._title = _cut(f"{clean(event.flow)}({clean(event.label)})")
+                path = ""
+            else:
+                path = (outer[0] if outer else "") + f"{clean(event.flow)} / "
+            self._flows[event.flow_id] = path, event.tallies
+        if event.flow_id == self._root:
+            add_script_run_ctx(self._thread, self._context)
+            self._thread.start()
+
+    def finished(self, event: FlowFinished) -> None:
+        """Sum up a flow that has ended; for the page's own, return when that is shown."""
+        if event.flow_id == self._root:
+            self._end = event
+            self._over.set()
+            self._thread.join(_PATIENCE)
+            return
+        with self._lock:
+            self._look()
+            self._flows.pop(event.flow_id, None)
+            for line in self._lines.values():
+                line.end(event.flow_id)
+
+    @property
+    def _stale(self) -> bool:
+        """Whether the page has begun to be drawn anew: what stands in our place is no longer ours."""
+        return getattr(self._context, "cursors", None) is not self._cursors
+
+    def _run(self) -> None:
+        try:
+            wait = min(_FIRST, self._every)
+            while not self._over.wait(wait) and not self._stale:
+                begun = time.thread_time()
+                self._show()
+                wait = max(self._every, (time.thread_time() - begun) / _SHARE)
+            if self._end is not None and not self._stale:
+                self._show_end(self._end)
+        except Exception:
+            _log_failure()
+
+    def _show(self) -> None:
+        if self._status is None:
+            self._status = self._slot.status(_escape(self._title), expanded=True)
+        self._draw(self._status)
+
+    def _show_end(self, end: FlowFinished) -> None:
+        """Leave the line that sums the flow up, with what its tasks came to inside."""
+        if end.outcome == "completed" and not self._keep:
+            self._slot.empty()
+            return
+        with self._lock:
+            self._look()
+            counts = Counts()
+            for line in self._lines.values():
+                counts.add(line.ended)
+                for tally in first_values(line.live, len(line.live)):
+                    counts.add(tally)
+        summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
+        label = _escape(summary.removeprefix("Flow "))
+        if self._status is None:  # st.status would hold the script up for 50 ms
+            self._draw(self._slot.expander(label, icon=_ICONS[end.outcome]))
+        else:
+            self._draw(self._status)
+            well = end.outcome == "completed"
+            self._status.update(label=label, state="complete" if well else "error", expanded=not well)
+
+    def _look(self) -> None:
+        """Find the tasks that were called since the last look. Hold the lock."""
+        for flow_id, (path, tallies) in self._flows.items():
+            for tally in first_values(tallies, len(tallies)):
+                title = _escape(path + clean(tally.task))
+                self._lines.setdefault(title, _Line(title)).live[flow_id] = tally
+
+    def _draw(self, container: DeltaGenerator) -> None:
+        """Send what has changed; each task keeps its place."""
+        with self._lock:
+            self._look()
+            now = time.monotonic()
+            lines = [(line, *line.state(now)) for line in first_values(self._lines, _MOST_LINES)]
+            more = len(self._lines) - len(lines)
+        for line, done, text, calls in lines:
+            if line.bar is None or line.calls is None:
+                line.bar, line.calls = container.empty(), container.empty()
+            if line.shown != (done, text):
+                line.bar.progress(min(1.0, done), text)
+                line.shown = done, text
+            if line.shown_calls != calls:
+                _ = line.calls.caption(calls) if calls else line.calls.empty()
+                line.shown_calls = calls
+        if more:
+            self._more = self._more or container.empty()
+            self._more.caption(f"… and {more:,} more tasks")
+
+
+@final
+class Interruption:
+    """Cancels a flow that awaits once Streamlit wants its script to end.
+
+    Streamlit ends a script in the commands that it calls, by an exception. A script that waits in
+    `asyncio.run` calls none; so the flow's own loop looks in its place.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object], every: float) -> None:
+        """See `begin`."""
+        self._loop = loop
+        self._task = task
+        self._every = every
+        self._request: BaseException | None = None
+        self._timer = loop.call_later(every, self._look)
+
+    @classmethod
+    def begin(cls, every: float) -> Interruption | None:
+        """Look each *every* seconds on the loop that runs here; None where none runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return None
+        task = asyncio.current_task(loop)
+        return None if task is None else cls(loop, task, every)
+
+    def _look(self) -> None:
+        try:
+            # Asking for anything in the session is one of Streamlit's yield points; it sends nothing.
+            _ = "asflow" in st.session_state
+        except Exception:  # noqa: BLE001 - a session that is gone wants nothing any more
+            return
+        except BaseException as request:  # noqa: BLE001 - Streamlit's StopException and RerunException
+            self._request = request.with_traceback(None)
+            self._task.cancel()
+            return
+        self._timer = self._loop.call_later(self._every, self._look)
+
+    def end(self) -> None:
+        """Stop looking; the flow has ended.
+
+        Raises:
+            BaseException: what Streamlit wants the script to end with, if it does.
+        """
+        self._timer.cancel()
+        if self._request is not None:
+            raise self._request
+
+
+def _log_failure() -> None:
+    """Tell of the exception that is being handled: whatever it is, the flow goes on without a display."""
+    import logging
+
+    logging.getLogger("asflow.sinks").warning(
+        "the display of a flow on a Streamlit page has failed; the flow goes on", exc_info=True
+    )
+
+
+def _escape(text: str) -> str:
+    """Return *text* so that Streamlit's Markdown shows it as it is."""
+    return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TITLE_LIMIT else text[: _TITLE_LIMIT - 1] + "…"
+
+
+def _colored(piece: Piece) -> str:
+    text, style = piece
+    return f":{_COLORS[style]}[{text}]" if style in _COLORS else text
+
+
+def _call(call: RunningCall) -> str:
+    """Return the arguments of a call and what it tells of itself, as in `2010-01-02 (page 3, 30%)`."""
+    try:
+        label = clean(call.label)
+    except Exception:  # noqa: BLE001 - made from a user's repr
+        label = "?"
+    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
+        label = label[1:-1]
+    told: list[str] = []
+    if call.description:
+        told.append(clean(call.description))
+    if call.total:
+        told.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
+    elif call.completed:
+        told.append(f"{call.completed:,g}")
+    if call.attempt > 1:
+        told.append(f"attempt {call.attempt}")
+    return _escape(label or "()") + (f" ({_escape(', '.join(told))})" if told else "")

@@ -1,0 +1,22 @@
+"""For tests of pipelines, and of a store, writer or sink of your own.
+
+- `RecordingSink` keeps every event; `fake_clock` lets backoffs and rates pass without waiting.
+- `check_store`, `check_writer` and `check_sink` prove that a class keeps the promises of its Protocol.
+- `FaultyStore` makes chosen steps of a store fail.
+"""
+
+from asflow.testing.clocks import FakeClock, fake_clock
+from asflow.testing.faults import FaultyStore
+from asflow.testing.sinks import RecordingSink, check_sink
+from asflow.testing.stores import check_store
+from asflow.testing.writers import check_writer
+
+__all__ = [
+    "FakeClock",
+    "FaultyStore",
+    "RecordingSink",
+    "check_sink",
+    "check_store",
+    "check_writer",
+    "fake_clock",
+]

@@ -1,0 +1,150 @@
+"""Rows: what a call costs, of a body that does nothing."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from asflow import Flow
+from asflow.sinks import NullSink
+from benchmarks.measuring import ASFLOW, Contender, Row
+from benchmarks.peers import peer, where_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["rows"]
+
+_flow = Flow(sink=NullSink())
+
+
+async def body(x: int) -> int:
+    """Do nothing, as a coroutine."""
+    return x
+
+
+def sync_body(x: int) -> int:
+    """Do nothing."""
+    return x
+
+
+_task = _flow.task(body)
+_sync_task = _flow.task(sync_body)
+_with_options = _flow.task(retry=3, skip=OSError)(body)
+_sync_with_options = _flow.task(retry=3, skip=OSError)(sync_body)
+
+
+def awaiting(name: str, function: Callable[[int], Awaitable[object]], units: int) -> Contender:
+    """Await *function* in a loop."""
+
+    async def run(_folder: Path) -> None:
+        for index in range(units):
+            await function(index)
+
+    return Contender(name, run, units)
+
+
+def calling(name: str, function: Callable[[int], object], units: int) -> Contender:
+    """Call *function* in a loop."""
+
+    def run(_folder: Path) -> None:
+        for index in range(units):
+            function(index)
+
+    return Contender(name, run, units)
+
+
+def _in_flow(function: Callable[[int], Awaitable[object]], units: int) -> Contender:
+    inner = awaiting(ASFLOW, function, units).run
+
+    @_flow
+    async def in_a_flow(folder: Path) -> object:
+        return await inner(folder)  # type: ignore[misc]
+
+    return Contender(ASFLOW, in_a_flow, units)
+
+
+def _sync_in_flow(function: Callable[[int], object], units: int) -> Contender:
+    return Contender(ASFLOW, _flow(calling(ASFLOW, function, units).run), units)
+
+
+def _decorators() -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield "stamina", lambda: peer("stamina").retry(on=OSError, attempts=4)
+    yield "tenacity", lambda: peer("tenacity").retry(stop=peer("tenacity").stop_after_attempt(4))
+
+
+def _async_peers(units: int) -> Iterator[Contender]:
+    few = max(units // 10, 100)
+    for name, decorator in (*_decorators(), ("aiodag", lambda: peer("aiodag").task())):
+        yield from where_installed(name, partial(_async_peer, name, decorator, few))
+
+
+def _async_peer(name: str, decorator: Callable[[], Any], units: int) -> Contender:
+    return awaiting(name, decorator()(body), units)
+
+
+def _sync_peers(units: int) -> Iterator[Contender]:
+    few = max(units // 10, 100)
+    for name, decorator in (*_decorators(), ("pipefunc", lambda: peer("pipefunc").pipefunc(output_name="y"))):
+        yield from where_installed(name, partial(_sync_peer, name, decorator, few))
+
+
+def _sync_peer(name: str, decorator: Callable[[], Any], units: int) -> Contender:
+    return calling(name, decorator()(sync_body), units)
+
+
+def rows(short: bool) -> Iterator[Row]:
+    """Return the rows about calls."""
+    units = 2_000 if short else 50_000
+    bare, sync_bare = awaiting("bare await", body, units), calling("bare call", sync_body, units)
+    floor = "The bare function in the same loop; the loop itself is in both numbers."
+    yield Row(
+        "call-async",
+        "call of a task without options, async",
+        (bare, awaiting(ASFLOW, _task, units), *_async_peers(units)),
+        bound=10,
+        cost="a coroutine of our own (a third), a look at the context and the limit's queue, a token taken and "
+        "given back, the object that `flow.task.run` answers with, and setting and resetting the context "
+        "variable that leads to it. No clock is read.",
+        floor=floor,
+    )
+    yield Row(
+        "call-sync",
+        "the same, sync",
+        (sync_bare, calling(ASFLOW, _sync_task, units), *_sync_peers(units)),
+        bound=25 if sys.version_info >= (3, 13) else 20,
+        cost="the same steps without the coroutine; a bare call costs so little that the ratio looks large.",
+        floor=floor,
+    )
+    yield Row(
+        "call-async-flow",
+        "async call inside a flow, counted for the display",
+        (bare, _in_flow(_task, units)),
+        cost="the call above, and two counts in the flow's tally under its lock, one clock read, and an entry "
+        "among the running calls, which the display reads some times a second.",
+        floor=floor,
+    )
+    yield Row(
+        "call-sync-flow",
+        "sync call inside a flow",
+        (sync_bare, _sync_in_flow(_sync_task, units)),
+        cost="as above.",
+        floor=floor,
+    )
+    few = units // 5
+    yield Row(
+        "call-async-options",
+        "async call with `retry=3, skip=OSError`",
+        (awaiting("bare await", body, few), awaiting(ASFLOW, _with_options, few)),
+        cost="the driver and four steps of the engine: each is a pure function that returns frozen values.",
+        floor=floor,
+    )
+    yield Row(
+        "call-sync-options",
+        "sync call with `retry=3, skip=OSError`",
+        (calling("bare call", sync_body, few), calling(ASFLOW, _sync_with_options, few)),
+        cost="as above.",
+        floor=floor,
+    )

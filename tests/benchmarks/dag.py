@@ -1,0 +1,148 @@
+"""What a node costs beside a bare `asyncio.create_task` and beside aiodag, and that it stays linear.
+
+    python tests/benchmarks/dag.py [--nodes 100000] [--rounds 5]
+
+Each round runs every contender once, in turn, so that a slow moment of the machine hits all; the table
+shows medians over the rounds. aiodag is left out where it isn't installed. Nothing here is a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import importlib.metadata
+import platform
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from asflow.dag import scope, task
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Builder = Callable[[int], Awaitable[None]]
+
+
+async def body(value: int, other: int = 0) -> int:
+    return value + other
+
+
+async def bare(value: Any) -> int:
+    """By hand: a task that awaits its one dependency."""
+    return await body(await value)
+
+
+async def bare_two(first: Any, second: Any) -> int:
+    return await body(await first, await second)
+
+
+async def value_of(number: int) -> int:
+    return number
+
+
+def by_hand() -> dict[str, Builder]:
+    async def wide(size: int) -> None:
+        for running in [asyncio.create_task(body(i)) for i in range(size)]:
+            await running
+
+    async def chain(size: int) -> None:
+        last = asyncio.create_task(body(0))
+        for _ in range(size):
+            last = asyncio.create_task(bare(last))
+        await last
+
+    async def tree(size: int) -> None:
+        level = [asyncio.create_task(body(i)) for i in range(size // 2)]
+        while len(level) > 1:
+            level = [
+                asyncio.create_task(bare_two(*pair)) for pair in zip(level[::2], level[1::2], strict=False)
+            ]
+        await level[0]
+
+    return {"independent": wide, "chain": chain, "binary tree": tree}
+
+
+def with_nodes(node: Callable[..., Any]) -> dict[str, Builder]:
+    async def wide(size: int) -> None:
+        for running in [node(i) for i in range(size)]:
+            await running
+
+    async def chain(size: int) -> None:
+        last = node(0)
+        for _ in range(size):
+            last = node(last)
+        await last
+
+    async def tree(size: int) -> None:
+        level = [node(i) for i in range(size // 2)]
+        while len(level) > 1:
+            level = [node(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
+        await level[0]
+
+    return {"independent": wide, "chain": chain, "binary tree": tree}
+
+
+def in_scope(builders: dict[str, Builder]) -> dict[str, Builder]:
+    def inside(build: Builder) -> Builder:
+        async def run(size: int) -> None:
+            async with scope():
+                await build(size)
+
+        return run
+
+    return {shape: inside(build) for shape, build in builders.items()}
+
+
+def contenders() -> dict[str, dict[str, Builder]]:
+    found = {"create_task": by_hand(), "asflow": with_nodes(task(body))}
+    found["asflow in a scope"] = in_scope(found["asflow"])
+    try:
+        import aiodag
+    except ImportError:
+        return found
+    return found | {"aiodag": with_nodes(aiodag.task(body))}
+
+
+def seconds(build: Builder, size: int) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    asyncio.run(build(size))  # type: ignore[arg-type]
+    return time.perf_counter() - began
+
+
+def measure(shape: str, size: int, rounds: int) -> None:
+    taken: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, builders in contenders().items():
+            taken.setdefault(name, []).append(seconds(builders[shape], size))
+    floor = statistics.median(taken["create_task"])
+    for name, values in taken.items():
+        middle = statistics.median(values)
+        print(f"{shape:<12} {size:>8,}  {name:<18} {middle / size * 1e6:8.2f} us  {middle / floor:6.2f}x")
+
+
+def version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--nodes", type=int, default=100_000, help="nodes of the large graphs")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that the medians are taken over")
+    options = parser.parse_args()
+    print(f"Python {sys.version.split()[0]}, {platform.system()}, aiodag {version('aiodag')}")
+    for shape in ("independent", "chain", "binary tree"):
+        for size in (options.nodes // 10, options.nodes):
+            measure(shape, size, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

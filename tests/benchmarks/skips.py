@@ -1,0 +1,188 @@
+"""Rows: outputs that are there already."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from asflow import Flow
+from asflow.sinks import NullSink
+from benchmarks.measuring import ASFLOW, Contender, Row
+from benchmarks.peers import peer, where_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["OutputSet", "rows"]
+
+
+def video_id(index: int) -> str:
+    """Make an argument as it comes in practice: eleven letters, digits, `-` and `_`."""
+    return f"{index * 2654435761 % 2**32:08x}-_{index % 10}"
+
+
+class OutputSet:
+    """So many outputs in one folder, made once and only looked at."""
+
+    def __init__(self, folder: Path, count: int, *, star: bool) -> None:
+        self.flow = Flow(folder, sink=NullSink())
+        self.ids: Sequence[str] = [video_id(index) for index in range(count)]
+        pattern = "d/*.jsonl" if star else "d/{video}.jsonl"
+
+        async def download(video: str) -> None:
+            raise AssertionError(f"{video} is there")
+
+        def download_sync(video: str) -> None:
+            raise AssertionError(f"{video} is there")
+
+        self.task = self.flow.task(on=pattern, limit=100)(download)
+        self.sync_task = self.flow.task(on="d/{video}.jsonl")(download_sync)
+        names = [self.flow.task.output(self.task, video).name for video in self.ids]
+        (folder / "d").mkdir()
+        # Made as a hand-written loop would: nothing is gained by waiting for a million claims.
+        for name in names:
+            os.close(os.open(folder / name, os.O_CREAT | os.O_WRONLY))
+        self.paths = [str(folder / name) for name in names]
+        self.status = "complete"
+
+    def stats(self) -> Contender:
+        """Ask the operating system for each."""
+
+        def run(_folder: Path) -> None:
+            stat = os.stat
+            for path in self.paths:
+                stat(path)
+
+        return Contender("os.stat", run, len(self.ids))
+
+    def one_by_one(self) -> Contender:
+        """Await the task for each."""
+
+        async def run(_folder: Path) -> None:
+            task = self.task
+            for video in self.ids:
+                await task(video)
+
+        return Contender(ASFLOW, run, len(self.ids))
+
+    def one_by_one_sync(self) -> Contender:
+        """Call the sync task for each."""
+
+        def run(_folder: Path) -> None:
+            task = self.sync_task
+            for video in self.ids:
+                task(video)
+
+        return Contender(ASFLOW, run, len(self.ids))
+
+    def in_group(self) -> Contender:
+        """Start them all in a task group."""
+
+        async def run(_folder: Path) -> None:
+            async with asyncio.TaskGroup() as group:
+                for video in self.ids:
+                    group.create_task(self.task(video))  # type: ignore[arg-type]
+
+        return Contender(ASFLOW, run, len(self.ids))
+
+    def stats_in_group(self) -> Contender:
+        """Look in a task each, by hand."""
+
+        async def exists(path: str) -> bool:
+            return os.path.isfile(path)
+
+        async def run(_folder: Path) -> None:
+            async with asyncio.TaskGroup() as group:
+                for path in self.paths:
+                    group.create_task(exists(path))
+
+        return Contender("os.stat in a TaskGroup", run, len(self.ids))
+
+    def through_map(self) -> Contender:
+        """Map the task over them."""
+
+        async def run(_folder: Path) -> None:
+            async for _ in self.flow.task.map(self.task, self.ids):
+                pass
+
+        return Contender(ASFLOW, run, len(self.ids))
+
+
+def _made(video: str) -> None:
+    """Stand for the body that joblib and diskcache remember."""
+
+
+def _joblib(folder: Path, ids: Sequence[str]) -> Contender:
+    memory = peer("joblib").Memory(folder, verbose=0)
+    cached: Callable[[str], object] = memory.cache(_made)
+    for video in ids:
+        cached(video)
+
+    def run(_folder: Path) -> None:
+        for video in ids:
+            cached(video)
+
+    return Contender("joblib", run, len(ids))
+
+
+def _diskcache(folder: Path, ids: Sequence[str]) -> Contender:
+    cache = peer("diskcache").Cache(str(folder))
+    cached: Callable[[str], object] = cache.memoize()(_made)
+    for video in ids:
+        cached(video)
+
+    def run(_folder: Path) -> None:
+        for video in ids:
+            cached(video)
+
+    return Contender("diskcache", run, len(ids))
+
+
+def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
+    """Return the rows about outputs that exist; *new* gives folders that last until the end."""
+    count = 500 if short else 10_000
+    named, starred = OutputSet(new(), count, star=False), OutputSet(new(), count, star=True)
+    floor = "`os.stat` of ready-made absolute names in a loop: one system call each, nothing else."
+    made_of = "the system call (two thirds), the generated function that makes the name, and the coroutine."
+    yield Row(
+        "skip",
+        f"{count:,} outputs that exist, one by one",
+        (
+            named.stats(),
+            named.one_by_one(),
+            *where_installed("joblib", lambda: _joblib(new(), named.ids[: count // 10])),
+            *where_installed("diskcache", lambda: _diskcache(new(), named.ids[: count // 10])),
+        ),
+        bound=1.4,
+        cost=made_of,
+        floor=floor,
+    )
+    yield Row(
+        "skip-star",
+        "the same with `*` in the pattern",
+        (starred.stats(), starred.one_by_one()),
+        bound=2.0,
+        cost="as above, and BLAKE2b of the arguments, of which Python's own calls into it are most.",
+        floor=floor,
+    )
+    yield Row(
+        "skip-sync", "the same, sync", (named.stats(), named.one_by_one_sync()), cost=made_of, floor=floor
+    )
+    yield Row(
+        "skip-group",
+        "the same in a TaskGroup",
+        (named.stats_in_group(), named.in_group()),
+        cost="asyncio's own task is most of it: look through `map` instead, or set an eager task factory.",
+        floor="a task for each `os.path.isfile`, by hand.",
+    )
+    yield Row(
+        "skip-map",
+        "the same through `flow.task.map`",
+        (named.stats(), named.through_map()),
+        cost="the skip, and what `map` costs an item.",
+        floor=floor,
+    )
+
+
