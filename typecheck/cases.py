@@ -1,27 +1,28 @@
-"""The cases: which statements of the files in `accept/` and `reject/` a checker is asked about.
+"""The cases: which lines of the files in `accept/` and `reject/` a checker is asked about.
 
-A mark belongs to the innermost statement on its line, or to the decorator there; on the line of a `def`,
-to all of the function, since checkers report a missing `case` or an incompatible override at different
-places of it.
+A mark belongs to the logical line on which it stands; on a `def`, to all of the function, since checkers
+report a missing `case` or an override that doesn't fit at different places of it. Lines are found by their
+tokens, so that a file may use a newer syntax than the Python that runs this.
 """
 
 from __future__ import annotations
 
-import ast
-import io
 import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Case", "Subject", "read_subjects"]
+__all__ = ["Case", "Kind", "Subject", "read_subjects"]
 
-HERE = Path(__file__).parent
+_HERE = Path(__file__).parent
+_SKIPPED = (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER)
+_SINCE = "# Python 3."
 
 Kind = Literal["accept", "reject"]
+_MARKS: dict[Kind, str] = {"accept": "# OK", "reject": "# E"}
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Case:
     """One question to a checker.
 
@@ -44,6 +45,7 @@ class Subject:
         name: the subject; a file of the same name may be on the other side.
         path: the file.
         since: the first minor version of Python 3 whose syntax it is written in, e.g. 12.
+        cases: in the order of the file.
     """
 
     kind: Kind
@@ -58,17 +60,27 @@ class Subject:
         return f"{self.kind}/{self.name}"
 
 
+@dataclass
+class _Line:
+    """A logical line: where it is, what it begins with, and whether it is marked."""
+
+    first: int
+    last: int
+    indent: int
+    words: list[str]
+    marked: bool = False
+
+
 def read_subjects(only: list[str] | None = None) -> list[Subject]:
     """Read all files of cases.
 
     Args:
-        only: names of subjects to keep; None is all.
+        only: names of subjects to keep; None or none is all.
 
     Raises:
-        ValueError: a file has no case, or two that can't be told apart; or *only* names no subject.
+        ValueError: a file has no case, or marks what is no code; or *only* names no subject.
     """
-    kinds: tuple[Kind, ...] = ("accept", "reject")
-    files = [(kind, path) for kind in kinds for path in sorted((HERE / kind).glob("*.py"))]
+    files = [(kind, path) for kind in _MARKS for path in sorted((_HERE / kind).glob("*.py"))]
     if only:
         unknown = set(only) - {path.stem for _, path in files}
         if unknown:
@@ -78,62 +90,46 @@ def read_subjects(only: list[str] | None = None) -> list[Subject]:
 
 
 def _read(kind: Kind, path: Path) -> Subject:
-    source = path.read_text("utf-8")
-    lines = source.splitlines()
-    marked = _marked(source, "# OK" if kind == "accept" else "# E")
-    regions = {_region(statement) for statement in _asserted(source)} if kind == "accept" else set()
-    for line in marked:
-        regions.add(_around(_statements(source), line, path))
-    cases = [Case(first, last, _code(lines[first - 1])) for first, last in sorted(regions)]
+    source = path.read_text("utf-8").splitlines()
+    lines = _logical_lines(path, _MARKS[kind])
+    cases: list[Case] = []
+    for number, line in enumerate(lines):
+        if line.marked or (kind == "accept" and line.words[:1] == ["assert_type"]):
+            last = _end_of_function(lines, number) if "def" in line.words[:2] else line.last
+            cases.append(Case(line.first, last, source[line.first - 1].partition("  # ")[0].strip()))
     if not cases:
-        raise ValueError(f"{path} has no case")
-    first_line = lines[0] if lines else ""
-    since = int(first_line.removeprefix("# Python 3.")) if first_line.startswith("# Python 3.") else 11
+        raise ValueError(f"{path} has no case: mark what is one with {_MARKS[kind]!r}")
+    since = int(source[0].removeprefix(_SINCE)) if source[0].startswith(_SINCE) else 11
     return Subject(kind, path.stem, path, since, cases)
 
 
-def _marked(source: str, mark: str) -> list[int]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return [token.start[0] for token in tokens if token.type == tokenize.COMMENT and token.string == mark]
+def _logical_lines(path: Path, mark: str) -> list[_Line]:
+    lines: list[_Line] = []
+    current: _Line | None = None
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            line = token.start[0]
+            if token.type == tokenize.COMMENT:
+                if token.string != mark:
+                    continue
+                if current is None:
+                    raise ValueError(f"{path}:{line}: the mark is on no code")
+                current.marked = True
+            elif token.type == tokenize.NEWLINE:
+                current = None
+            elif token.type not in _SKIPPED:
+                if current is None:
+                    current = _Line(line, line, token.start[1], [])
+                    lines.append(current)
+                current.last = token.end[0]
+                current.words.append(token.string)
+    return lines
 
 
-def _code(line: str) -> str:
-    return line.partition("  # ")[0].strip()
-
-
-def _statements(source: str) -> list[ast.AST]:
-    found: list[ast.AST] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.stmt):
-            found.append(node)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found += node.decorator_list
-    return found
-
-
-def _asserted(source: str) -> list[ast.stmt]:
-    """Find the statements that are a call of `assert_type`."""
-    return [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Name)
-        and node.value.func.id == "assert_type"
-    ]
-
-
-def _region(node: ast.AST) -> tuple[int, int]:
-    first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
-    if isinstance(node, (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.ClassDef)):
-        last = max(first, node.body[0].lineno - 1)
-    return first, last
-
-
-def _around(nodes: list[ast.AST], line: int, path: Path) -> tuple[int, int]:
-    """Return the lines of the smallest statement or decorator that *line* belongs to."""
-    regions = [_region(node) for node in nodes]
-    around = [region for region in regions if region[0] <= line <= region[1]]
-    if not around:
-        raise ValueError(f"{path}:{line}: the mark is on no statement")
-    return min(around, key=lambda region: region[1] - region[0])
+def _end_of_function(lines: list[_Line], number: int) -> int:
+    last = lines[number].last
+    for line in lines[number + 1 :]:
+        if line.indent <= lines[number].indent:
+            break
+        last = line.last
+    return last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from asflow.sinks.logline import Piece
 
-__all__ = ["Terminal", "UsageError", "age", "printable"]
+__all__ = ["Terminal", "UsageError", "age", "moment", "printable"]
 
 
 class UsageError(Exception):
@@ -94,3 +95,8 @@ def age(modified: float) -> str:
         if seconds < limit:
             return f"{seconds // size} {unit}"
     return f"{seconds // 86400:,} d"
+
+
+def moment(modified: float) -> str:
+    """Return *modified* (POSIX seconds) in ISO 8601, in UTC."""
+    return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds")

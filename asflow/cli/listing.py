@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
+from cyclopts import Parameter
 from rich.filesize import decimal
 
-from asflow.cli.console import Terminal, age, printable
-from asflow.cli.failing import reason
+from asflow.cli.console import Terminal, age, moment, printable
+from asflow.cli.failing import read_failure, reason
 from asflow.cli.finding import find
-from asflow.cli.parameters import AsJson, EveryFile, MaybePath, NoRecords
+from asflow.cli.parameters import AsJson, EveryFile
 from asflow.cli.reading import count_records
 from asflow.errors import CorruptOutputError, MissingExtraError
 
@@ -26,44 +25,85 @@ __all__ = ["ls"]
 _STYLES = {"complete": "green", "suppressed": "yellow", "unfinished": "cyan", "broken": "red"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Row(NamedTuple):
     name: str
     status: Literal["complete", "suppressed", "unfinished", "broken"]
     size: int
-    records: int | None
-    modified: str
-    seconds: float
-    error: str | None
+    modified: float
+    records: int | None = None
+    error: str | None = None
 
 
 def ls(
-    path: MaybePath = ".", /, *, as_json: AsJson = False, every: EveryFile = False, no_records: NoRecords = False
+    path: str = ".",
+    /,
+    *,
+    as_json: AsJson = False,
+    every: EveryFile = False,
+    records: Annotated[bool, Parameter(negative="--no-records")] = True,
 ) -> int:
-    """List outputs: size, records, age, and which are suppressed.
+    """List outputs: size, records, age, and what is suppressed.
 
-    A file is `complete`; `suppressed`, a recorded failure (`.err`); `unfinished`, work in progress or what a
-    killed run has left (`.part`); or `broken`: it is cut or does not decode. The exit code is 1 if a file
-    is broken or can't be read.
+    A file is `complete`; `suppressed`, a recorded failure (`.err`); `unfinished`, work in progress or what
+    a killed run has left (`.part`); or `broken`: it is cut or does not decode. The exit code is 1 if a
+    file is broken or can't be read.
 
-    Parameters
-    ----------
-    path
-        A folder, listed with all folders below it, or a file.
+    Args:
+        path: A folder, listed with all folders below it, or a file.
+        as_json: Write one JSON array instead, a line per entry.
+        every: In folders, take files of other formats and hidden ones too.
+        records: Count records, for which each file is read.
     """
     terminal = Terminal()
-    rows = _rows(terminal, path, every=every, count=not no_records)
+    rows = _rows(terminal, path, every=every, count=records)
     if as_json:
-        terminal.json({**asdict(row), "seconds": None} for row in rows)
+        terminal.json(row._asdict() | {"modified": moment(row.modified)} for row in rows)
         return terminal.code
     terminal.line((f"{'STATUS':<10} {'SIZE':>9} {'RECORDS':>10} {'AGE':>8}  NAME", "bold"))
-    totals = {"files": 0, "size": 0, "records": 0}
+    counts = dict.fromkeys(_STYLES, 0)
+    size = records_in_all = 0
     for row in rows:
         _show(terminal, row)
-        totals["files"] += 1
-        totals["size"] += row.size
-        totals["records"] += row.records or 0
-    terminal.note(
-        (f"{totals['files']:,} files, {decimal(totals['size'])}, {totals['records']:,} records", "dim")
-    )
+        counts[row.status] += 1
+        size += row.size
+        records_in_all += row.records or 0
+    words = [f"{count:,} {status}" for status, count in counts.items() if count]
+    terminal.note((f"{', '.join(words) or 'nothing'}; {decimal(size)}, {records_in_all:,} records", "dim"))
     return terminal.code
+
+
+def _show(terminal: Terminal, row: _Row) -> None:
+    records = "-" if row.records is None else f"{row.records:,}"
+    terminal.line(
+        (f"{row.status:<10}", _STYLES[row.status]),
+        (f" {decimal(row.size):>9} {records:>10} {age(row.modified):>8}  ", ""),
+        (printable(row.name), ""),
+        (f"  {row.error}" if row.error else "", "dim"),
+    )
+
+
+def _rows(terminal: Terminal, path: str, *, every: bool, count: bool) -> Iterator[_Row]:
+    for found in find(terminal, path, every=every):
+        try:
+            row = _row(found, count=count)
+        except FileNotFoundError:
+            continue  # it has gone since the folder was read
+        except (OSError, MissingExtraError) as error:
+            terminal.problem(error)
+            continue
+        if row.status == "broken":
+            terminal.problems += 1
+        yield row
+
+
+def _row(found: Found, *, count: bool) -> _Row:
+    state = os.stat(found.path)
+    row = _Row(found.path, "complete", state.st_size, state.st_mtime)
+    if found.kind == "failure":
+        return row._replace(status="suppressed", error=reason(read_failure(found.path)))
+    if found.kind == "part":
+        return row._replace(status="unfinished")
+    try:
+        return row._replace(records=count_records(found.path)) if count else row
+    except CorruptOutputError as error:
+        return row._replace(status="broken", error=printable(str(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Awaitable  # noqa: TC003 -- read by typing.get_type_hints on a user's side
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -12,7 +13,7 @@ from asflow.dag.nodes import Node, RawNode
 from asflow.errors import DefinitionTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["BoundOnAccess", "NodeDecorator", "RawNodeDecorator", "later", "task"]
 

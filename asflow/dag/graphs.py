@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping  # noqa: TC003 -- read by typing.get_type_hints
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asflow.dag.records import NodeState  # noqa: TC001 -- read by typing.get_type_hints on a user's side
+from asflow.dag.records import NodeState  # noqa: TC001 -- read by typing.get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Sequence
 
     from asflow.dag.records import Record
 

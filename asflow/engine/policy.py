@@ -31,7 +31,7 @@ def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], .
     for item in listed:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
             raise DefinitionTypeError(
-                f"{what} takes exception classes, not {shown(item)}; write for example {what}=(TimeoutError,)"
+                f"{what} takes exception classes, not {shown(cast("object", item))}; write for example {what}=(TimeoutError,)"
             )
         classes.append(item)
     return tuple(classes)

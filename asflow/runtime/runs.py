@@ -35,9 +35,9 @@ _ids = itertools.count(1)
 
 def leave(token: Token[TaskRun | FlowRun | None]) -> None:
     """Undo the `current.set` that gave *token*."""
-    try:
+    try:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
         current.reset(token)
-    except ValueError:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
+    except ValueError:
         pass  # a coroutine that the garbage collector closes, in a context that is none of its own
 
 

@@ -128,7 +128,7 @@ class Page:
         # An empty place is all that a surrounding st.cache_data records: the rest comes from a thread.
         try:
             slot = st.empty()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the flow goes on without a display
             _log_failure()
             return None
         return cls(cast("ScriptRunContext", context), slot, every, keep)
@@ -175,7 +175,7 @@ class Page:
                 wait = max(self._every, (time.thread_time() - begun) / _SHARE)
             if self._end is not None and not self._stale:
                 self._show_end(self._end)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the flow goes on without a display
             _log_failure()
 
     def _show(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 from asflow.runtime.clock import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 __all__ = ["FakeClock", "fake_clock"]
 
@@ -62,8 +62,12 @@ class FakeClock:
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
         def wake() -> None:
-            loop.call_soon_threadsafe(lambda: over.done() or over.set_result(None))
+            loop.call_soon_threadsafe(end)
 
         # Others get their turn, as they do during a real wait.
         await (asyncio.sleep(0) if self._begin(seconds, wake) else over)
@@ -114,7 +118,7 @@ class FakeClock:
 
 
 @contextmanager
-def fake_clock(start: float = 0.0, *, manual: bool = False) -> Iterator[FakeClock]:
+def fake_clock(start: float = 0.0, *, manual: bool = False) -> Generator[FakeClock]:
     """Put a `FakeClock` in place of the machine's clock, for everything in asflow that waits.
 
     That is backoff before retries, rates, and polling for other processes. A task's `timeout` and the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, BinaryIO, Literal, final
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast, final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,9 @@ class FaultyStore:
         self._store = store
         self._faults: list[tuple[Step | None, int, BaseException, bool]] = []
         self._lock = threading.Lock()
-        if hasattr(store, "path"):
-            self.path = store.path
+        path = cast("object", getattr(store, "path", None))
+        if path is not None:
+            self.path = path
 
     def __repr__(self) -> str:
         return f"FaultyStore({self._store!r})"

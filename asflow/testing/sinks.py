@@ -100,7 +100,7 @@ def check_sink(factory: Callable[[], ProgressSink], /) -> None:
 _LABELS = ("", "'x'", "1, lang='en'", "'\\x1b[31m [bold] \\n'", "'日本語'", "x" * 500)
 
 
-class _Awkward(Exception):
+class _AwkwardError(Exception):
     """An error that can't even be shown."""
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ def _story(first_id: int) -> Iterable[Event]:
     for index, outcome in enumerate(outcomes):
         for flow_id in (first_id, None):
             yield from _call(2 * index + first_id + 1 + (flow_id is None), flow_id, outcome, _LABELS[index])
-    for error in (None, ValueError("a\nb"), _Awkward()):
+    for error in (None, ValueError("a\nb"), _AwkwardError()):
         yield FlowFinished(
             flow_id=first_id,
             flow="pipeline",
@@ -161,7 +161,7 @@ def _call(call_id: int, flow_id: int | None, outcome: Outcome, label: str) -> It
             label=label,
             retry=1,
             wait_seconds=0.5,
-            error=_Awkward(),
+            error=_AwkwardError(),
             at=0.2,
         )
         yield TaskStarted(call_id=call_id, flow_id=flow_id, task="work", label=label, attempt=2, at=0.7)
@@ -171,7 +171,7 @@ def _call(call_id: int, flow_id: int | None, outcome: Outcome, label: str) -> It
         task="work",
         label=label,
         outcome=outcome,
-        error=_Awkward() if failed else None,
+        error=_AwkwardError() if failed else None,
         seconds=0.8,
         output=None if flow_id else "data/x.jsonl",
         at=0.8,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "asflow"
 
-LEAVES = {"errors", "events", "_version"}
+LEAVES = {"errors", "events", "_version", "running"}
 BASE = {"errors", "events", "protocols"}
 ADAPTERS = {"writers", "stores", "sinks"}
 ACTING = BASE | ADAPTERS | {"engine", "runtime"}
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "events": set(),
     "_version": set(),
+    "running": set(),
     "protocols": {"errors", "events"},
     "engine": {"errors", "events"},
     "writers": BASE,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
 from typing import assert_type
 
 from asflow import Flow, Limit, Retry, flow
@@ -79,28 +76,10 @@ def plain(word: str) -> int:
 
 assert_type(flow.task(plain)("a"), int)
 assert_type(flow.task(retry=1)(plain)("a"), int)
-assert_type(flow.task(len)("a"), int)
-
-
-# Under another decorator, and over one.
-@asynccontextmanager
-@flow.task
-async def nothing() -> AsyncIterator[int]:  # refused when it runs: generators are no tasks
-    yield 1
-
-
-@contextmanager
-def session() -> Iterator[int]:
-    yield 1
-
-
-@flow.task
-def over_contextmanager() -> int:
-    with session() as number:
-        return number
+assert_type(flow.task(len)(plain.__name__), int)
 
 
 # Attributes of a function stay.
 assert_type(extract.__name__, str)
 assert_type(extract.__qualname__, str)
-assert_type(timedelta(seconds=retried.__code__.co_argcount), timedelta)
+assert_type(extract.__doc__, str | None)

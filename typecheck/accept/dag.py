@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from typing_extensions import assert_type
+from typing import TYPE_CHECKING, Any, TypeVar, assert_type
 
 from asflow.dag import Graph, GraphNode, Node, NodeState, RawNode, Scope, later, scope, task
 
@@ -202,7 +200,9 @@ def eight(a: int, b: str, c: bytes, d: float, e: Page, f: int, g: str, h: bytes)
     return e
 
 
-async def eight_arguments(number: asyncio.Task[int], text: asyncio.Task[str], data: asyncio.Task[bytes]) -> None:
+async def eight_arguments(
+    number: asyncio.Task[int], text: asyncio.Task[str], data: asyncio.Task[bytes]
+) -> None:
     assert_type(task(eight)(number, text, data, 1.0, fetch("a"), 1, text, data), asyncio.Task[Page])
 
 

@@ -57,13 +57,13 @@ class Job:
         return len(day)
 
 
-async def calls(job: Job) -> None:
+async def calls(job: Job, number: int) -> None:
     assert_type(await pipeline("a", pages=2), list[int])
     assert_type(sync_pipeline(day="a"), int)
     assert_type(await empty(), None)
     assert_type(await quiet("a"), str)
     assert_type(quiet_sync("a"), str)
-    assert_type(await generic(1), int)
+    assert_type(await generic(number), int)
     assert_type(await job.run("a"), int)
     assert_type(Job.all("a"), list[Job])
     assert_type(await Job.one("a"), int)

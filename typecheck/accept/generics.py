@@ -56,19 +56,19 @@ def pair_or_none(left: T, right: U) -> tuple[T, U]:
     return left, right
 
 
-async def calls() -> None:
-    assert_type(await first([1, 2]), int)
-    assert_type(await first(items=["a"]), str)
-    assert_type(pair(1, "a"), tuple[int, str])
-    assert_type(await same("a"), str)
-    assert_type(await same([1]), list[int])
-    assert_type(joined("a", "b"), str)
+async def calls(number: int, word: str) -> None:
+    assert_type(await first([number]), int)
+    assert_type(await first(items=[word]), str)
+    assert_type(pair(number, word), tuple[int, str])
+    assert_type(await same(word), str)
+    assert_type(await same([number]), list[int])
+    assert_type(joined(word, word), str)
     assert_type(joined(b"a", b"b"), bytes)
-    assert_type(constrained(1), int)
-    assert_type(await applied(len, "a"), int)
-    assert_type(await first_or_none([1, 2]), int | None)
-    assert_type(await first_or_none(["a"]), str | None)
-    assert_type(pair_or_none(1, "a"), tuple[int, str] | None)
+    assert_type(constrained(number), int)
+    assert_type(await applied(len, word), int)
+    assert_type(await first_or_none([number]), int | None)
+    assert_type(await first_or_none([word]), str | None)
+    assert_type(pair_or_none(number, word), tuple[int, str] | None)
 
 
 @dataclass
@@ -109,5 +109,4 @@ async def boxes(box: Box[str], ints: IntBox) -> None:
     assert_type(await box.get_stored(), str | None)
     assert_type(await ints.get_stored(), int | None)
     assert_type(box.mapped(len), Box[int] | None)
-    assert_type(await Box.get(box), str)
     assert_type(await IntBox.make(1), IntBox)

@@ -63,7 +63,7 @@ cached = memory.cache(count)
 assert_type(flow.task(cached)("a"), int)
 assert_type(flow.task(cached).check_call_in_cache("a"), bool)
 assert_type(cached.call_and_shelve("a").get(), int)
-shared: MemorizedFunc[[str], int] = cached  # OK
+shared: MemorizedFunc[..., int] = cached  # OK
 
 
 async def fetch_raw(url: str) -> bytes:
@@ -71,4 +71,4 @@ async def fetch_raw(url: str) -> bytes:
 
 
 cached_async = memory.cache(fetch_raw)
-shared_async: AsyncMemorizedFunc[[str], bytes] = cached_async  # OK
+shared_async: AsyncMemorizedFunc[..., bytes] = cached_async  # OK

@@ -89,7 +89,6 @@ async def narrowing() -> None:
         assert_type(length, int)
     page = with_on_sync("a")
     assert_type(page["url"] if page else "", str)
-    assert_type((await with_on("a")) or 0, int)
     match await with_skip("a"):
         case Pair(left, right):
             assert_type(left, int)

@@ -6,7 +6,7 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from asflow import Limit, Output, Retry, Writer, flow
 from asflow.protocols import ByteStream
@@ -138,7 +138,13 @@ def keyed_sync(video_id: str, lang: str = "en") -> str:
     return video_id + lang
 
 
+@flow.task(on="data3/*.txt", key=name_of)
+def keyed_opaque(video_id: str, lang: str = "en") -> Any:
+    return video_id + lang
+
+
 async def keyed_calls() -> None:
+    assert_type(keyed_opaque("a", lang="de"), Any)
     assert_type(await keyed("a"), int | None)
     assert_type(await keyed("a", lang="de"), int | None)
     assert_type(keyed_sync(video_id="a"), str | None)

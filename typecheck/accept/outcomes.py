@@ -57,6 +57,9 @@ def with_guard(result: Result) -> str:
 narrow: Completed[bool, str] = Completed(True, "a")
 wide: Completed[int, object] = narrow  # OK
 failed: Failed[object] = Failed("a", ValueError())  # OK
-assert_type(Completed("a", 1), Completed[str, int])
-assert_type(Failed("a", ValueError()), Failed[str])
 results: list[Result] = [Completed("a", 1), Failed("b", OSError())]  # OK
+
+
+def made(item: str, value: int, error: Exception) -> None:
+    assert_type(Completed(item, value), Completed[str, int])
+    assert_type(Failed(item, error), Failed[str])

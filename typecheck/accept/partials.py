@@ -93,4 +93,3 @@ cached.cache_clear()  # OK
 
 by_name: dict[str, Callable[[str], int]] = {"plain": count_from, "cached": cached}
 assert_type(by_name["plain"]("a"), int)
-

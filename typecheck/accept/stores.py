@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO, Literal, assert_type
 
 from asflow import Flow, LocalStore, MemoryStore, Store
@@ -74,14 +74,14 @@ class Wrapping(Store):
     """Says that it is a Store, which it need not, and passes on to another."""
 
     inner: Store
-    seen: list[str] = field(default_factory=list[str])
+    looked_at: int = 0
 
     @property
     def blocking(self) -> bool:
         return True
 
     def status(self, name: str, failure: str, /) -> OutputStatus:
-        self.seen.append(name)
+        self.looked_at += 1
         return self.inner.status(name, failure)
 
     def info(self, name: str, /) -> OutputInfo | None:
@@ -117,14 +117,14 @@ assert_type(Flow(store=NeverThere()), Flow)
 check_store(DictStore)  # OK
 check_store(lambda: Wrapping(MemoryStore()), base="tests/")  # OK
 
+
 # What a store is used for.
-assert_type(store.status("a", "b"), OutputStatus)
-assert_type(store.list(""), Iterator[str])
-assert_type(store.open("a").read(), bytes)
-claimed = store.claim("a", "b", replace=True)
-if isinstance(claimed, str):
-    assert_type(claimed, ClaimRefusal)
-else:
-    assert_type(claimed, Claim)
-    claimed.write(b"")  # OK
-    claimed.publish()  # OK
+def used(store: Store) -> None:
+    assert_type(store.status("a", "b"), OutputStatus)
+    assert_type(store.list(""), Iterator[str])
+    assert_type(store.open("a").read(), bytes)
+    claimed = store.claim("a", "b", replace=True)
+    assert_type(claimed, Claim | ClaimRefusal)
+    if not isinstance(claimed, str):
+        claimed.write(b"")  # OK
+        claimed.publish()  # OK

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from asflow.dag import GraphNode, later, scope, task
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @task
@@ -40,7 +43,7 @@ async def wrong_arguments() -> None:
     fetch()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     fetch("a", 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     fetch("a", retry=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    fetch("a", retries="2")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    fetch("a", retries="2")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     join(b"")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
@@ -51,7 +54,7 @@ async def wrong_awaitables() -> None:
     count(later(fetch("a")))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     look(count(1))  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     # An awaitable by keyword can't be told to a checker: later() is for that.
-    fetch("a", retries=count(1))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    fetch("a", retries=count(1))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     later("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -74,6 +77,6 @@ async def wrong_definitions() -> None:
 
 
 async def wrong_scopes(node: GraphNode) -> None:
-    with scope():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue]
+    with scope():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
     node.seconds = 1.0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,58 @@
+"""Classes that are no ProgressSink, and wrong use of events in one."""
+
+from __future__ import annotations
+
+from asflow import Flow, ProgressSink
+from asflow.events import Event, TaskFinished
+from asflow.sinks import LineSink, Tee
+
+
+class NoEmit:
+    def handle(self, event: Event) -> None: ...
+
+
+class OneKind:
+    def emit(self, event: TaskFinished) -> None: ...
+
+
+class TwoArguments:
+    def emit(self, event: Event, at: float) -> None: ...
+
+
+class Nothing:
+    def emit(self) -> None: ...
+
+
+class ByKeyword:
+    def emit(self, *, event: Event) -> None: ...
+
+
+class Attribute:
+    emit = "event"
+
+
+class Explicit(ProgressSink):
+    def emit(self, event: str, /) -> None: ...  # E
+
+
+Flow(sink=NoEmit())  # E
+Flow(sink=OneKind())  # E
+Flow(sink=TwoArguments())  # E
+Flow(sink=Nothing())  # E
+Flow(sink=ByKeyword())  # E
+Flow(sink=Attribute())  # E
+Flow(sink=LineSink)  # E
+Flow(sink="rich")  # E
+Flow(sink=[LineSink()])  # E
+Tee(LineSink(), NoEmit())  # E
+one: ProgressSink = OneKind()  # E
+
+
+class Careless:
+    def emit(self, event: Event) -> None:
+        print(event.task)  # E
+        print(event.outcome)  # E
+        if isinstance(event, TaskFinished):
+            print(event.attempt)  # E
+            print(event.output.upper())  # E
+            event.outcome = "failed"  # E
