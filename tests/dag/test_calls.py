@@ -9,12 +9,15 @@ import inspect
 import threading
 import warnings
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asflow.dag import CycleError, ForeignLoopError, Node, NoRunningLoopError, RawNode, later, scope, task
 from asflow.errors import AsflowError, DeadlockError, DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @task
@@ -33,7 +36,7 @@ async def bare(text: str) -> str:
     return text.upper()
 
 
-async def test_page_pipeline_gives_the_right_result():
+async def test_page_pipeline_gives_the_right_result() -> None:
     """The page's graph: decorated and undecorated functions, one result used twice."""
 
     async def join(a: str, b: str) -> str:
@@ -46,13 +49,13 @@ async def test_page_pipeline_gives_the_right_result():
 
 
 @pytest.mark.parametrize("decorate", [task, task(), lambda f: task(raw=False)(f)])
-async def test_all_spellings_of_the_decorator(decorate: Any):
+async def test_all_spellings_of_the_decorator(decorate: Any) -> None:
     node = decorate(bare)
     assert isinstance(node, Node)
     assert await node("x") == "X"
 
 
-async def test_call_schedules_at_once_and_returns_a_named_task():
+async def test_call_schedules_at_once_and_returns_a_named_task() -> None:
     """Nothing has run when the call returns; the task carries the function's name."""
     ran: list[int] = []
 
@@ -66,7 +69,7 @@ async def test_call_schedules_at_once_and_returns_a_named_task():
     assert not ran
     await asyncio.sleep(0)
     assert ran == [1]
-    assert (await running) is None
+    assert (await running) is None  # type: ignore[func-returns-value]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ async def test_call_schedules_at_once_and_returns_a_named_task():
 @pytest.mark.parametrize("kind", ["value", "task", "coroutine", "future", "custom"])
 async def test_any_argument_may_be_an_awaitable(
     args: list[int], kwargs: dict[str, int], expected: int, kind: str
-):
+) -> None:
     """Positional, by keyword, in *args and in **kwargs; each kind of awaitable."""
 
     class Custom:
@@ -100,13 +103,13 @@ async def test_any_argument_may_be_an_awaitable(
             future.get_loop().call_soon(future.set_result, value)
             return future
         makers = {"value": int, "task": give, "coroutine": give.func, "custom": Custom}
-        return makers[kind](value)
+        return makers[kind](value)  # type: ignore[operator]
 
     result = add(*map(make, args), **{name: make(value) for name, value in kwargs.items()})
     assert await result == expected
 
 
-async def test_arguments_are_resolved_side_by_side():
+async def test_arguments_are_resolved_side_by_side() -> None:
     """Two coroutines that each wait for the other's start both finish."""
     barrier = asyncio.Barrier(2)
 
@@ -114,21 +117,21 @@ async def test_arguments_are_resolved_side_by_side():
         await barrier.wait()
         return value
 
-    assert await add(meet(1), b=later(meet(2))) == 3
+    assert await add(meet(1), b=later(meet(2))) == 3  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
-async def test_awaitables_inside_an_argument_are_handed_over_as_they_are():
+async def test_awaitables_inside_an_argument_are_handed_over_as_they_are() -> None:
     pending = give(1)
     [inside] = await give([pending])
     assert inside is pending
 
 
-async def test_the_same_dependency_twice():
+async def test_the_same_dependency_twice() -> None:
     one = give(4)
     assert await add(one, one) == 8
 
 
-async def test_sync_function_runs_in_a_thread_with_the_callers_context():
+async def test_sync_function_runs_in_a_thread_with_the_callers_context() -> None:
     """The loop goes on meanwhile: the body waits for something that the loop does."""
     released = threading.Event()
 
@@ -144,11 +147,11 @@ async def test_sync_function_runs_in_a_thread_with_the_callers_context():
     assert thread != threading.get_ident()
 
 
-async def test_sync_function_that_makes_a_coroutine():
+async def test_sync_function_that_makes_a_coroutine() -> None:
     assert await task(lambda text: bare(text))("x") == "X"
 
 
-async def test_stop_iteration_of_a_sync_function_is_an_error_and_no_hang():
+async def test_stop_iteration_of_a_sync_function_is_an_error_and_no_hang() -> None:
     @task
     def empty() -> int:
         return next(iter(()))
@@ -193,7 +196,7 @@ class Counter:
         return self.start * by
 
 
-async def test_methods_bind_as_functions_do():
+async def test_methods_bind_as_functions_do() -> None:
     counter = Counter(5)
     assert await counter.method(give(1)) == 6
     assert await Counter.method(counter, give(1)) == 6
@@ -202,13 +205,13 @@ async def test_methods_bind_as_functions_do():
 
 
 @pytest.mark.parametrize("name", ["static_above", "static_below"])
-async def test_static_methods(name: str):
+async def test_static_methods(name: str) -> None:
     assert await getattr(Counter, name)(give(2)) == 2
     assert await getattr(Counter(1), name)(give(2)) == 2
 
 
 @pytest.mark.parametrize("name", ["class_above", "class_below"])
-async def test_class_methods(name: str):
+async def test_class_methods(name: str) -> None:
     class Sub(Counter):
         pass
 
@@ -217,7 +220,7 @@ async def test_class_methods(name: str):
     assert await task(getattr(Sub, name), give(0))(give(3)) == "Sub3"
 
 
-async def test_partials_and_callable_objects_are_async_where_they_are():
+async def test_partials_and_callable_objects_are_async_where_they_are() -> None:
     twice = task(functools.partial(Counter(2).method.func, by=3))
     assert await twice() == 5
     assert twice().get_name() == "method"
@@ -228,7 +231,7 @@ async def test_partials_and_callable_objects_are_async_where_they_are():
     await asyncio.sleep(0)
 
 
-def test_a_node_shows_its_function():
+def test_a_node_shows_its_function() -> None:
     assert add.__name__ == "add"
     assert inspect.signature(add) == inspect.signature(add.func)
     assert give.__doc__ == "Return the value after one turn of the loop."
@@ -236,7 +239,7 @@ def test_a_node_shows_its_function():
     assert isinstance(task(raw=True)(bare), RawNode)
 
 
-async def test_wrong_arguments_are_refused_at_the_call():
+async def test_wrong_arguments_are_refused_at_the_call() -> None:
     """Waiting or not, on the loop or in a thread; coroutines among them are closed, not warned about."""
 
     @task
@@ -245,14 +248,14 @@ async def test_wrong_arguments_are_refused_at_the_call():
 
     for node, args in [(give, ()), (give, (give(1), 2)), (in_thread, ()), (add, ())]:
         with pytest.raises(TypeError, match=r"argument"):
-            node(*args)
+            node(*args)  # type: ignore[operator]
     with pytest.raises(TypeError, match="unexpected keyword"):
-        in_thread(1, c=bare("never started"))
+        in_thread(1, c=bare("never started"))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     gc.collect()
     await asyncio.sleep(0)
 
 
-async def test_a_decorator_that_adds_an_argument_is_no_wrong_call():
+async def test_a_decorator_that_adds_an_argument_is_no_wrong_call() -> None:
     """functools.wraps shows the inner signature; the wrapper's is the one that counts."""
 
     def with_client(func: Any) -> Any:
@@ -262,7 +265,7 @@ async def test_a_decorator_that_adds_an_argument_is_no_wrong_call():
 
         return wrapper
 
-    @task
+    @task  # pyright: ignore[reportUntypedFunctionDecorator]
     @with_client
     def use(client: str, value: int) -> str:
         return f"{client}{value}"
@@ -270,7 +273,7 @@ async def test_a_decorator_that_adds_an_argument_is_no_wrong_call():
     assert await use(1) == "client1"
 
 
-async def test_extra_dependencies_pass_no_value_and_may_fail():
+async def test_extra_dependencies_pass_no_value_and_may_fail() -> None:
     """Also on something decorated already, and a coroutine serves several calls."""
     order: list[str] = []
 
@@ -284,12 +287,12 @@ async def test_extra_dependencies_pass_no_value_and_may_fail():
 
     failing = task(fail)()
     node = task(task(note, failing), note("extra"))
-    assert await asyncio.gather(node("first"), node("second")) == ["first", "second"]
+    assert [*await asyncio.gather(node("first"), node("second"))] == ["first", "second"]
     assert sorted(order[:2]) == ["extra", "fail"]
     assert isinstance(failing.exception(), ValueError)
 
 
-async def test_raw_hands_over_finished_tasks():
+async def test_raw_hands_over_finished_tasks() -> None:
     """Values, failures, cancelled ones and futures: all come as tasks, done."""
 
     async def fail() -> int:
@@ -297,21 +300,21 @@ async def test_raw_hands_over_finished_tasks():
 
     @task(raw=True)
     async def look(*tasks: asyncio.Task[Any], last: asyncio.Task[Any]) -> list[Any]:
-        assert all(isinstance(t, asyncio.Task) and t.done() for t in (*tasks, last))
+        assert all(isinstance(t, asyncio.Task) and t.done() for t in (*tasks, last))  # type: ignore[redundant-expr]
         return ["cancelled" if t.cancelled() else t.exception() or t.result() for t in (*tasks, last)]
 
     future = asyncio.get_running_loop().create_future()
     future.get_loop().call_soon(future.set_result, "future")
     cancelled = give(0)
     cancelled.cancel()
-    outcomes = await look("value", task(fail)(), future, cancelled, last=later(give("task")))
+    outcomes = await look("value", task(fail)(), future, cancelled, last=later(give("task")))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert outcomes[0] == "value"
     assert isinstance(outcomes[1], ValueError)
     assert outcomes[2:] == ["future", "cancelled", "task"]
     assert isinstance(task(give, raw=True), RawNode)
 
 
-async def test_raw_with_extra_dependencies():
+async def test_raw_with_extra_dependencies() -> None:
     before = give(1)
 
     async def look(one: asyncio.Task[int]) -> tuple[int, bool]:
@@ -320,7 +323,7 @@ async def test_raw_with_extra_dependencies():
     assert await task(look, before, raw=True)(2) == (2, True)
 
 
-async def test_nobody_needs_to_hold_a_task():
+async def test_nobody_needs_to_hold_a_task() -> None:
     """A waiting graph survives a collection although only its own futures refer to it."""
     done: list[int] = []
 
@@ -346,7 +349,7 @@ async def test_nobody_needs_to_hold_a_task():
     assert done == [7]
 
 
-async def test_calls_from_inside_nodes():
+async def test_calls_from_inside_nodes() -> None:
     @task
     async def tree(depth: int) -> int:
         if not depth:
@@ -356,7 +359,7 @@ async def test_calls_from_inside_nodes():
     assert await tree(5) == 32
 
 
-async def test_result_is_not_kept_by_those_who_used_it():
+async def test_result_is_not_kept_by_those_who_used_it() -> None:
     """A long graph doesn't hold every intermediate result."""
 
     class Big:
@@ -373,18 +376,18 @@ async def test_result_is_not_kept_by_those_who_used_it():
     assert last.done()
 
 
-def test_outside_a_loop_is_a_clear_error_without_warnings():
+def test_outside_a_loop_is_a_clear_error_without_warnings() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(NoRunningLoopError, match=r"'give' was called where no event loop runs"):
             give(bare("x"))
         with pytest.raises(RuntimeError, match=r"asyncio\.run"):
-            task(give, bare("y"))(1, value=bare("z"))
+            task(give, bare("y"))(1, value=bare("z"))  # pyright: ignore[reportCallIssue]
         gc.collect()
     assert issubclass(NoRunningLoopError, AsflowError)
 
 
-async def test_from_the_thread_of_a_sync_node_is_a_clear_error():
+async def test_from_the_thread_of_a_sync_node_is_a_clear_error() -> None:
     @task
     def calls() -> None:
         give(1)
@@ -393,7 +396,7 @@ async def test_from_the_thread_of_a_sync_node_is_a_clear_error():
         await calls()
 
 
-def test_tasks_of_a_closed_loop_are_let_go():
+def test_tasks_of_a_closed_loop_are_let_go() -> None:
     """A loop that is closed under its nodes, as on the page, keeps nothing alive once another one runs."""
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda loop, context: None)
@@ -413,7 +416,7 @@ def test_tasks_of_a_closed_loop_are_let_go():
     assert alive[0]() is None
 
 
-async def test_pending_future_of_another_loop_is_refused():
+async def test_pending_future_of_another_loop_is_refused() -> None:
     other = asyncio.new_event_loop()
     try:
         with pytest.raises(ForeignLoopError, match="another event loop"):
@@ -424,45 +427,45 @@ async def test_pending_future_of_another_loop_is_refused():
         other.close()
 
 
-async def generator():
+async def generator() -> AsyncIterator[int]:
     yield 1
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 3, (bare,), generator, lambda: (yield)])
-def test_what_is_no_function_is_refused_at_decoration(wrong: Any):
+def test_what_is_no_function_is_refused_at_decoration(wrong: Any) -> None:
     with pytest.raises(DefinitionError, match=r"task\(\)"):
         task(wrong)
 
 
-async def test_an_awaitable_in_the_place_of_the_function_is_refused():
+async def test_an_awaitable_in_the_place_of_the_function_is_refused() -> None:
     with pytest.raises(TypeError, match=r"not the awaitable.*after the function"):
-        task(bare("x"))
+        task(bare("x"))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     gc.collect()
 
 
-def test_a_dependency_that_is_no_awaitable_is_refused():
+def test_a_dependency_that_is_no_awaitable_is_refused() -> None:
     with pytest.raises(DefinitionError, match=r"dependency 'a1' is not awaitable"):
-        task(bare, "a1")
+        task(bare, "a1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 class TestCycles:
     @pytest.mark.parametrize("wrap", [lambda aw: aw, asyncio.ensure_future], ids=["coroutine", "task"])
-    async def test_an_argument_that_awaits_its_own_node(self, wrap: Any):
+    async def test_an_argument_that_awaits_its_own_node(self, wrap: Any) -> None:
         nodes: list[asyncio.Task[Any]] = []
 
         async def circle() -> int:
-            return await nodes[0]
+            return await nodes[0]  # type: ignore[no-any-return]
 
         nodes.append(give(wrap(circle())))
         with pytest.raises(CycleError, match=r"circle' awaits 'give'|Task-\d+' awaits 'give'"):
             await nodes[0]
 
-    async def test_through_several_nodes_and_a_gather(self):
+    async def test_through_several_nodes_and_a_gather(self) -> None:
         nodes: list[asyncio.Task[Any]] = []
 
         async def circle() -> int:
             await asyncio.sleep(0)  # the gather stands by now: this await closes the circle
-            return await nodes[0]
+            return await nodes[0]  # type: ignore[no-any-return]
 
         async def collect() -> list[Any]:
             return list(await asyncio.gather(middle, give(1)))
@@ -472,7 +475,7 @@ class TestCycles:
         with pytest.raises(DeadlockError, match="waits for"):
             await nodes[0]
 
-    async def test_two_bodies_that_await_each_other(self):
+    async def test_two_bodies_that_await_each_other(self) -> None:
         nodes: list[asyncio.Task[Any]] = []
 
         @task
@@ -487,18 +490,18 @@ class TestCycles:
         results = await asyncio.wait_for(asyncio.gather(*nodes, return_exceptions=True), 10)
         assert [type(result) for result in results] == [CycleError, CycleError]
 
-    async def test_an_extra_dependency_that_awaits_its_own_node(self):
+    async def test_an_extra_dependency_that_awaits_its_own_node(self) -> None:
         nodes: list[asyncio.Task[Any]] = []
 
         async def circle() -> int:
-            return await nodes[0]
+            return await nodes[0]  # type: ignore[no-any-return]
 
         failing = asyncio.ensure_future(circle())
         nodes.append(task(give, failing)(1))
         assert await nodes[0] == 1
         assert isinstance(failing.exception(), CycleError)
 
-    async def test_awaiting_what_waits_for_something_else_is_no_cycle(self):
+    async def test_awaiting_what_waits_for_something_else_is_no_cycle(self) -> None:
         gate = asyncio.get_running_loop().create_future()
         inner = give(gate)
 
@@ -511,7 +514,7 @@ class TestCycles:
         gate.set_result(5)
         assert await asyncio.gather(*outer) == [5, 5, 5]
 
-    async def test_calling_on_oneself_without_awaiting_is_no_cycle(self):
+    async def test_calling_on_oneself_without_awaiting_is_no_cycle(self) -> None:
         """A body may schedule what comes after it."""
 
         @task
@@ -526,7 +529,7 @@ class TestCycles:
             assert await following is following
 
 
-async def test_twenty_thousand_nodes_in_one_chain():
+async def test_twenty_thousand_nodes_in_one_chain() -> None:
     """No recursion, and no quadratic cost, in depth."""
     last: asyncio.Task[int] = give(0)
     for _ in range(20_000):
@@ -534,12 +537,10 @@ async def test_twenty_thousand_nodes_in_one_chain():
     assert await last == 20_000
 
 
-async def test_eager_task_factory_changes_nothing():
+@pytest.mark.parametrize("factory", [getattr(asyncio, "eager_task_factory", None)])  # from Python 3.12 on
+async def test_eager_task_factory_changes_nothing(factory: Any) -> None:
     """A node is asflow's own kind of task; other tasks of the loop are the factory's."""
     loop = asyncio.get_running_loop()
-    factory = getattr(asyncio, "eager_task_factory", None)
-    if factory is None:
-        pytest.skip("no eager tasks before Python 3.12")
     loop.set_task_factory(factory)
     try:
         async with scope():

@@ -53,7 +53,7 @@ def notes(error: BaseException | None) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-async def test_dependents_fail_with_the_same_object_and_its_path():
+async def test_dependents_fail_with_the_same_object_and_its_path() -> None:
     failed = fail("boom")
     end = last(middle(failed))
     with pytest.raises(ValueError, match="boom") as raised:
@@ -62,7 +62,7 @@ async def test_dependents_fail_with_the_same_object_and_its_path():
     assert notes(raised.value) == ["asflow graph: fail → middle → last"]
 
 
-async def test_the_body_of_a_dependent_does_not_run():
+async def test_the_body_of_a_dependent_does_not_run() -> None:
     ran: list[int] = []
 
     async def body(value: Any) -> None:
@@ -73,7 +73,7 @@ async def test_the_body_of_a_dependent_does_not_run():
     assert not ran
 
 
-async def test_shared_dependency_is_noted_once_for_each_path():
+async def test_shared_dependency_is_noted_once_for_each_path() -> None:
     """A diamond and twins of one name: no note says the same twice."""
     failed = fail("boom")
     twins = [middle(failed), middle(failed)]
@@ -85,7 +85,7 @@ async def test_shared_dependency_is_noted_once_for_each_path():
     ]
 
 
-async def test_notes_and_traceback_stay_bounded():
+async def test_notes_and_traceback_stay_bounded() -> None:
     """A thousand dependents in a chain and a thousand beside each other."""
     failed = fail("boom")
     end = middle(failed)
@@ -111,14 +111,14 @@ async def test_notes_and_traceback_stay_bounded():
     assert frames < 10
 
 
-def test_path_keeps_its_ends():
+def test_path_keeps_its_ends() -> None:
     path = Path(("a",))
     for name in "bcdefghijklm":
         path = path.then(name)
     assert str(path) == "a → b → c → d → (5 more) → j → k → l → m"
 
 
-async def test_fails_at_once_and_cancels_only_what_it_owns():
+async def test_fails_at_once_and_cancels_only_what_it_owns() -> None:
     """The other argument still waits: a task goes on, a coroutine of the call is cancelled."""
     gate = asyncio.Event()
     ended: list[str] = []
@@ -141,7 +141,7 @@ async def test_fails_at_once_and_cancels_only_what_it_owns():
     assert ended == ["owned cancelled", "shared"]
 
 
-async def test_cancelling_a_dependent_cancels_no_shared_dependency():
+async def test_cancelling_a_dependent_cancels_no_shared_dependency() -> None:
     gate = asyncio.get_running_loop().create_future()
     shared, future = give(gate), asyncio.get_running_loop().create_future()
     first, second = last(shared, future), last(shared)
@@ -154,7 +154,7 @@ async def test_cancelling_a_dependent_cancels_no_shared_dependency():
     assert await second == (3,)
 
 
-async def test_cancelled_before_it_started_closes_its_coroutines():
+async def test_cancelled_before_it_started_closes_its_coroutines() -> None:
     async def never() -> None:
         pytest.fail("a cancelled node's coroutine has run")
 
@@ -166,7 +166,7 @@ async def test_cancelled_before_it_started_closes_its_coroutines():
     await settled()
 
 
-async def test_a_cancelled_dependency_cancels_its_dependents():
+async def test_a_cancelled_dependency_cancels_its_dependents() -> None:
     gate = asyncio.get_running_loop().create_future()
     waiting = give(gate)
     end = last(middle(waiting))
@@ -177,7 +177,7 @@ async def test_a_cancelled_dependency_cancels_its_dependents():
     assert end.cancelled()
 
 
-async def test_an_error_that_nobody_looks_at_is_reported_once(reports: list[dict[str, Any]]):
+async def test_an_error_that_nobody_looks_at_is_reported_once(reports: list[dict[str, Any]]) -> None:
     failed = fail("boom")
     many = [last(failed), middle(failed), last(middle(failed), middle(failed))]
     await settled()
@@ -189,14 +189,16 @@ async def test_an_error_that_nobody_looks_at_is_reported_once(reports: list[dict
     assert isinstance(reports[0]["task"], asyncio.Task)
 
 
-async def test_dropped_at_once_it_is_reported_once_too(reports: list[dict[str, Any]]):
+async def test_dropped_at_once_it_is_reported_once_too(reports: list[dict[str, Any]]) -> None:
     last(middle(fail("boom")), middle(fail("other")))
     await settled()
     assert sorted(str(report["exception"]) for report in reports) == ["boom", "other"]
 
 
 @pytest.mark.parametrize("looked", [0, 1, 2, 3])
-async def test_an_error_that_anybody_looked_at_is_not_reported(looked: int, reports: list[dict[str, Any]]):
+async def test_an_error_that_anybody_looked_at_is_not_reported(
+    looked: int, reports: list[dict[str, Any]]
+) -> None:
     """At the origin, at a dependent or at a dependent's dependent: it is one error."""
     failed = fail("boom")
     nodes = [failed, middle(failed), last(middle(failed)), last(failed)]
@@ -209,7 +211,7 @@ async def test_an_error_that_anybody_looked_at_is_not_reported(looked: int, repo
     assert reports == []
 
 
-async def test_looked_at_after_the_dependency_has_gone(reports: list[dict[str, Any]]):
+async def test_looked_at_after_the_dependency_has_gone(reports: list[dict[str, Any]]) -> None:
     """Nobody holds the origin: it must leave the report to those who failed with it."""
     with pytest.raises(ValueError, match="boom"):
         await last(middle(fail("boom")))
@@ -219,7 +221,7 @@ async def test_looked_at_after_the_dependency_has_gone(reports: list[dict[str, A
 
 async def test_a_plain_task_that_failed_is_reported_through_its_dependents_once(
     reports: list[dict[str, Any]],
-):
+) -> None:
     plain = asyncio.ensure_future(fail.func("boom"))
     pair = [middle(plain), last(plain)]
     await settled()
@@ -228,7 +230,7 @@ async def test_a_plain_task_that_failed_is_reported_through_its_dependents_once(
     assert [str(report["exception"]) for report in reports] == ["boom"]
 
 
-async def test_an_error_caught_in_a_body_is_looked_at(reports: list[dict[str, Any]]):
+async def test_an_error_caught_in_a_body_is_looked_at(reports: list[dict[str, Any]]) -> None:
     @task
     async def tolerant() -> str:
         try:
@@ -242,7 +244,7 @@ async def test_an_error_caught_in_a_body_is_looked_at(reports: list[dict[str, An
     assert reports == []
 
 
-async def test_raw_that_does_not_look_leaves_the_report(reports: list[dict[str, Any]]):
+async def test_raw_that_does_not_look_leaves_the_report(reports: list[dict[str, Any]]) -> None:
     @task(raw=True)
     async def blind(_: Any) -> int:
         return 1
@@ -257,13 +259,13 @@ async def test_raw_that_does_not_look_leaves_the_report(reports: list[dict[str, 
     assert [str(report["exception"]) for report in reports] == ["unseen"]
 
 
-async def test_an_extra_dependency_that_fails_is_reported_by_itself(reports: list[dict[str, Any]]):
+async def test_an_extra_dependency_that_fails_is_reported_by_itself(reports: list[dict[str, Any]]) -> None:
     assert await task(give, fail("extra"))(1) == 1
     await settled()
     assert [str(report["exception"]) for report in reports] == ["extra"]
 
 
-async def test_ten_thousand_dependents_cancelled_at_once():
+async def test_ten_thousand_dependents_cancelled_at_once() -> None:
     """Leaving a shared dependency costs the same however many others wait for it."""
     shared = give(asyncio.get_running_loop().create_future())
     many = [middle(shared) for _ in range(10_000)]
@@ -275,7 +277,7 @@ async def test_ten_thousand_dependents_cancelled_at_once():
     shared.cancel()
 
 
-def test_nothing_is_remembered_of_a_failure_when_its_tasks_have_gone():
+def test_nothing_is_remembered_of_a_failure_when_its_tasks_have_gone() -> None:
     """Also where the traceback's own frames hold the tasks."""
     from asflow.dag import failures
 

@@ -17,7 +17,7 @@ def quiet(base: Path) -> Flow:
     return Flow(base=base, sink=NullSink())
 
 
-async def test_an_output_is_made_once(tmp_path: Path):
+async def test_an_output_is_made_once(tmp_path: Path) -> None:
     """Both colours: the second run of the graph finds the files and calls no body."""
     flow = quiet(tmp_path)
     calls: list[str] = []
@@ -46,7 +46,7 @@ async def test_an_output_is_made_once(tmp_path: Path):
     assert calls == ["x", "x"]
 
 
-async def test_limits_and_retries_hold(tmp_path: Path):
+async def test_limits_and_retries_hold(tmp_path: Path) -> None:
     flow = quiet(tmp_path)
     running, most, broken = 0, 0, {1, 3}
 
@@ -74,7 +74,7 @@ async def test_limits_and_retries_hold(tmp_path: Path):
     assert not broken
 
 
-async def test_a_method_made_by_flow_task(tmp_path: Path):
+async def test_a_method_made_by_flow_task(tmp_path: Path) -> None:
     flow = quiet(tmp_path)
 
     class Service:

@@ -35,7 +35,7 @@ def node(index: int, seconds: float, *needs: int, name: str = "n", **more: Any) 
     return GraphNode(index=index, name=name, seconds=seconds, needs=needs, **values)
 
 
-async def test_nodes_edges_and_times():
+async def test_nodes_edges_and_times() -> None:
     loop = asyncio.get_running_loop()
     async with scope() as pipeline:
         first, second = fetch("a"), fetch("b")
@@ -54,7 +54,7 @@ async def test_nodes_edges_and_times():
     assert graph.seconds <= loop.time()
 
 
-async def test_states_and_a_graph_taken_while_it_runs():
+async def test_states_and_a_graph_taken_while_it_runs() -> None:
     gate = asyncio.get_running_loop().create_future()
 
     @task
@@ -63,7 +63,7 @@ async def test_states_and_a_graph_taken_while_it_runs():
 
     async with scope() as pipeline:
         running = waits()
-        after = join(running)
+        after = join(running)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
         await asyncio.sleep(0)
         assert [n.state for n in pipeline.graph().nodes] == ["running", "waiting"]
         assert pipeline.graph().nodes[0].seconds > 0
@@ -72,7 +72,7 @@ async def test_states_and_a_graph_taken_while_it_runs():
     assert [n.state for n in pipeline.graph().nodes] == ["completed", "cancelled"]
 
 
-async def test_failures_show_in_the_graph():
+async def test_failures_show_in_the_graph() -> None:
     @task
     async def fail() -> str:
         raise ValueError
@@ -85,7 +85,7 @@ async def test_failures_show_in_the_graph():
     assert "class n0,n1 failed" in pipeline.graph().to_mermaid()
 
 
-async def test_outside_awaitables_and_gathers_are_shown():
+async def test_outside_awaitables_and_gathers_are_shown() -> None:
     """Coroutine arguments are nodes; what comes from elsewhere is marked; a gather shows its members."""
 
     async def header() -> str:
@@ -107,7 +107,7 @@ async def test_outside_awaitables_and_gathers_are_shown():
     assert '(["fetch<br/>outside"])' in graph.to_mermaid()
 
 
-async def test_critical_path_is_the_longest_chain_of_bodies():
+async def test_critical_path_is_the_longest_chain_of_bodies() -> None:
     graph = Graph((node(0, 1.0), node(1, 5.0), node(2, 1.0, 0, 1), node(3, 7.5), node(4, 2.0, 2)), 8.0)
     assert [n.index for n in graph.critical_path] == [1, 2, 4]
     assert "critical path: n → n → n" in repr(graph)
@@ -129,7 +129,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 @given(graphs())
 @settings(max_examples=60)
-def test_no_chain_is_longer_than_the_critical_path(graph: Graph):
+def test_no_chain_is_longer_than_the_critical_path(graph: Graph) -> None:
     """Against every chain there is, by brute force."""
 
     def longest(index: int) -> float:
@@ -142,7 +142,7 @@ def test_no_chain_is_longer_than_the_critical_path(graph: Graph):
         assert before.index in after.needs
 
 
-def test_mermaid_marks_the_critical_path():
+def test_mermaid_marks_the_critical_path() -> None:
     graph = Graph((node(0, 1.0, name="a"), node(1, 2.0, name="b"), node(2, 0.5, 0, 1, name="c")), 2.5)
     assert graph.to_mermaid() == (
         "flowchart LR\n"
@@ -157,7 +157,7 @@ def test_mermaid_marks_the_critical_path():
     )
 
 
-def test_names_cannot_break_the_pictures():
+def test_names_cannot_break_the_pictures() -> None:
     name = '<lambda>"]; end #quot; `x` & <script>'
     graph = Graph((node(0, 1.0, name=name),), 1.0)
     [_, line, *_] = graph.to_mermaid().splitlines()
@@ -166,7 +166,7 @@ def test_names_cannot_break_the_pictures():
     assert name in "".join(ElementTree.fromstring(graph.to_svg()).itertext())
 
 
-def test_many_nodes_are_drawn_by_name():
+def test_many_nodes_are_drawn_by_name() -> None:
     nodes = [node(i, 1.0, name="fetch") for i in range(300)]
     nodes += [node(300 + i, 2.0, i, name="save") for i in range(300)]
     text = Graph(tuple(nodes), 3.0).to_mermaid()
@@ -177,7 +177,7 @@ def test_many_nodes_are_drawn_by_name():
     assert Graph(tuple(nodes), 3.0).to_mermaid(max_nodes=600).count("-->") == 299
 
 
-def test_notebook_picture_is_well_formed_svg():
+def test_notebook_picture_is_well_formed_svg() -> None:
     graph = Graph((node(0, 1.0, name="a"), node(1, 2.0, 0, name="b", started=1.0, ended=3.0)), 3.0)
     bundle = graph._repr_mimebundle_()
     assert set(bundle) == {"image/svg+xml", "text/plain"}
@@ -192,7 +192,7 @@ def test_notebook_picture_is_well_formed_svg():
     assert [arrow.get("stroke") for arrow in arrows] == ["#d9480f"]
 
 
-def test_pictures_of_nothing():
+def test_pictures_of_nothing() -> None:
     empty = Graph((), 0.0)
     assert empty.to_mermaid() == "flowchart LR\n"
     assert ElementTree.fromstring(empty.to_svg()).tag.endswith("svg")

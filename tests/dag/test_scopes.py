@@ -27,7 +27,7 @@ async def hang(*_: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def test_waits_for_everything_called_inside():
+async def test_waits_for_everything_called_inside() -> None:
     """From the block, from inside nodes, and from tasks made in the block."""
     done: list[str] = []
 
@@ -53,13 +53,13 @@ async def test_waits_for_everything_called_inside():
     assert sorted(done) == ["1", "2", "3", "plain"]
 
 
-async def test_an_empty_scope():
+async def test_an_empty_scope() -> None:
     async with scope() as empty:
         pass
     assert empty.graph().nodes == ()
 
 
-async def test_calls_outside_are_not_waited_for():
+async def test_calls_outside_are_not_waited_for() -> None:
     outside = hang()
     async with scope():
         give(1)
@@ -67,7 +67,7 @@ async def test_calls_outside_are_not_waited_for():
     outside.cancel()
 
 
-async def test_one_failure_is_a_group_of_one_however_many_failed_with_it():
+async def test_one_failure_is_a_group_of_one_however_many_failed_with_it() -> None:
     """The block is cancelled, the rest too, and dependents fail with the same exception."""
     reached: list[str] = []
     with pytest.raises(ExceptionGroup) as raised:
@@ -84,7 +84,7 @@ async def test_one_failure_is_a_group_of_one_however_many_failed_with_it():
     assert rest.cancelled()
 
 
-async def test_distinct_failures_are_all_in_the_group():
+async def test_distinct_failures_are_all_in_the_group() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with scope():
             fail("one")
@@ -92,7 +92,7 @@ async def test_distinct_failures_are_all_in_the_group():
     assert sorted(str(error) for error in raised.value.exceptions) == ["one", "two"]
 
 
-async def test_an_error_of_the_block_is_in_the_group_and_cancels_the_nodes():
+async def test_an_error_of_the_block_is_in_the_group_and_cancels_the_nodes() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with scope():
             rest = hang()
@@ -101,14 +101,14 @@ async def test_an_error_of_the_block_is_in_the_group_and_cancels_the_nodes():
     assert rest.cancelled()
 
 
-async def test_a_node_failure_awaited_in_the_block_is_there_once():
+async def test_a_node_failure_awaited_in_the_block_is_there_once() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         async with scope():
             await fail("boom")
     assert [str(error) for error in raised.value.exceptions] == ["boom"]
 
 
-async def test_failures_while_the_rest_is_cancelled_are_in_the_group():
+async def test_failures_while_the_rest_is_cancelled_are_in_the_group() -> None:
     @task
     async def breaks_when_cancelled() -> None:
         try:
@@ -124,12 +124,12 @@ async def test_failures_while_the_rest_is_cancelled_are_in_the_group():
     assert {type(error) for error in raised.value.exceptions} == {ValueError, KeyError}
 
 
-async def test_a_cancelled_node_is_no_failure():
+async def test_a_cancelled_node_is_no_failure() -> None:
     async with scope():
         hang().cancel()
 
 
-async def test_cancelled_from_outside_cancels_and_waits_for_the_nodes():
+async def test_cancelled_from_outside_cancels_and_waits_for_the_nodes() -> None:
     nodes: list[asyncio.Task[Any]] = []
     cleaned: list[int] = []
 
@@ -158,7 +158,7 @@ async def test_cancelled_from_outside_cancels_and_waits_for_the_nodes():
     assert cleaned == [1, 1]
 
 
-async def test_the_scopes_own_cancelling_does_not_leak():
+async def test_the_scopes_own_cancelling_does_not_leak() -> None:
     """After a failed scope the task isn't cancelling, as after a TaskGroup."""
     with pytest.raises(ExceptionGroup):
         async with scope():
@@ -170,13 +170,13 @@ async def test_the_scopes_own_cancelling_does_not_leak():
     await asyncio.sleep(0)
 
 
-async def test_timeout_around_a_scope():
+async def test_timeout_around_a_scope() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01), scope():
             hang()
 
 
-async def test_raw_node_takes_a_failure_over():
+async def test_raw_node_takes_a_failure_over() -> None:
     """A failure that a raw node looks at doesn't fail the scope; one that it ignores does."""
 
     @task(raw=True)
@@ -197,7 +197,7 @@ async def test_raw_node_takes_a_failure_over():
     assert [str(error) for error in raised.value.exceptions] == ["unseen"]
 
 
-async def test_coroutine_arguments_belong_to_the_scope():
+async def test_coroutine_arguments_belong_to_the_scope() -> None:
     async def argument() -> int:
         raise ValueError("argument")
 
@@ -207,7 +207,7 @@ async def test_coroutine_arguments_belong_to_the_scope():
     assert [str(error) for error in raised.value.exceptions] == ["argument"]
 
 
-async def test_nested_scopes_wait_and_fail_for_themselves():
+async def test_nested_scopes_wait_and_fail_for_themselves() -> None:
     order: list[str] = []
 
     @task
@@ -229,7 +229,7 @@ async def test_nested_scopes_wait_and_fail_for_themselves():
     assert order == ["first", "second"]
 
 
-async def test_calls_after_the_end_are_refused_and_leave_nothing_behind():
+async def test_calls_after_the_end_are_refused_and_leave_nothing_behind() -> None:
     go = asyncio.Event()
     background: list[asyncio.Task[Any]] = []
 
@@ -245,7 +245,7 @@ async def test_calls_after_the_end_are_refused_and_leave_nothing_behind():
     gc.collect()
 
 
-async def test_calls_while_cancelling_are_refused():
+async def test_calls_while_cancelling_are_refused() -> None:
     @task
     async def calls_at_the_end() -> None:
         try:
@@ -261,11 +261,11 @@ async def test_calls_while_cancelling_are_refused():
     assert {type(error) for error in raised.value.exceptions} == {ValueError, ScopeClosedError}
 
 
-async def test_a_loop_of_its_own_in_a_thread_is_no_part_of_the_scope():
+async def test_a_loop_of_its_own_in_a_thread_is_no_part_of_the_scope() -> None:
     """The thread inherits the context, but its nodes run on another loop."""
 
     async def elsewhere() -> int:
-        return await give(1)
+        return await give(1)  # type: ignore[no-any-return]
 
     @task
     def in_thread() -> int:
@@ -277,7 +277,7 @@ async def test_a_loop_of_its_own_in_a_thread_is_no_part_of_the_scope():
     assert len(around.graph().nodes) == 1
 
 
-async def test_a_scope_is_entered_once():
+async def test_a_scope_is_entered_once() -> None:
     once = scope()
     async with once:
         pass
@@ -286,7 +286,7 @@ async def test_a_scope_is_entered_once():
             pass
 
 
-def test_interrupt_in_the_block_or_a_node_passes():
+def test_interrupt_in_the_block_or_a_node_passes() -> None:
     """KeyboardInterrupt and SystemExit are never wrapped in a group."""
 
     async def in_block() -> None:

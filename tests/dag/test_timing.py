@@ -49,7 +49,7 @@ async def pipeline() -> Graph:
     return ran.graph()
 
 
-def test_the_pages_pipeline_takes_its_longest_path():
+def test_the_pages_pipeline_takes_its_longest_path() -> None:
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         graph = runner.run(pipeline())
     assert round(graph.seconds, 6) == 9

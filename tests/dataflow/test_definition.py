@@ -168,9 +168,9 @@ def test_a_stage_refuses_bad_members_where_they_are_written(bad: Any) -> None:
     with pytest.raises(DataFlowNotCallableError):
         stage(bad)
     with pytest.raises(DataFlowNotCallableError):
-        stage(a) | bad
+        _ = stage(a) | bad
     with pytest.raises(DataFlowNotCallableError):
-        bad | stage(a)
+        _ = bad | stage(a)
 
 
 def test_a_stage_needs_a_member() -> None:

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from asflow import Flow
 from asflow.dataflow import DataFlow, DataFlowRunItemError
+from asflow.sinks import NullSink
 
 NAMES = "abcd"
-QUIET = Flow(
-    verbose=False, sink=type("Null", (), {"emit": lambda self, event: None, "wants_tasks": "none"})()
-)
+QUIET = Flow(sink=NullSink())
 
 
 class Refused(Exception):  # noqa: N818 - the model's own

@@ -244,7 +244,7 @@ class HalfPath:
         return "x"
 
 
-Anonymous = namedtuple("Anonymous", "x")
+Anonymous = namedtuple("Anonymous", "x")  # pyright: ignore[reportUntypedNamedTuple]
 UNSET = object.__new__(Slotted)
 
 

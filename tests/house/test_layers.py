@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataflow": ACTING | PARTS | {"flows", "dag"},
     "testing": ACTING | PARTS | {"flows", "dag", "dataflow"},
     "cli": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow", "testing"},
+    "__main__": {"cli"},
     "__init__": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow"},
 }
 

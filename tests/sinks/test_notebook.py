@@ -56,7 +56,7 @@ def test_one_output_area_is_updated_in_place() -> None:
     try:
         for code in (CELL, "run()"):
             outputs = _outputs(client, code)
-            areas = [content for kind, content in outputs if "display_id" in content.get("transient", {})]
+            areas = [content for _, content in outputs if "display_id" in content.get("transient", {})]
             assert len({area["transient"]["display_id"] for area in areas}) == 1
             assert "@task extract()" in areas[0]["data"]["text/plain"]
             assert "<pre" in areas[0]["data"]["text/html"]
