@@ -60,7 +60,12 @@ class Namer:
 
 
 def compile_namer(
-    pattern: Pattern, signature: inspect.Signature, *, task: str, key: Callable[..., str] | None = None
+    pattern: Pattern,
+    signature: inspect.Signature,
+    *,
+    task: str,
+    key: Callable[..., str] | None = None,
+    prefix: str = "",
 ) -> Namer:
     """Make the function that names the outputs of a task.
 
@@ -71,6 +76,7 @@ def compile_namer(
         key: a function with the task's own parameters that returns the text for `*`; None: the hash of
             all arguments. It gets positional arguments by position, defaults applied. What it raises
             goes through unchanged.
+        prefix: put before each name as it is (`base`).
 
     Raises:
         DefinitionTypeError: *key* can't be called, or is an async function.
@@ -81,9 +87,10 @@ def compile_namer(
     mark = "_asflow_"
     while any(parameter.name.startswith(mark) for parameter in parameters):
         mark += "_"
-    source = _Source(pattern, parameters, mark)
+    source = _Source(pattern, parameters, mark, prefix)
     scope: dict[str, object] = {
-        f"{mark}{name}": value for name, value in {**source.literals, **_HELPERS, "key": key}.items()
+        f"{mark}{name}": value
+        for name, value in {**source.literals, **_HELPERS, "key": key, "prefix": prefix}.items()
     }
     scope.update({f"{mark}f{index}": field for index, field in enumerate(pattern.fields)})
     scope[f"{mark}text"] = partial(_text, pattern, task)
@@ -134,8 +141,11 @@ class _Source:
     of the pattern are bound to such names and never become source, but for the repr of a stop character.
     """
 
-    def __init__(self, pattern: Pattern, parameters: Sequence[inspect.Parameter], mark: str) -> None:
+    def __init__(
+        self, pattern: Pattern, parameters: Sequence[inspect.Parameter], mark: str, prefix: str
+    ) -> None:
         self.pattern = pattern
+        self.prefix = prefix
         self.parameters = parameters
         self.mark = mark
         self.literals = {str(i): piece for i, piece in enumerate(pattern.pieces) if isinstance(piece, str)}
@@ -146,7 +156,7 @@ class _Source:
         if self.pattern.has_hash:
             lines.append(f"    {mark}star = {self._star()}")
         values = "".join(f"{self._local(field)}, " for field in self.pattern.fields)
-        slow = f"{mark}slow(({values}))"
+        slow = f"{mark}prefix + {mark}slow(({values}))" if self.prefix else f"{mark}slow(({values}))"
         if self._room() >= 0:
             lines += self._fast_path(slow)
         lines.append(f"    return {slow}")
@@ -165,13 +175,15 @@ class _Source:
             "{" + (locals_of[piece] if isinstance(piece, Field) else f"{mark}{index}") + "}"
             for index, piece in enumerate(self.pattern.pieces)
         )
+        if self.prefix:
+            pieces = f"{{{mark}prefix}}{pieces}"
         return [
             *lines,
             "    try:",
             f'        {mark}name = f"{pieces}"',
             f"    except {mark}ValueError:",  # an int of more digits than Python likes to write
             f"        return {slow}",
-            f"    if {mark}len({mark}name) <= {self._room()}{self._end_test()}:",
+            f"    if {mark}len({mark}name) <= {self._room() + len(self.prefix)}{self._end_test()}:",
             f"        return {mark}name",
         ]
 

@@ -30,8 +30,9 @@ def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], .
     classes: list[type[BaseException]] = []
     for item in listed:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
+            refused = shown(item)  # pyright: ignore[reportUnknownArgumentType] - it may be any class
             raise DefinitionTypeError(
-                f"{what} takes exception classes, not {shown(cast("object", item))}; write for example {what}=(TimeoutError,)"
+                f"{what} takes exception classes, not {refused}; write for example {what}=(TimeoutError,)"
             )
         classes.append(item)
     return tuple(classes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncio import timeout as time_limit
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
-from asflow.engine.lifecycle import (
-    NEW,
+from asflow.engine.lifecycle import NEW, step
+from asflow.engine.vocabulary import (
     Abort,
     Acquire,
     Acquired,
@@ -25,19 +25,18 @@ from asflow.engine.lifecycle import (
     Started,
     Wait,
     Waited,
-    step,
 )
 from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit
 from asflow.runtime.jobs import Job
-from asflow.runtime.offload import in_thread
+from asflow.runtime.offload import in_thread, prepare
 from asflow.runtime.runs import current, leave
 from asflow.runtime.tracebacks import without_ours
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from asflow.engine.lifecycle import Action, Event
+    from asflow.engine.vocabulary import Action, Event
     from asflow.runtime.specs import TaskSpec
 
 __all__ = ["run_async"]
@@ -103,6 +102,7 @@ async def _act(job: Job, action: Action) -> Event:
             job.run.admitted()
             return Acquired()
         case Claim():
+            prepare()
             return await in_thread(job.claim) if blocking else job.claim()
         case Release():
             job.release()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
-from asflow.engine.lifecycle import (
-    NEW,
+from asflow.engine.lifecycle import NEW, step
+from asflow.engine.vocabulary import (
     Abort,
     Acquire,
     Acquired,
@@ -24,7 +24,6 @@ from asflow.engine.lifecycle import (
     Started,
     Wait,
     Waited,
-    step,
 )
 from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit_blocking
@@ -35,7 +34,7 @@ from asflow.runtime.tracebacks import without_ours
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow.engine.lifecycle import Action, Event
+    from asflow.engine.vocabulary import Action, Event
     from asflow.runtime.specs import TaskSpec
 
 __all__ = ["run_sync"]

@@ -9,9 +9,10 @@ takes the call, so that events come from one place.
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from asflow.engine.lifecycle import NEW, Finish, Found, Look, Started, step
+from asflow.engine.lifecycle import NEW, step
+from asflow.engine.vocabulary import Finish, Found, Look, Started
 from asflow.runtime.admission import admit, admit_blocking, dismiss, give_back
 from asflow.runtime.drive_async import run_async
 from asflow.runtime.drive_sync import run_sync
@@ -79,14 +80,10 @@ def _found_is_cached(spec: TaskSpec) -> bool:
 
 
 class _Running(TaskRun):
-    """A call whose body runs, on a slot, from its birth on."""
+    """A call whose body runs, on a slot, from its birth on. It is born empty: a call sets what is its own."""
 
-    holding = True
-    parent = None
-
-
-# Past `__init__`: a call sets only what is its own.
-_new_run = object.__new__
+    __init__ = object.__init__  # type: ignore[assignment] # a Python function here would cost 60 ns a call
+    __slots__ = ()
 
 
 def _bare_async(
@@ -114,15 +111,19 @@ def _bare_async(
                 free.pop()
         except IndexError:
             await slots.acquire()
-        run = _new_run(_Running)
-        run.spec, run.args, run.kwargs = spec, args, kwargs
+        run = _Running()
+        run.spec = spec
+        run.args = args
+        run.kwargs = kwargs
+        run.lease = None
+        run.holding = True
         token = current.set(run)
         try:
             return await body(*args, **kwargs)
         finally:
-            try:
+            try:  # noqa: SIM105 - as in `leave`, without the call
                 current.reset(token)
-            except ValueError:  # as in `leave`, without the call
+            except ValueError:
                 pass
             run.holding = False
             if run.lease is not None or slots.debts:
@@ -154,8 +155,12 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
             free.pop()
         except IndexError:
             return _counted_sync(spec, body, args, kwargs)
-        run = _new_run(_Running)
-        run.spec, run.args, run.kwargs = spec, args, kwargs
+        run = _Running()
+        run.spec = spec
+        run.args = args
+        run.kwargs = kwargs
+        run.lease = None
+        run.holding = True
         token = current.set(run)
         try:
             return body(*args, **kwargs)
@@ -239,10 +244,10 @@ def _begun(
     lent: Lease | None,
     tally: Tally | None,
 ) -> _Running:
-    run = _Running(spec, args, kwargs, parent)
+    run = _Running()
+    run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
+    run.lease, run.lent, run.holding = None, lent, True
     run.place = here()
-    if lent is not None:
-        run.lent = lent
     if tally is not None:
         run.started = monotonic()
         tally.active[id(run)] = run
@@ -266,8 +271,13 @@ def _ended(
 def _kept_async(
     spec: TaskSpec, output: OutputSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+
     async def task(*args: object, **kwargs: object) -> R | None:
-        if _is_cached(spec, output, args, kwargs):
+        if reporter.outside or current.get() is not None:
+            if _is_cached(spec, output, is_complete, args, kwargs):
+                return None
+        elif is_complete(locate(*args, **kwargs)):  # nobody to tell, nothing to count
             return None
         return await run_async(spec, body, args, kwargs)
 
@@ -275,26 +285,45 @@ def _kept_async(
 
 
 def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+
     def task(*args: object, **kwargs: object) -> R | None:
-        if _is_cached(spec, output, args, kwargs):
+        if reporter.outside or current.get() is not None:
+            if _is_cached(spec, output, is_complete, args, kwargs):
+                return None
+        elif is_complete(locate(*args, **kwargs)):
             return None
         return run_sync(spec, body, args, kwargs)
 
     return task
 
 
+def _look_of(output: OutputSpec) -> Callable[[str], bool]:
+    """Return what tells whether an output is there: the store's own short cut, or its `status`."""
+    store, failure_of = output.store, output.failure_of
+    short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
+
+    def is_complete(name: str) -> bool:
+        try:
+            return store.status(name, failure_of(name)) == "complete"
+        except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+            return False
+
+    return is_complete if short_cut is None else short_cut
+
+
 def _is_cached(
-    spec: TaskSpec, output: OutputSpec, args: tuple[object, ...], kwargs: Mapping[str, object]
+    spec: TaskSpec,
+    output: OutputSpec,
+    is_complete: Callable[[str], bool],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
 ) -> bool:
     """Whether the output is there and nobody needs to be told but the flow's counts."""
     parent = current.get()
     if _is_told(spec, parent):
         return False
-    name = output.locate(*args, **kwargs)
-    try:
-        if output.store.status(name, output.failure_of(name)) != "complete":
-            return False
-    except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+    if not is_complete(output.locate(*args, **kwargs)):
         return False
     if parent is not None and parent.flow is not None:
         tally = parent.flow.tally(spec.name)

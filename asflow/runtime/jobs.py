@@ -6,7 +6,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from asflow.engine.lifecycle import (
+from asflow.engine.vocabulary import (
     Abort,
     AskDelay,
     Broke,
@@ -30,7 +30,7 @@ from asflow.runtime.runs import TaskRun, no_output, output_closed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow.engine.lifecycle import Closing, Event, RecordFailure, Wait
+    from asflow.engine.vocabulary import Closing, Event, RecordFailure, Wait
     from asflow.events import Outcome
     from asflow.protocols import Claim, Writer
     from asflow.runtime.runs import FlowRun
@@ -226,6 +226,8 @@ class Job:
             case _:
                 if writer is not None:
                     writer.abort()
+                if self._abandoned:
+                    return
                 claim.fail(_report(closing))
         self._claim = None
 
@@ -237,7 +239,7 @@ class Job:
             raise
 
     def abandon(self) -> None:
-        """Cancelled while committing: publish nothing if that is still possible."""
+        """Cancelled while closing: publish and record nothing if that is still possible."""
         self._abandoned = True
 
     def ask_delay(self, asked: AskDelay) -> Event:

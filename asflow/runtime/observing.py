@@ -9,7 +9,7 @@ from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
 from asflow.runtime.runs import TaskRun
 
 if TYPE_CHECKING:
-    from asflow.engine.lifecycle import Wait
+    from asflow.engine.vocabulary import Wait
     from asflow.events import Outcome, Tally
 
 __all__ = ["count", "finished", "is_told", "queued", "ran", "retrying", "started", "stopped"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["in_thread", "settled", "submit"]
+__all__ = ["in_thread", "prepare", "settled", "submit"]
 
 T = TypeVar("T")
 
@@ -46,6 +46,12 @@ class _Pool:
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forget)
+
+
+def prepare() -> None:
+    """Make the pool now: importing what it needs opens files, which may not be possible any more later."""
+    if _pool.executor is None:
+        _pool.get()
 
 
 def submit(function: Callable[[], object]) -> None:

@@ -195,19 +195,44 @@ class TaskRun(RunningCall):
         output: the name of the call's output, or None for a task without `on`.
     """
 
-    # Class attributes and no slots: a call pays for what it sets, and most set little.
-    output: str | None = None
-    attempt = 1
-    queued_at = 0.0
-    holding = False
-    place = 0
-    is_running = False
-    lent: Lease | None = None
-    lease: Lease | None = None
-    put: Callable[[object], object] = staticmethod(no_output)
+    # Empty until set, and then as `_UNSET` says: a call pays for what it sets, and most set little.
+    __slots__ = (
+        "_call_id",
+        "_label",
+        "args",
+        "attempt",
+        "completed",
+        "description",
+        "holding",
+        "is_running",
+        "kwargs",
+        "lease",
+        "lent",
+        "output",
+        "parent",
+        "place",
+        "put",
+        "queued_at",
+        "spec",
+        "started",
+        "total",
+    )
+
+    spec: TaskSpec
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    parent: TaskRun | FlowRun | None
+    output: str | None
+    queued_at: float
+    holding: bool
+    place: int
+    is_running: bool
+    lent: Lease | None
+    lease: Lease | None
+    put: Callable[[object], object]
     """Takes a record for the output; the writer's own method while a body runs."""
-    _call_id = 0
-    _label: str | None = None
+    _call_id: int
+    _label: str | None
 
     def __init__(
         self,
@@ -220,6 +245,18 @@ class TaskRun(RunningCall):
         self.parent = parent
         self.args = args
         self.kwargs = kwargs
+        self.lease = self.lent = None
+        self.holding = self.is_running = False
+        self.place = 0
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Answer for what has not been set."""
+            try:
+                return _UNSET[name]
+            except KeyError:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
     def admitted(self) -> None:
         """Note that the body has a slot to run on, and where it was taken."""
@@ -276,3 +313,23 @@ class TaskRun(RunningCall):
                     at=monotonic(),
                 )
             )
+
+
+_UNSET: dict[str, object] = {
+    "_call_id": 0,
+    "_label": None,
+    "attempt": 1,
+    "completed": 0,
+    "description": None,
+    "holding": False,
+    "is_running": False,
+    "lease": None,
+    "lent": None,
+    "output": None,
+    "parent": None,
+    "place": 0,
+    "put": no_output,
+    "queued_at": 0.0,
+    "started": None,
+    "total": None,
+}

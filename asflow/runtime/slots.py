@@ -191,7 +191,10 @@ class Slots:
                 self._holders.append(id(waiter[2]))
             if _wake(waiter):
                 return True
+            # Its loop is closed: the ticket goes back, so that its `leave` gives back no slot.
             self._forget(waiter)
+            self._gone -= 1
+            waiter[1].append(None)
 
     def _forget(self, waiter: Waiter) -> None:
         if self.is_shared:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.scripts import ERRORS, BadError, GoneError, OtherError, policies
 
 from asflow.engine import lifecycle as life
-from asflow.engine.lifecycle import (
-    NEW,
+from asflow.engine.lifecycle import NEW, Phase, State, step
+from asflow.engine.policy import Retry, TaskPolicy
+from asflow.engine.vocabulary import (
     Abort,
     Acquire,
     Acquired,
@@ -35,19 +36,15 @@ from asflow.engine.lifecycle import (
     FoundFailure,
     Look,
     Missing,
-    Phase,
     Raised,
     RecordFailure,
     Release,
     Returned,
     Stale,
     Started,
-    State,
     Wait,
     Waited,
-    step,
 )
-from asflow.engine.policy import Retry, TaskPolicy
 from asflow.errors import EngineError
 
 # ------------------------------------------------------------------ drawing lives

@@ -29,7 +29,9 @@ def test_a_rate_is_read(text: str, count: int, seconds: float) -> None:
     assert Rate.parse(text) == Rate(count, seconds)
 
 
-@pytest.mark.parametrize("text", ["", "10", "s", "10/", "-1/s", "1.5/s", "10/week", "0/s", "10/0s", "10/ss s"])
+@pytest.mark.parametrize(
+    "text", ["", "10", "s", "10/", "-1/s", "1.5/s", "10/week", "0/s", "10/0s", "10/ss s"]
+)
 def test_what_is_no_rate_is_refused_with_the_text(text: str) -> None:
     with pytest.raises(DefinitionValueError) as caught:
         Rate.parse(text)

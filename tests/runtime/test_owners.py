@@ -1,0 +1,262 @@
+"""One output, many callers: the body runs once, and whoever waits neither hangs nor harms others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asflow import Flow, LocalStore, MemoryStore, Store
+from asflow.errors import DeadlockError
+from asflow.runtime import owners
+from asflow.sinks import NullSink
+from asflow.testing import FaultyStore, RecordingSink
+
+
+@pytest.fixture(params=["memory", "disk", "slow"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """In memory, on disk, and one that the async driver calls in threads."""
+    if request.param == "memory":
+        return MemoryStore()
+    return LocalStore() if request.param == "disk" else FaultyStore(MemoryStore(), blocking=True)
+
+
+@pytest.fixture
+def flow(store: Store, tmp_path: Path) -> Flow:
+    return Flow(tmp_path, store=store, sink=NullSink())
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_left() -> Any:
+    yield
+    assert not owners._owners  # pyright: ignore[reportPrivateUsage]
+
+
+class Counted:
+    """A body that counts its calls, from any thread."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        with self._lock:
+            self.calls += 1
+            return self.calls
+
+
+async def test_equal_calls_of_one_loop_run_the_body_once(flow: Flow) -> None:
+    body = Counted()
+
+    @flow.task(on="{name}.txt", limit=3)
+    async def make(name: str) -> str:
+        body()
+        await asyncio.sleep(0)
+        flow.task.write(name)
+        return name
+
+    results = await asyncio.gather(*(make("x") for _ in range(20)), make("y"))
+    assert sorted(map(str, results)) == ["None"] * 19 + ["x", "y"]
+    assert body.calls == 2
+    assert flow.task.output(make, "x").text() == "x"
+
+
+def test_two_threads_with_loops_of_their_own_and_sync_callers(flow: Flow) -> None:
+    body, start = Counted(), threading.Barrier(4)
+
+    @flow.task(on="{name}.txt")
+    async def make(name: str) -> None:
+        body()
+        await asyncio.sleep(0)
+        flow.task.write("whole")
+
+    async def crowd() -> None:
+        await asyncio.to_thread(start.wait, 30)
+        await asyncio.gather(*(make(str(number)) for number in range(10) for _ in range(3)))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(crowd())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert body.calls == 10
+    assert [output.text() for output in flow.task.outputs(make)] == ["whole"] * 10
+
+
+async def test_a_sync_and_an_async_task_that_own_the_same_output(flow: Flow) -> None:
+    body, started, go = Counted(), asyncio.Event(), asyncio.Event()
+
+    @flow.task(on="same.txt")
+    async def slowly() -> str:
+        body()
+        started.set()
+        await go.wait()
+        flow.task.write("async")
+        return "async"
+
+    @flow.task(on="same.txt")
+    def quickly() -> str:
+        body()
+        flow.task.write("sync")
+        return "sync"
+
+    first = asyncio.create_task(slowly())
+    await started.wait()
+    with pytest.raises(DeadlockError, match=r"asyncio\.to_thread"):
+        quickly()
+    second = asyncio.create_task(asyncio.to_thread(quickly))
+    await asyncio.sleep(0)
+    go.set()
+    assert await first == "async"
+    assert await second is None
+    assert body.calls == 1
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+async def test_the_next_takes_over_when_the_owner_fails_or_is_cancelled(flow: Flow, end: str) -> None:
+    body, started, go = Counted(), asyncio.Event(), asyncio.Event()
+
+    @flow.task(on="{name}.txt")
+    async def make(name: str) -> str:
+        number = body()
+        flow.task.write(f"attempt {number}")
+        if number == 1:
+            started.set()
+            await go.wait()
+            raise OSError("the first one fails")
+        return "made"
+
+    first = asyncio.create_task(make("x"))
+    await started.wait()
+    others = [asyncio.create_task(make("x")) for _ in range(5)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    if end == "fail":
+        go.set()
+    else:
+        first.cancel()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert isinstance(results[0], OSError if end == "fail" else asyncio.CancelledError)
+    assert sorted(map(str, results[1:])) == ["None"] * 4 + ["made"]
+    assert body.calls == 2
+    assert flow.task.output(make, "x").text() == "attempt 2"
+
+
+async def test_a_waiter_that_is_cancelled_harms_nobody(flow: Flow) -> None:
+    body, started, go = Counted(), asyncio.Event(), asyncio.Event()
+
+    @flow.task(on="{name}.txt", limit=2)
+    async def make(name: str) -> str:
+        body()
+        started.set()
+        await go.wait()
+        flow.task.write("whole")
+        return "made"
+
+    first = asyncio.create_task(make("x"))
+    await started.wait()
+    others = [asyncio.create_task(make("x")) for _ in range(6)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    for other in others[::2]:
+        other.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    go.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert results[0] == "made"
+    assert [result for result in results[2::2]] == [None] * 3
+    assert all(isinstance(result, asyncio.CancelledError) for result in results[1::2])
+    assert body.calls == 1
+    slots = make.__asflow__.spec.limit.slots  # type: ignore[attr-defined]  # pyright: ignore
+    assert len(slots.free) == 2
+
+
+async def test_a_call_that_owns_its_callers_output_is_refused(flow: Flow) -> None:
+    @flow.task(on="{name}.txt")
+    async def make(name: str, again: bool) -> None:
+        if again:
+            await make(name, False)
+
+    with pytest.raises(DeadlockError, match=r"'?.*x\.txt'? that the task which calls it is making"):
+        await make("x", True)
+    assert flow.task.output(make, "x", False).status == "absent"
+
+
+def test_a_sync_call_that_owns_its_callers_output_is_refused(flow: Flow) -> None:
+    @flow.task(on="{name}.txt")
+    def make(name: str, again: bool) -> None:
+        if again:
+            make(name, False)
+
+    with pytest.raises(DeadlockError, match=r"x\.txt"):
+        make("x", True)
+    assert flow.task.output(make, "x", False).status == "absent"
+
+
+async def test_waiting_for_another_process_polls_and_takes_over(tmp_path: Path) -> None:
+    """A claim that no call of this process holds, as another process has it: it is asked for again and again."""
+    store = MemoryStore()
+    flow = Flow(store=store, sink=NullSink())
+
+    @flow.task(on="x.txt")
+    async def make() -> str:
+        return "made"
+
+    claim = store.claim("x.txt", "x.err")
+    assert not isinstance(claim, str)
+    waiting = asyncio.create_task(make())
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    claim.abort()
+    assert await waiting == "made"
+
+
+def test_a_loop_that_is_closed_while_a_slow_store_claims_leaves_the_output_free() -> None:
+    """The thread that claims goes on behind the closed loop; it gives up what it gets."""
+    inner = MemoryStore()
+    entered, go, left = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(FaultyStoreLike):
+        def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Any:
+            entered.set()
+            go.wait(30)
+            try:
+                return inner.claim(name, failure, replace=replace)
+            finally:
+                left.set()
+
+    flow = Flow(store=Slow(inner), sink=RecordingSink())
+
+    @flow.task(on="x.txt")
+    async def make() -> None: ...
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(make())
+    while not entered.is_set():
+        loop.run_until_complete(asyncio.sleep(0))
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    loop.close()
+    task.get_coro().close()  # type: ignore[union-attr]
+    go.set()
+    assert left.wait(30)
+    while owners._owners:  # pyright: ignore[reportPrivateUsage]
+        pass
+    claim = inner.claim("x.txt", "x.err")
+    assert not isinstance(claim, str)
+    claim.abort()
+
+
+class FaultyStoreLike:
+    """A store that passes everything on, with `blocking`."""
+
+    blocking = True
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
