@@ -16,7 +16,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from asflow.errors import AsflowError, MissingExtraError
+from asflow.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,15 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatcher()(tokens)
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - so without a console
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter flushes once more at its end, and must not fail there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except (AsflowError, OSError) as error:
+    except MissingExtraError as error:
         print(f"asflow: {error}", file=sys.stderr)
         return 1
     return code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
 from cyclopts import App, Parameter
@@ -16,39 +16,47 @@ from asflow.cli.failing import errors, retry
 from asflow.cli.listing import ls
 from asflow.cli.running import run as run_flow
 from asflow.cli.showing import show
+from asflow.errors import AsflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["app", "dispatch"]
 
-_HELP = """Run flows, look at what they left on disk, and put it right.
+_EXIT_CODES = "Exit codes: 0 ok, 1 a problem was found, 2 bad usage."
 
-    asflow run flows.playlist:transcripts --limit 3
-    asflow ls data
-    asflow show data/2024-01-01.jsonl.zst --head 5
-    asflow errors data
-    asflow retry data/2024-01-15.err
-    asflow check data && asflow clean data
-"""
+_EXAMPLES = {
+    "run": ("asflow run pipeline:transcripts --limit 3", "asflow run pipeline:transcripts --help"),
+    "ls": ("asflow ls data", "asflow ls data --json"),
+    "show": ("asflow show data/2024-01-01.jsonl.zst --head 5",),
+    "errors": ("asflow errors data", "asflow errors data/2024-01-15.err --full"),
+    "retry": ("asflow retry data/2024-01-15.err", "asflow retry data --dry-run"),
+    "check": ("asflow check data --quiet",),
+    "clean": ("asflow clean data --dry-run",),
+    "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
+}
 
-_EPILOGUE = "Exit codes: 0 ok, 1 a problem was found, 2 bad usage."
+
+def _epilogue(examples: Iterable[str]) -> str:
+    return "\n".join(["Examples:", "", *(f"    {line}" for line in examples), "", _EXIT_CODES])
 
 
 app = App(
     name="asflow",
-    help=_HELP,
-    help_epilogue=_EPILOGUE,
+    help="Run flows, look at what they left on disk, and put it right.",
+    help_epilogue=_epilogue(examples[0] for examples in _EXAMPLES.values()),
     help_format="markdown",
     version=__version__,
     default_parameter=Parameter(negative=()),
 )
 
 
-@app.command
 def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Call a flow, or a task, with arguments from the command line.
 
     The module is looked for in the current folder first. What the flow returns is printed; its progress
-    is shown on standard error. `asflow run package.module:flow --help` lists the flow's own arguments: they
-    are those of its signature, converted to the types that it names.
+    is shown on standard error. A flow's own arguments are those of its signature, converted to the types that
+    it names; `--help` behind the flow lists them.
 
     Args:
         target: The flow, as `package.module:flow`.
@@ -57,11 +65,8 @@ def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphe
     return run_flow(target, arguments)
 
 
-@app.command
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
-    """Print a script that completes commands and options in a shell.
-
-    For bash: `asflow completion bash > ~/.local/share/bash-completion/completions/asflow`.
+    """Print a script by which a shell completes commands and options.
 
     Args:
         shell: The shell that is to read the script.
@@ -70,8 +75,8 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     return 0
 
 
-for _command in (ls, show, errors, retry, check, clean):
-    app.command(_command)
+for _command in (run, ls, show, errors, retry, check, clean, completion):
+    app.command(_command, help_epilogue=_epilogue(_EXAMPLES[_command.__name__]))
 
 
 def dispatch(tokens: list[str]) -> int:
@@ -82,10 +87,12 @@ def dispatch(tokens: list[str]) -> int:
             return run_flow(tokens[1], tokens[2:])
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
         code = command(*bound.args, **bound.kwargs)
-    except cyclopts.CycloptsError as error:
+    except (cyclopts.CycloptsError, UsageError) as error:
         Terminal().complain(error)
         return 2
-    except UsageError as error:
+    except BrokenPipeError:
+        raise
+    except (AsflowError, OSError) as error:
         Terminal().complain(error)
-        return 2
+        return 1
     return code if isinstance(code, int) else 0

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from asflow.cli.console import Terminal, printable
 from asflow.cli.finding import find
-from asflow.cli.parameters import AsJson, EveryFile
+from asflow.cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
 from asflow.cli.reading import read_whole
 from asflow.errors import CorruptOutputError, MissingExtraError
 

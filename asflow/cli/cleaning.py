@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from asflow.cli.console import Terminal, UsageError, printable
 from asflow.cli.finding import PART, find
-from asflow.cli.parameters import AsJson, EveryFile
+from asflow.cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
 from asflow.stores.parts import drop
 from asflow.stores.posix import close_held, is_at, mark_of, open_held, try_lock
 

@@ -60,6 +60,8 @@ class Terminal:
 
     def complain(self, message: object) -> None:
         """Write why something can't be done to standard error."""
+        if isinstance(message, OSError) and message.strerror and message.filename is not None:
+            message = f"{message.filename!r}: {message.strerror}"
         self.note(("asflow: ", "bold red"), (printable(str(message)), ""))
 
     def problem(self, message: object) -> None:

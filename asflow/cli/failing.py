@@ -10,13 +10,11 @@ from cyclopts import Parameter
 
 from asflow.cli.console import Terminal, UsageError, age, moment, printable
 from asflow.cli.finding import ERR, find
-from asflow.cli.parameters import AsJson
+from asflow.cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
 from asflow.cli.reading import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from asflow.cli.finding import Found
 
 __all__ = ["errors", "read_failure", "reason", "retry"]
 
@@ -75,6 +73,7 @@ def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_r
     for path in paths:
         if not path.endswith(ERR) and not os.path.isdir(path):
             raise UsageError(f"{path!r} is neither a folder nor a recorded failure, whose name ends in {ERR}")
+        find(terminal, path, every=False)  # all must be there before the first is deleted
     count = 0
     for path in paths:
         for name, _, text in _failures(terminal, path):
@@ -98,12 +97,10 @@ def reason(text: str) -> str | None:
 
     Of a chain of exceptions it is the last one, of a group the group.
     """
-    last = None
-    for last in _BEGINS.finditer(text):
-        pass
-    if last is None:
+    begins = [match.end() for match in _BEGINS.finditer(text)]
+    if not begins:
         return None
-    for line in text[last.end() + 1 :].splitlines():
+    for line in text[begins[-1] + 1 :].splitlines():
         bare = line.removeprefix("  | ")
         if bare.strip() and not bare.startswith(" "):
             return printable(bare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from asflow.cli.console import UsageError
@@ -29,7 +30,7 @@ class Found(NamedTuple):
 
 
 def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
-    """Yield what asflow may have written, folder by folder, sorted by name.
+    """Iterate over what asflow may have written, folder by folder, sorted by name.
 
     Args:
         terminal: told of the folders that can't be read; each is a problem.
@@ -41,15 +42,15 @@ def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
         UsageError: there is nothing at *path*, or something that is neither.
         OSError: *path* can't be looked at.
     """
-    if os.path.isdir(path):
-        yield from _walk(terminal, path, every=every)
-    elif os.path.isfile(path):
-        yield Found(path, _kind(path))
-    elif os.path.lexists(path):
-        raise UsageError(f"{path!r} is neither a file nor a folder")
-    else:
-        os.stat(os.path.dirname(path) or ".")  # may say more: no permission, a file in a folder's place
-        raise UsageError(f"there is no file or folder {path!r}")
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
+        raise UsageError(f"there is no file or folder {path!r}") from None
+    if stat.S_ISDIR(mode):
+        return _walk(terminal, path, every=every)
+    if stat.S_ISREG(mode):
+        return iter([Found(path, _kind(path))])
+    raise UsageError(f"{path!r} is neither a file nor a folder")
 
 
 def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:

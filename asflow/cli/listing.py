@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from asflow.cli.console import Terminal, age, moment, printable
 from asflow.cli.failing import read_failure, reason
 from asflow.cli.finding import find
-from asflow.cli.parameters import AsJson, EveryFile
+from asflow.cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
 from asflow.cli.reading import count_records
 from asflow.errors import CorruptOutputError, MissingExtraError
 
@@ -55,7 +55,7 @@ def ls(
         records: Count records, for which each file is read.
     """
     terminal = Terminal()
-    rows = _rows(terminal, path, every=every, count=records)
+    rows = _rows(terminal, find(terminal, path, every=every), count=records)
     if as_json:
         terminal.json(row._asdict() | {"modified": moment(row.modified)} for row in rows)
         return terminal.code
@@ -82,8 +82,8 @@ def _show(terminal: Terminal, row: _Row) -> None:
     )
 
 
-def _rows(terminal: Terminal, path: str, *, every: bool, count: bool) -> Iterator[_Row]:
-    for found in find(terminal, path, every=every):
+def _rows(terminal: Terminal, files: Iterator[Found], *, count: bool) -> Iterator[_Row]:
+    for found in files:
         try:
             row = _row(found, count=count)
         except FileNotFoundError:

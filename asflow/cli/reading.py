@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from asflow.stores.common import is_void
 from asflow.writers import open_reader, read_records, split_suffixes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from typing import BinaryIO
 
 __all__ = ["count_records", "open_file", "read_whole"]
@@ -34,8 +35,12 @@ def open_file(path: str) -> BinaryIO:
     return LocalStore().open(path)
 
 
-def count_records(path: str) -> int | None:
-    """Count the records of the file *path* without making objects of them.
+def count_records(path: str, *, thorough: bool = False) -> int | None:
+    """Count the records of the file *path*.
+
+    Args:
+        path: the file.
+        thorough: make objects of JSON, which looks into its texts too.
 
     Returns:
         Lines of JSON, items of a JSON list, rows below the header; None where the suffix names no format.
@@ -47,7 +52,7 @@ def count_records(path: str) -> int | None:
     """
     match split_suffixes(path).format:
         case "json lines" | "json":
-            with read_records(path, open_file(path), msgspec.Raw) as records:
+            with read_records(path, open_file(path), object if thorough else msgspec.Raw) as records:
                 return sum(1 for _ in records)
         case "csv" | "tsv":
             return _count_rows(path)
@@ -67,12 +72,12 @@ def read_whole(path: str) -> int | None:
     suffixes = split_suffixes(path)
     if suffixes.format == "parquet":
         with _parquet(path) as file:
-            return sum(batch.num_rows for batch in _batches(path, file))
+            return sum(cast("int", batch.num_rows) for batch in file.iter_batches())
     if suffixes.format == "raw":
         with open_reader(path, open_file(path)) as reader:
             while reader.read(_CHUNK):
                 pass
-    return count_records(path)
+    return count_records(path, thorough=True)
 
 
 def _count_rows(path: str) -> int:
@@ -93,30 +98,18 @@ def _ends_its_line(path: str) -> bool:
         return file.read() == b"\n"
 
 
-def _parquet(path: str) -> Any:
+@contextmanager
+def _parquet(path: str) -> Generator[Any]:
     """Open *path* with pyarrow, which has no types of its own."""
     try:
         parquet: Any = import_module("pyarrow.parquet")
         arrow: Any = import_module("pyarrow")
     except ImportError:
         raise MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'") from None
-    file = open_file(path)
-    try:
-        return parquet.ParquetFile(file)
-    except (arrow.ArrowException, OSError) as error:
-        file.close()
-        raise _no_parquet(path, error) from error
-
-
-def _batches(path: str, file: Any) -> Iterator[Any]:
-    arrow: Any = import_module("pyarrow")
-    try:
-        yield from file.iter_batches()
-    except (arrow.ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from error
-
-
-def _no_parquet(path: str, error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.errno is not None:
-        return error
-    return CorruptOutputError(f"output {path!r} is no whole Parquet file: {error}")
+    with open_file(path) as file:
+        try:
+            yield parquet.ParquetFile(file)
+        except (arrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise CorruptOutputError(f"output {path!r} is no whole Parquet file: {error}") from error

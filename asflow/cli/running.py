@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cyclopts
 
-from asflow.cli.console import Terminal, UsageError
+from asflow.cli.console import UsageError
 from asflow.definition import TaskDefinition
 from asflow.flows import Flow
 from asflow.functions import attached
@@ -82,19 +82,12 @@ def _found(module: ModuleType, name: str) -> Callable[..., object]:
     for part in name.split(".") if name else ():
         function = getattr(function, part, None)
     if name and callable(function) and _is_flow(function):
-        return cast("Callable[..., object]", function)
+        return function
     names = sorted(key for key, value in vars(module).items() if attached(value, Flow) is not None)
     known = f"its flows are {', '.join(names)}" if names else "it has no flows"
     if not name:
         raise UsageError(f"name a flow, as in {module.__name__}:flow; {known}")
-    what = (
-        "has no"
-        if function is None
-        else "is a module without the flow"
-        if function is module
-        else "has no flow"
-    )
-    raise UsageError(f"{module.__name__} {what} {name!r}; {known}")
+    raise UsageError(f"{module.__name__} has no flow {name!r}; {known}")
 
 
 def _is_flow(function: object) -> bool:
@@ -111,12 +104,14 @@ def _bound(
         default_command=function,
         version_flags=(),
         help_format="markdown",
+        default_parameter=cyclopts.Parameter(negative_iterable=()),
     )
+    app["--help"].show = False
     try:
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as error:
-        raise UsageError(f"{error}\nasflow: see: asflow run {target} --help") from None
-    except Exception as error:  # noqa: BLE001 - whatever a signature may hold
+        raise UsageError(f"{error} See: asflow run {target} --help") from None
+    except Exception as error:  # whatever a signature may hold
         raise UsageError(
             f"the arguments of {target} can't be read from its signature ({type(error).__name__}: {error}). "
             "Annotate them with types that can be made from text, and import these outside of "
@@ -139,11 +134,10 @@ async def _awaited(value: Awaitable[Any]) -> object:
 
 def _show(error: Exception) -> None:
     """Print the traceback from where the user's code begins, with what the flow was called from left out."""
-    Terminal()
     trace = error.__traceback__
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace or error.__traceback__)
+    traceback.print_exception(type(error), error, trace)
 
 
 def _is_ours(trace: TracebackType) -> bool:

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from asflow.cli.console import Terminal, UsageError, printable
 from asflow.cli.finding import ERR, PART
-from asflow.cli.parameters import AsJson
+from asflow.cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
 from asflow.cli.reading import open_file
+from asflow.errors import CorruptOutputError
 from asflow.writers import read_records, split_suffixes
 
 if TYPE_CHECKING:
@@ -47,15 +48,24 @@ def show(
         raise UsageError(f"there is no file {file!r}")
     if file.endswith(PART):
         raise UsageError(f"{file!r} is work in progress; it can be read once it has lost its {PART}")
+    plain = not terminal.out.is_terminal
     if file.endswith(ERR) or split_suffixes(file).format == "raw":
         for line in itertools.islice(read_records(file, open_file(file), str), head):
-            terminal.line((msgspec.json.encode(line).decode() if as_json else printable(line), ""))
+            # A pipe gets what the file holds, a terminal nothing that moves its cursor.
+            shown = line if plain else printable(line.expandtabs())
+            terminal.line((msgspec.json.encode(line).decode() if as_json else shown, ""))
         return terminal.code
     for record in itertools.islice(_records(file), head):
-        if as_json or not terminal.out.is_terminal:
-            terminal.line((msgspec.json.encode(record, enc_hook=str).decode(), ""))
+        try:
+            line = msgspec.json.encode(record, enc_hook=str).decode()
+        except UnicodeDecodeError as error:
+            raise CorruptOutputError(f"output {file!r} holds a text that is no UTF-8 ({error})") from error
+        if "\n" in line:  # a document that somebody has indented
+            line = msgspec.json.format(line, indent=-1)
+        if plain:
+            terminal.line((line, ""))
         else:
-            _pretty(terminal, record)
+            _pretty(terminal, printable(line), indent=not as_json)
     return terminal.code
 
 
@@ -70,11 +80,9 @@ def _records(file: str) -> Iterator[Any]:
             return read_records(file, open_file(file), dict[str, Any])
 
 
-def _pretty(terminal: Terminal, record: object) -> None:
-    compact = msgspec.json.encode(record, enc_hook=str)
-    line = compact.decode()
-    if len(line) > terminal.out.width:
-        line = msgspec.json.format(compact, indent=2).decode()
+def _pretty(terminal: Terminal, line: str, *, indent: bool) -> None:
+    if indent and len(line) > terminal.out.width:
+        line = msgspec.json.format(line, indent=2)
     text = Text(line)
     JSONHighlighter().highlight(text)
     terminal.out.print(text)

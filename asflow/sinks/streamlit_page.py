@@ -1,12 +1,10 @@
-"""One flow on one Streamlit page: a status that a thread keeps up to date, and what ends it early.
+"""One flow on one Streamlit page: a status that a thread keeps up to date.
 
 Only imported where Streamlit runs.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, cast, final
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING, cast, final
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
-from asflow.sinks.logline import Counts, clean, clock, flow_summary, plain
-from asflow.sinks.model import Pace, first_values
+from asflow.sinks.logline import Counts, clean, flow_summary, plain
+from asflow.sinks.model import first_values
+from asflow.sinks.streamlit_lines import Line, escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,74 +23,17 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_status_container import StatusContainer
     from streamlit.runtime.scriptrunner import ScriptRunContext
 
-    from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally
-    from asflow.sinks.logline import Piece
+    from asflow.events import FlowFinished, FlowStarted, Tally
 
-__all__ = ["Interruption", "Page"]
+__all__ = ["Page"]
 
 _FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves its summary only
 _SHARE = 0.02  # of a core, at the most, is spent on refreshing a page
 _PATIENCE = 5.0  # seconds that a flow which has ended waits for its last refresh
 _MOST_LINES = 24
-_MOST_CALLS = 3
 _TITLE_LIMIT = 120
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_COLORS = {"red": "red", "yellow": "orange", "dim": "gray"}
 _ICONS = {"completed": ":material/check:", "failed": ":material/error:", "cancelled": ":material/error:"}
-
-
-class _Line:
-    """What one line of a page sums up: all calls of a task, in all calls of the flow around it."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.live: dict[int, Tally] = {}
-        self.ended = Counts()
-        self.ended_calls = 0
-        self.pace: Pace | None = None
-        self.shown: tuple[float, str] | None = None
-        self.shown_calls = ""
-        self.bar: DeltaGenerator | None = None
-        self.calls: DeltaGenerator | None = None
-
-    def end(self, flow_id: int) -> None:
-        """Keep the numbers of a flow that has ended, and forget the rest of it."""
-        tally = self.live.pop(flow_id, None)
-        if tally is not None:
-            self.ended.add(tally)
-            self.ended_calls += tally.finished
-
-    def state(self, now: float) -> tuple[float, str, str]:
-        """Return the share that is done (0 to 1), the text beside the bar, and the calls that run."""
-        counts = Counts()
-        counts.add(self.ended)
-        finished = total = self.ended_calls
-        running: list[RunningCall] = []
-        active = 0
-        for tally in first_values(self.live, len(self.live)):
-            counts.add(tally)
-            done = tally.finished
-            finished += done
-            total += max(tally.queued, tally.total or 0, done)
-            active += len(tally.active)
-            if len(running) < _MOST_CALLS:
-                running += first_values(tally.active, _MOST_CALLS - len(running))
-        words = [f"**{self.title}** {finished:,}/{total:,}", *map(_colored, counts.words(done=False))]
-        if active:
-            words.append(f"{active:,} running")
-        left = self._seconds_left(now, finished - counts.cached, total - finished)
-        if left:
-            words.append(f"{clock(left)} left")
-        calls = ", ".join(_call(call) for call in running)
-        if active > len(running):
-            calls += f" and {active - len(running):,} more"
-        return (finished / total if total else 0.0), " · ".join(words), calls if running else ""
-
-    def _seconds_left(self, now: float, worked: int, missing: int) -> float | None:
-        if self.pace is None:
-            self.pace = Pace(now, worked)
-        return self.pace.seconds_left(now, worked, missing)
 
 
 @final
@@ -107,7 +49,7 @@ class Page:
         self._keep = keep
         self._lock = threading.Lock()
         self._flows: dict[int, tuple[str, Mapping[str, Tally]]] = {}
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._root = 0
         self._title = ""
         self._status: StatusContainer | None = None
@@ -180,7 +122,7 @@ class Page:
 
     def _show(self) -> None:
         if self._status is None:
-            self._status = self._slot.status(_escape(self._title), expanded=True)
+            self._status = self._slot.status(escape(self._title), expanded=True)
         self._draw(self._status)
 
     def _show_end(self, end: FlowFinished) -> None:
@@ -196,7 +138,7 @@ class Page:
                 for tally in first_values(line.live, len(line.live)):
                     counts.add(tally)
         summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
-        label = _escape(summary.removeprefix("Flow "))
+        label = escape(summary.removeprefix("Flow "))
         if self._status is None:  # st.status would hold the script up for 50 ms
             self._draw(self._slot.expander(label, icon=_ICONS[end.outcome]))
         else:
@@ -208,8 +150,8 @@ class Page:
         """Find the tasks that were called since the last look. Hold the lock."""
         for flow_id, (path, tallies) in self._flows.items():
             for tally in first_values(tallies, len(tallies)):
-                title = _escape(path + clean(tally.task))
-                self._lines.setdefault(title, _Line(title)).live[flow_id] = tally
+                title = escape(path + clean(tally.task))
+                self._lines.setdefault(title, Line(title)).live[flow_id] = tally
 
     def _draw(self, container: DeltaGenerator) -> None:
         """Send what has changed; each task keeps its place."""
@@ -232,55 +174,6 @@ class Page:
             self._more.caption(f"… and {more:,} more tasks")
 
 
-@final
-class Interruption:
-    """Cancels a flow that awaits once Streamlit wants its script to end.
-
-    Streamlit ends a script in the commands that it calls, by an exception. A script that waits in
-    `asyncio.run` calls none; so the flow's own loop looks in its place.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object], every: float) -> None:
-        """See `begin`."""
-        self._loop = loop
-        self._task = task
-        self._every = every
-        self._request: BaseException | None = None
-        self._timer = loop.call_later(every, self._look)
-
-    @classmethod
-    def begin(cls, every: float) -> Interruption | None:
-        """Look each *every* seconds on the loop that runs here; None where none runs."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return None
-        task = asyncio.current_task(loop)
-        return None if task is None else cls(loop, task, every)
-
-    def _look(self) -> None:
-        try:
-            # Asking for anything in the session is one of Streamlit's yield points; it sends nothing.
-            _ = "asflow" in st.session_state
-        except Exception:  # noqa: BLE001 - a session that is gone wants nothing any more
-            return
-        except BaseException as request:  # noqa: BLE001 - Streamlit's StopException and RerunException
-            self._request = request.with_traceback(None)
-            self._task.cancel()
-            return
-        self._timer = self._loop.call_later(self._every, self._look)
-
-    def end(self) -> None:
-        """Stop looking; the flow has ended.
-
-        Raises:
-            BaseException: what Streamlit wants the script to end with, if it does.
-        """
-        self._timer.cancel()
-        if self._request is not None:
-            raise self._request
-
-
 def _log_failure() -> None:
     """Tell of the exception that is being handled: whatever it is, the flow goes on without a display."""
     import logging
@@ -290,35 +183,5 @@ def _log_failure() -> None:
     )
 
 
-def _escape(text: str) -> str:
-    """Return *text* so that Streamlit's Markdown shows it as it is."""
-    return _PUNCTUATION.sub(r"\\\1", text)
-
-
 def _cut(text: str) -> str:
     return text if len(text) <= _TITLE_LIMIT else text[: _TITLE_LIMIT - 1] + "…"
-
-
-def _colored(piece: Piece) -> str:
-    text, style = piece
-    return f":{_COLORS[style]}[{text}]" if style in _COLORS else text
-
-
-def _call(call: RunningCall) -> str:
-    """Return the arguments of a call and what it tells of itself, as in `2010-01-02 (page 3, 30%)`."""
-    try:
-        label = clean(call.label)
-    except Exception:  # noqa: BLE001 - made from a user's repr
-        label = "?"
-    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
-        label = label[1:-1]
-    told: list[str] = []
-    if call.description:
-        told.append(clean(call.description))
-    if call.total:
-        told.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
-    elif call.completed:
-        told.append(f"{call.completed:,g}")
-    if call.attempt > 1:
-        told.append(f"attempt {call.attempt}")
-    return _escape(label or "()") + (f" ({_escape(', '.join(told))})" if told else "")

@@ -13,7 +13,8 @@ from asflow.sinks.tee import Tee
 if TYPE_CHECKING:
     from asflow.events import Event, FlowFinished, FlowStarted
     from asflow.protocols import ProgressSink
-    from asflow.sinks.streamlit_page import Interruption, Page
+    from asflow.sinks.streamlit_page import Page
+    from asflow.sinks.streamlit_stop import Interruption
 
 __all__ = ["StreamlitSink"]
 
@@ -118,10 +119,12 @@ class StreamlitSink:
         context = _context()
         if context is None:
             return _Run(event.flow_id, elsewhere=self._elsewhere)
-        from asflow.sinks.streamlit_page import Interruption, Page
+        from asflow.sinks.streamlit_page import Page
+        from asflow.sinks.streamlit_stop import Interruption
 
         page = Page.open(context, every=self._every, keep=self._keep) if event.progress else None
-        return _Run(event.flow_id, page, Interruption.begin(self._every) if self._interrupt else None)
+        interruption = Interruption.begin(event.flow_id, self._every) if self._interrupt else None
+        return _Run(event.flow_id, page, interruption)
 
     def _finished(self, event: FlowFinished) -> None:
         run = self._runs.pop(event.flow_id, None)
@@ -132,7 +135,7 @@ class StreamlitSink:
         if run.page is not None:
             run.page.finished(event)
         if run.interruption is not None and event.flow_id == run.root:
-            run.interruption.end()
+            run.interruption.end(event.flow_id)
 
     def __repr__(self) -> str:
         return f"StreamlitSink(keep={self._keep}, interrupt={self._interrupt})"

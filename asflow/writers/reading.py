@@ -200,6 +200,8 @@ def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
                 yield row
     except (csv.Error, UnicodeDecodeError) as error:
         raise CorruptOutputError(f"output {name!r} does not read as CSV: {error}.") from error
+    finally:
+        text.close()  # or its end would warn of an unclosed file
 
 
 def _convert_rows(

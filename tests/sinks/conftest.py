@@ -35,8 +35,6 @@ from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFin
 from asflow.sinks import LineSink, NullSink, RichSink
 
 class Call(RunningCall):
-    __slots__ = ("text",)
-
     def __init__(self, text, started=None, completed=0.0, total=None, description=None, attempt=1):
         self.text, self.started, self.completed, self.total = text, started, completed, total
         self.description, self.attempt = description, attempt

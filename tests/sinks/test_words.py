@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 class Call(RunningCall):
-    __slots__ = ("text",)
-
     def __init__(self, text: str, completed: float = 0.0, total: float | None = None) -> None:
         self.text, self.completed, self.total = text, completed, total
         self.started, self.description, self.attempt = 0.0, None, 1

@@ -1,0 +1,99 @@
+"""A sink that shows each task of a flow as a tqdm bar."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal, Protocol, cast, final
+
+from asflow.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asflow.events import Event
+
+__all__ = ["TqdmSink"]
+
+
+class _Bar(Protocol):
+    total: float | None
+
+    def update(self, n: float = 1, /) -> object: ...
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> object: ...
+    def refresh(self) -> object: ...
+    def close(self) -> object: ...
+
+
+@final
+class TqdmSink:
+    """Shows one tqdm bar per task and flow: how many calls have ended, how many are left, how fast.
+
+    What did not simply complete is counted behind the bar (`on disk`, `skipped`, ...). The total grows with
+    the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have no bar.
+
+    Threads: `emit` may be called from any thread.
+    """
+
+    wants_tasks: Literal["all"] = "all"
+
+    def __init__(self, bar: Callable[..., object] | None = None) -> None:
+        """Make a sink.
+
+        Args:
+            bar: makes a bar, called as `tqdm(desc=..., unit=...)`: a class of `tqdm` or of
+                `tqdm.contrib`, or a partial of one with more options. None: `tqdm.auto.tqdm`, on standard
+                error, or as a widget in a notebook.
+
+        Raises:
+            MissingExtraError: there is no *bar*, and tqdm is not installed.
+        """
+        self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
+        self._lock = threading.Lock()
+        self._flows: dict[int, tuple[str, dict[str, _TaskBar]]] = {}
+
+    def emit(self, event: Event, /) -> None:
+        """Move the bar that *event* is about."""
+        with self._lock:
+            if event.kind == "flow_started":
+                self._flows[event.flow_id] = (event.flow, {})
+            elif event.kind == "flow_finished":
+                for bar in self._flows.pop(event.flow_id, ("", {}))[1].values():
+                    bar.close()
+            elif event.flow_id in self._flows:
+                flow, bars = self._flows[event.flow_id]
+                if event.kind == "task_queued":
+                    if event.task not in bars:
+                        bars[event.task] = _TaskBar(self._make(desc=f"{flow} {event.task}", unit="call"))
+                    bars[event.task].queued(event.total)
+                elif event.kind == "task_finished":
+                    bars[event.task].finished("on disk" if event.outcome == "cached" else event.outcome)
+
+
+class _TaskBar:
+    def __init__(self, bar: _Bar) -> None:
+        self._bar = bar
+        self._calls = 0
+        self._others: dict[str, int] = {}
+
+    def queued(self, total: int | None) -> None:
+        self._calls += 1
+        self._bar.total = max(self._calls, total or 0)
+
+    def finished(self, outcome: str) -> None:
+        if outcome != "completed":
+            self._others[outcome] = self._others.get(outcome, 0) + 1
+            words = ", ".join(f"{count:,} {word}" for word, count in self._others.items())
+            self._bar.set_postfix_str(words, refresh=False)
+        self._bar.update(1)
+
+    def close(self) -> None:
+        self._bar.refresh()  # tqdm leaves out what comes fast; the last state is to stay
+        self._bar.close()
+
+
+def _default() -> Callable[..., object]:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise MissingExtraError("TqdmSink needs tqdm. Run: pip install 'asflow[tqdm]'") from None
+    return tqdm

@@ -1,0 +1,70 @@
+"""The command, called in this process in a folder of its own, and a flow that fills it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from asflow import Flow
+from asflow.cli import main
+from asflow.sinks import NullSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Answer(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory of the test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def asflow(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Answer]]:
+    """Run the command in the test's folder; what it imports is forgotten afterwards."""
+    assert folder.is_dir()
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+
+    def run(*arguments: str) -> Answer:
+        capsys.readouterr()
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        assert "asflow/cli" not in err, err  # no traceback of ours, whatever the input was
+        return Answer(code, out, err)
+
+    yield run
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(folder) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    """A folder of outputs: three whole ones with 0, 1 and 2 records, and a suppressed failure."""
+    flow = Flow(sink=NullSink())
+
+    @flow.task(on="data/{n}.jsonl.zst", suppress=LookupError)
+    def fetch(n: int) -> None:
+        if n == 3:
+            raise LookupError("gone for good")
+        for i in range(n):
+            flow.task.write({"n": n, "i": i, "text": "é"})
+
+    for n in range(4):
+        fetch(n)
+    return folder
