@@ -16,6 +16,8 @@
     ├── ClaimLostError                  (RuntimeError)  the output's place was taken away during the task
     ├── NoPathError                     (TypeError)     the store keeps no files, so an output has no path
     ├── MissingExtraError               (ImportError)   a feature whose extra is not installed
+    ├── ExecutorError                   (RuntimeError)  a task's executor takes no more work
+    ├── TransferError                   (TypeError)     what can't be sent to or from an executor's worker
     ├── DeadlockError                   (RuntimeError)  the call would wait for itself
     └── EngineError                     (RuntimeError)  asflow's own bug: an event that no state allows
 
@@ -32,6 +34,7 @@ __all__ = [
     "DefinitionTypeError",
     "DefinitionValueError",
     "EngineError",
+    "ExecutorError",
     "IdentityError",
     "MissingExtraError",
     "NoPathError",
@@ -42,6 +45,7 @@ __all__ = [
     "RecordError",
     "RecordTypeError",
     "RecordValueError",
+    "TransferError",
 ]
 
 
@@ -107,6 +111,14 @@ class NoPathError(AsflowError, TypeError):
 
 class MissingExtraError(AsflowError, ImportError):
     """A feature needs a package that is not installed; the message names the extra."""
+
+
+class ExecutorError(AsflowError, RuntimeError):
+    """A task's executor takes no more work: it was shut down."""
+
+
+class TransferError(AsflowError, TypeError):
+    """Something can't be pickled for a worker process: an argument, the function, or what came of it."""
 
 
 class DeadlockError(AsflowError, RuntimeError):

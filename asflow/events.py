@@ -57,6 +57,8 @@ class RunningCall:
         attempt: 1 for the first call of the body, 2 for its first retry.
     """
 
+    __slots__ = ()
+
     started: float | None = None
     description: str | None = None
     completed: float = 0

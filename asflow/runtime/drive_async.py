@@ -29,7 +29,7 @@ from asflow.engine.vocabulary import (
 from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit
 from asflow.runtime.jobs import Job
-from asflow.runtime.offload import in_thread, prepare
+from asflow.runtime.offload import closings, in_thread, prepare
 from asflow.runtime.runs import current, leave
 from asflow.runtime.tracebacks import without_ours
 
@@ -105,6 +105,9 @@ async def _act(job: Job, action: Action) -> Event:
             prepare()
             return await in_thread(job.claim) if blocking else job.claim()
         case Release():
+            if job.has_claim:
+                await closings.acquire()
+                job.closing_slots.append(None)
             job.release()
             return Done()
         case Abort() if not blocking:

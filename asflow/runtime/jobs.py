@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from asflow.engine.vocabulary import (
@@ -22,7 +23,7 @@ from asflow.engine.vocabulary import (
     Stale,
 )
 from asflow.errors import OutputClosedError
-from asflow.runtime import clock, observing, owners
+from asflow.runtime import clock, observing, offload, owners
 from asflow.runtime.admission import dismiss
 from asflow.runtime.labels import short
 from asflow.runtime.runs import TaskRun, no_output, output_closed
@@ -61,6 +62,7 @@ class Job:
         "_owner",
         "_polls",
         "_writer",
+        "closing_slots",
         "run",
         "spec",
     )
@@ -79,6 +81,7 @@ class Job:
         self._owner: owners.Owner | None = None
         self._key: owners.Key = (0, "")
         self._abandoned = self._closing = self._given_up = False
+        self.closing_slots: list[None] = []
         self._polls = 0
         self._name = self._failure = ""
         self._loop = None
@@ -140,7 +143,7 @@ class Job:
             return Found()
         if answer == "suppressed":
             return FoundFailure()
-        if isinstance(answer, str):
+        if isinstance(answer, str) or not hasattr(answer, "publish"):
             _lied(output.store, "claim", answer)
         self._claim = answer
         if output.is_stale is not None:
@@ -151,6 +154,11 @@ class Job:
         self._writer = output.open_writer(self._name, answer)
         self._polls = 0
         return Claimed()
+
+    @property
+    def has_claim(self) -> bool:
+        """Whether there is a claim to end."""
+        return self._claim is not None
 
     @property
     def owner_key(self) -> owners.Key:
@@ -283,9 +291,7 @@ class Job:
         if self._closing:
             pass  # the loop was closed while a thread ends the claim: that thread does the rest
         elif self._owner is not None and output is not None and output.store.blocking:
-            from asflow.runtime.offload import submit
-
-            submit(self._give_up_claim)
+            offload.submit(self._give_up_claim)
         else:
             self._give_up_claim()
         self.finished("failed" if isinstance(error, Exception) else "cancelled", error)
@@ -300,6 +306,10 @@ class Job:
             if claim is not None:
                 _quietly(claim.abort)
         finally:
+            # Popped, not tested: when a loop is closed, this may run in two threads.
+            with suppress(IndexError):
+                self.closing_slots.pop()
+                offload.closings.release(0)
             if owner is not None:
                 owners.leave(self._key, owner)
 

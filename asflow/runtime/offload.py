@@ -10,16 +10,25 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, TypeVar
 
+from asflow.runtime.slots import Slots
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["in_thread", "prepare", "settled", "submit"]
+__all__ = ["closings", "in_thread", "prepare", "settled", "submit"]
 
 T = TypeVar("T")
 
 # Commits mostly wait for the disk; more threads than this gain nothing (measured on ext4 and one SSD).
 _THREADS = 8
+
+closings = Slots(4 * _THREADS)
+"""Who may end a claim: a body keeps its own slot until it gets one of these.
+
+A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until there are no more
+descriptors, however small the task's limit is.
+"""
 
 
 class _Pool:

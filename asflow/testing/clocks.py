@@ -52,13 +52,13 @@ class FakeClock:
         return self._now
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait on this thread."""
+        """Wait *seconds* on this thread."""
         over = threading.Event()
         if not self._begin(seconds, over.set):
             over.wait()
 
     async def sleep_async(self, seconds: float, /) -> None:
-        """Wait on the running loop."""
+        """Wait *seconds* on the running loop."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 

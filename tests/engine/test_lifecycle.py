@@ -26,9 +26,11 @@ from asflow.engine.vocabulary import (
     Call,
     Claim,
     Claimed,
+    Closing,
     Commit,
     Delayed,
     Done,
+    Ending,
     Event,
     Fail,
     Finish,
@@ -146,8 +148,8 @@ def test_states_drawn_at_random_never_break_the_engine(
     policy: TaskPolicy,
     phase: Phase,
     attempt: int,
-    closing: life.Closing | None,
-    ending: life.Ending | None,
+    closing: Closing | None,
+    ending: Ending | None,
     data: st.DataObject,
 ) -> None:
     """Even a state that no life reaches is answered with a step or an EngineError."""
@@ -345,8 +347,8 @@ def test_a_group_is_matched_as_itself() -> None:
 
 
 def test_found_by_the_claim_gives_the_slot_back() -> None:
-    for event, outcome in ((Found(), "cached"), (FoundFailure(), "suppressed")):
-        assert play(KEPT, Missing(), Acquired(), event, Done())[-2:] == [Release(), Finish(outcome)]
+    for event, end in ((Found(), Finish("cached")), (FoundFailure(), Finish("suppressed"))):
+        assert play(KEPT, Missing(), Acquired(), event, Done())[-2:] == [Release(), end]
 
 
 def test_busy_gives_the_slot_back_waits_and_looks_again() -> None:

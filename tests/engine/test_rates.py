@@ -52,7 +52,7 @@ def test_a_rate_is_a_string(value: object) -> None:
 def test_every_window_holds_at_most_so_many_starts_and_none_is_late(
     count: int, seconds: float, steps: list[tuple[float, float | None]]
 ) -> None:
-    """Gaps of any length, holds in between: each start is as early as rate and holds allow, and no earlier."""
+    """Gaps of any length, holds in between: each start is as early as rate and holds allow, not earlier."""
     log = StartLog(Rate(count, seconds))
     now, held, starts = 0.0, 0.0, list[float]()
     for gap, hold in steps:

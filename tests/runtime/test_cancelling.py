@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.stepping import cancelled_at
+from support.tasks import slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
 from asflow.runtime import owners
@@ -78,7 +79,7 @@ async def _cancelled(number: int, script: str, *, blocking: bool) -> bool:
 
 @pytest.mark.parametrize("blocking", [False, True])
 async def test_cancelling_at_each_await_behind_an_owner_and_for_a_slot(blocking: bool) -> None:
-    """The call waits for its slot, or for another call that makes its output; cancelled there, others go on."""
+    """The call waits for its slot, or for another one that makes its output; cancelled, others go on."""
     for number in range(30):
         inner = MemoryStore()
         flow = Flow(store=FaultyStore(inner, blocking=blocking), sink=RecordingSink())
@@ -99,7 +100,7 @@ async def test_cancelling_at_each_await_behind_an_owner_and_for_a_slot(blocking:
 
         first = asyncio.create_task(call("x"))
         await entered.wait()
-        second = asyncio.create_task(cancelled_at(call("x"), number))
+        second = asyncio.ensure_future(cancelled_at(call("x"), number))
         for _ in range(20):
             await asyncio.sleep(0)
         go.set()
@@ -107,7 +108,7 @@ async def test_cancelling_at_each_await_behind_an_owner_and_for_a_slot(blocking:
         assert results[0] == "x"
         assert await call("x") is None
         await nobody_owns()
-        slots = work.__asflow__.spec.limit.slots  # type: ignore[attr-defined]  # pyright: ignore
+        slots = slots_of(work)
         assert len(slots.free) == 2
         if not isinstance(results[1], asyncio.CancelledError):
             assert results[1] == (False, None)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.scripts import ERRORS, BadError, OtherError, Script, policies
+from support.tasks import limit_of, slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
 from asflow.engine.lifecycle import State
@@ -87,19 +88,17 @@ def play(scenario: Scenario, module: Any, is_async: bool, monkeypatch: pytest.Mo
 
     flow = Flow(store=store, sink=sink)
     decorate: Any = flow.task
-    write = (lambda: flow.task.write("text")) if scenario.writes and scenario.policy.persistent else None
-    script = Script(scenario.script, **({"before": write} if write else {}))
+    script = Script(scenario.script)
+    if scenario.writes and scenario.policy.persistent:
+        script.before = lambda: flow.task.write("text")
 
-    if is_async:
+    def body(name: str) -> object:
+        return script.play()
 
-        async def body(name: str) -> object:
-            return await script.play_async()
-    else:
+    async def body_async(name: str) -> object:
+        return await script.play_async()
 
-        def body(name: str) -> object:  # type: ignore[misc]
-            return script.play()
-
-    task = decorate(**options(scenario.policy))(body)
+    task = decorate(**options(scenario.policy))(body_async if is_async else body)
     with monkeypatch.context() as patch, fake_clock() as fake:
         patch.setattr(module, "step", step)
         patch.setattr(clock, "draw", lambda: 0.25)
@@ -117,10 +116,10 @@ def play(scenario: Scenario, module: Any, is_async: bool, monkeypatch: pytest.Mo
         told.events.append(tuple(map(repr, parts)))
     told.outputs = {name: inner.open(name).read() for name in inner.list("")}
     for name, data in told.outputs.items():
-        if name.endswith(".err"):  # the line numbers of the two bodies differ
+        if name.endswith(".err"):  # the frames of the two bodies differ
             told.outputs[name] = data.splitlines()[-1]
     told.waits, told.steps, told.calls = fake.waits, list(store.steps), script.calls
-    slots = task.__asflow__.spec.limit.slots
+    slots = limit_of(task).slots
     assert slots is None or len(slots.free) == slots.total
     return told
 
@@ -153,7 +152,7 @@ def test_the_events_of_a_call_come_in_order(monkeypatch: pytest.MonkeyPatch, sce
 @given(scenarios.filter(lambda scenario: not scenario.faults))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_shortcuts_do_what_the_drivers_do(scenario: Scenario) -> None:
-    """With nobody listening a call may take a shortcut: same result, same outputs, same counts in its flow."""
+    """With nobody listening a call may take a shortcut: same result, outputs and counts in its flow."""
 
     def run(sink: Any) -> tuple[object, ...]:
         store = MemoryStore()
@@ -205,9 +204,10 @@ def test_what_is_no_exception_passes_even_where_it_is_listed(option: str, error:
     thrown = error()
     script = Script([thrown], before=lambda: flow.task.write("half"))
 
-    @decorate(on="x.txt", limit=1, **{option: (BaseException, error)}, **more)
-    def work() -> object:
+    def body() -> object:
         return script.play()
+
+    work = decorate(on="x.txt", limit=1, **{option: (BaseException, error)}, **more)(body)
 
     with pytest.raises(error) as caught:
         work()
@@ -218,7 +218,7 @@ def test_what_is_no_exception_passes_even_where_it_is_listed(option: str, error:
     claim = store.claim("x.txt", "x.err")
     assert not isinstance(claim, str)
     claim.abort()
-    assert len(work.__asflow__.spec.limit.slots.free) == 1
+    assert len(slots_of(work).free) == 1
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt])

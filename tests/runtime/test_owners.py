@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.tasks import slots_of
 
 from asflow import Flow, LocalStore, MemoryStore, Store
 from asflow.errors import DeadlockError
@@ -168,10 +169,10 @@ async def test_a_waiter_that_is_cancelled_harms_nobody(flow: Flow) -> None:
     go.set()
     results = await asyncio.gather(first, *others, return_exceptions=True)
     assert results[0] == "made"
-    assert [result for result in results[2::2]] == [None] * 3
+    assert list(results[2::2]) == [None] * 3
     assert all(isinstance(result, asyncio.CancelledError) for result in results[1::2])
     assert body.calls == 1
-    slots = make.__asflow__.spec.limit.slots  # type: ignore[attr-defined]  # pyright: ignore
+    slots = slots_of(make)
     assert len(slots.free) == 2
 
 
@@ -198,7 +199,7 @@ def test_a_sync_call_that_owns_its_callers_output_is_refused(flow: Flow) -> None
 
 
 async def test_waiting_for_another_process_polls_and_takes_over(tmp_path: Path) -> None:
-    """A claim that no call of this process holds, as another process has it: it is asked for again and again."""
+    """A claim that no call of this process holds, as another process has it: it is asked for repeatedly."""
     store = MemoryStore()
     flow = Flow(store=store, sink=NullSink())
 
@@ -229,7 +230,8 @@ def test_a_loop_that_is_closed_while_a_slow_store_claims_leaves_the_output_free(
             finally:
                 left.set()
 
-    flow = Flow(store=Slow(inner), sink=RecordingSink())
+    slow: Any = Slow(inner)
+    flow = Flow(store=slow, sink=RecordingSink())
 
     @flow.task(on="x.txt")
     async def make() -> None: ...
@@ -240,7 +242,7 @@ def test_a_loop_that_is_closed_while_a_slow_store_claims_leaves_the_output_free(
         loop.run_until_complete(asyncio.sleep(0))
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     loop.close()
-    task.get_coro().close()  # type: ignore[union-attr]
+    task.get_coro().close()
     go.set()
     assert left.wait(30)
     while owners._owners:  # pyright: ignore[reportPrivateUsage]

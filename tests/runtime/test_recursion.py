@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.tasks import slots_of
 
 from asflow import Flow, Limit
 from asflow.errors import DeadlockError
@@ -31,10 +32,6 @@ class Bodies:
             self.now += count
             self.entered += count > 0
             self.most = max(self.most, self.now)
-
-
-def slots_of(task: Any) -> Any:
-    return task.__asflow__.spec.limit.slots
 
 
 @SINKS
@@ -94,7 +91,7 @@ async def test_two_tasks_of_one_limit_that_call_each_other() -> None:
     async def odd(number: int) -> bool:
         return number != 0 and await even(number - 1)
 
-    assert await asyncio.gather(even(8), even(7), odd(5)) == [True, False, True]
+    assert list(await asyncio.gather(even(8), even(7), odd(5))) == [True, False, True]
     assert slots_of(even) is slots_of(odd)
     assert len(slots_of(even).free) == 1
 
@@ -216,9 +213,8 @@ def test_a_loop_that_is_closed_under_a_running_body_loses_no_slot(
 ) -> None:
     """The garbage collector closes the coroutine in another context, on a thread without that loop."""
     flow = Flow(sink=sink())
-    decorate: Any = flow.task
 
-    @decorate(limit=limit())
+    @flow.task(limit=limit())
     async def work(wait: bool) -> str:
         if wait:
             await asyncio.get_running_loop().create_future()

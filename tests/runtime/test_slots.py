@@ -18,7 +18,7 @@ from asflow.runtime.slots import Slots, here
 
 
 class SlotMachine(RuleBasedStateMachine):
-    """Slots against a list: callers line up, leave before and after the grant, give back, and the total moves."""
+    """Slots against a list: callers line up, leave before and after the grant, give back; the total moves."""
 
     @initialize(total=st.integers(1, 4), shared=st.booleans())
     def begin(self, total: int, shared: bool) -> None:
@@ -201,7 +201,13 @@ async def test_a_sync_caller_waits_for_a_slot_that_another_thread_gives_back() -
     thread = threading.Thread(target=hold)
     thread.start()
     assert taken.wait(30)
-    waiting = threading.Thread(target=lambda: (poll(slots), go.set()))
+
+    def let_go() -> None:
+        while not slots.waiting:
+            pass
+        go.set()
+
+    waiting = threading.Thread(target=let_go)
     waiting.start()
     slots.acquire_blocking("fetch()")  # returns once the thread has given its slot back
     slots.release(here())
@@ -209,12 +215,6 @@ async def test_a_sync_caller_waits_for_a_slot_that_another_thread_gives_back() -
     thread.join()
     waiting.join()
     assert len(slots.free) == 2
-
-
-def poll(slots: Slots) -> None:
-    """Return when somebody waits."""
-    while not slots.waiting:
-        pass
 
 
 async def test_a_sync_caller_behind_a_waiter_of_its_own_loop_is_refused() -> None:
@@ -252,7 +252,7 @@ def test_waiters_of_a_loop_that_is_closed_lose_no_slot() -> None:
     loop.close()
     slots.release(here())
     # However the coroutine ends now, the slot is there for the next one.
-    waiting.get_coro().close()  # type: ignore[union-attr]
+    waiting.get_coro().close()
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     del waiting
     gc.collect()

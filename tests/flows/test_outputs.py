@@ -1,0 +1,189 @@
+"""Handles on outputs, listing them, and making them anew."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pytest
+
+from asflow import Flow, LocalStore, MemoryStore, Output, Store
+from asflow.errors import NoPathError
+from asflow.sinks import NullSink
+
+
+class Record(TypedDict):
+    number: int
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request: pytest.FixtureRequest) -> Store:
+    return MemoryStore() if request.param == "memory" else LocalStore()
+
+
+@pytest.fixture
+def flow(store: Store, tmp_path: Path) -> Flow:
+    return Flow(tmp_path, store=store, sink=NullSink())
+
+
+def status(output: Output) -> str:
+    """Return the status, which a checker takes to be the same as before."""
+    return output.status
+
+
+def test_a_handle(flow: Flow, store: Store, tmp_path: Path) -> None:
+    @flow.task(on="data/{number:03d}.jsonl.gz")
+    def make(number: int, copies: int = 2) -> None:
+        for _ in range(copies):
+            flow.task.write(Record(number=number))
+
+    output = flow.task.output(make, 7)
+    assert repr(output) == "Output('data/007.jsonl.gz')"
+    assert (output.status, output.size, output.modified, output.error()) == ("absent", None, None, None)
+    with pytest.raises(FileNotFoundError):
+        output.records(Record)
+    make(7)
+    assert output.status == "complete"
+    assert list(output.records(Record)) == [{"number": 7}] * 2
+    assert output.text() == '{"number":7}\n' * 2
+    assert output.size is not None
+    assert output.size > 0
+    assert output.modified == pytest.approx(time.time(), abs=600)
+    assert output == flow.task.output(make, number=7)
+    assert hash(output) == hash(flow.task.output(make, 7, copies=3))
+    assert output != flow.task.output(make, 8)
+    assert output != "data/007.jsonl.gz"
+    if isinstance(store, LocalStore):
+        assert output.path == tmp_path / "data" / "007.jsonl.gz"
+    else:
+        with pytest.raises(NoPathError):
+            _ = output.path
+    assert output.delete()
+    assert not output.delete()
+    assert status(output) == "absent"
+    untyped: Any = flow.task.output
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        untyped(make, nothing=1)
+
+
+def test_listing(flow: Flow, store: Store, tmp_path: Path) -> None:
+    """What is there and fits, complete or suppressed, each once, sorted; nothing else of the folder."""
+
+    @flow.task(on="data/{name}.jsonl", suppress=ValueError)
+    def make(name: str, fail: bool = False) -> None:
+        if fail:
+            raise ValueError
+
+    assert list(flow.task.outputs(make)) == []
+    for name in ("b", "a", "c.d", "e/f"):
+        make(name)
+    for name in ("b0", "c"):
+        make(name, fail=True)
+    for name in ("data/other.csv", "data/a.jsonl.zst", "data/deep/x.jsonl", "elsewhere.jsonl"):
+        claim = store.claim(f"{tmp_path}/{name}", f"{tmp_path}/{name}.err")
+        assert not isinstance(claim, str)
+        claim.publish()
+    # An output that was made in spite of its recorded failure is one output, and a complete one.
+    claim = store.claim(f"{tmp_path}/data/b.jsonl", f"{tmp_path}/data/b.err", replace=True)
+    assert not isinstance(claim, str)
+    claim.fail(b"older")
+    found = [(output.name, output.status) for output in flow.task.outputs(make)]
+    assert sorted(found) == [
+        ("data/a.jsonl", "complete"),
+        ("data/b.jsonl", "complete"),
+        ("data/b0.jsonl", "suppressed"),
+        ("data/c.d.jsonl", "complete"),
+        ("data/c.jsonl", "suppressed"),
+        ("data/e%2Ff.jsonl", "complete"),
+    ]
+
+
+def test_a_key_fills_the_star(flow: Flow) -> None:
+    calls: list[object] = []
+
+    @flow.task(on="{name}-*.txt", key=lambda client, name: f"v{len(name)}/..")
+    def make(client: object, name: str) -> str:
+        calls.append(client)
+        return name
+
+    assert make(object(), "x") == "x"
+    assert make(object(), "x") is None
+    assert len(calls) == 1
+    assert [output.name for output in flow.task.outputs(make)] == ["x-v1%2F.%2E.txt"]
+
+
+def test_refresh_by_age(tmp_path: Path) -> None:
+    """Older than that: made anew and replaced. A modification time in the future counts as fresh."""
+    flow, made = Flow(tmp_path, sink=NullSink()), 0
+
+    @flow.task(on="{name}.txt", refresh=datetime.timedelta(hours=1))
+    def make(name: str) -> int:
+        nonlocal made
+        made += 1
+        flow.task.write(f"version {made}")
+        return made
+
+    year, path = 365 * 86400.0, tmp_path / "x.txt"
+    assert make("x") == 1
+    for age, expected in ((0, None), (3000, None), (-year, None), (3700, 2), (year, 3)):
+        os.utime(path, (time.time() - age, time.time() - age))
+        assert make("x") == expected
+    assert path.read_text() == "version 3"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_refresh_by_a_predicate(flow: Flow) -> None:
+    asked: list[Output] = []
+    made = 0
+
+    def unwanted(output: Output) -> bool:
+        asked.append(output)
+        return output.text() == "version 1"
+
+    @flow.task(on="data/{folder}/{name}.txt", refresh=unwanted)
+    def make(folder: str, name: str) -> int:
+        nonlocal made
+        made += 1
+        flow.task.write(f"version {made}")
+        return made
+
+    assert [make("data", "x") for _ in range(4)] == [1, 2, None, None]
+    assert {output.name for output in asked} == {"data/data/x.txt"}
+    assert asked[0] == flow.task.output(make, "data", "x")
+
+
+def test_a_predicate_that_raises_fails_the_call_and_keeps_the_output(flow: Flow) -> None:
+    error = ArithmeticError("in the predicate")
+
+    def unwanted(output: Output) -> bool:
+        raise error
+
+    @flow.task(on="{name}.txt", refresh=unwanted)
+    def make(name: str) -> None:
+        flow.task.write("kept")
+
+    make("x")
+    with pytest.raises(ArithmeticError) as caught:
+        make("x")
+    assert caught.value is error
+    assert flow.task.output(make, "x").text() == "kept"
+
+
+def test_a_refresh_that_fails_keeps_the_old_output(flow: Flow) -> None:
+    made = 0
+
+    @flow.task(on="{name}.txt", refresh=lambda output: True, skip=OSError)
+    def make(name: str) -> None:
+        nonlocal made
+        made += 1
+        flow.task.write(f"version {made}")
+        if made > 1:
+            raise OSError
+
+    make("x")
+    make("x")
+    assert made == 2
+    assert flow.task.output(make, "x").text() == "version 1"

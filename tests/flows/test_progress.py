@@ -1,0 +1,121 @@
+"""`flow.task.progress` and `flow.task.track`."""
+
+from __future__ import annotations
+
+import contextvars
+
+import pytest
+
+from asflow import Flow, Progress
+from asflow.events import TaskProgressed
+from asflow.testing import RecordingSink, fake_clock
+
+
+def told(sink: RecordingSink) -> list[tuple[str | None, float, float | None]]:
+    return [
+        (event.description, event.completed, event.total)
+        for event in sink.events
+        if isinstance(event, TaskProgressed)
+    ]
+
+
+def test_progress_is_told_step_by_step(flow: Flow, sink: RecordingSink) -> None:
+    @flow.task
+    def work() -> None:
+        with flow.task.progress("pages", total=3) as progress:
+            progress.advance()
+            progress.advance(1.5)
+            progress.update(completed=3, total=4, description="lines")
+            run = flow.task.run
+            assert run is not None
+            assert (run.description, run.completed, run.total) == ("lines", 3, 4)
+
+    work()
+    assert told(sink) == [("pages", 0, 3), ("pages", 1, 3), ("pages", 2.5, 3), ("lines", 3, 4)]
+    assert sink.kinds()[1] == "task_started"
+    assert sink.kinds()[-1] == "task_finished"
+
+
+def test_track_counts_what_is_done(flow: Flow, sink: RecordingSink) -> None:
+    @flow.task
+    def work(number: int) -> list[int]:
+        return list(flow.task.track(range(number), "numbers"))
+
+    assert work(3) == [0, 1, 2]
+    assert told(sink) == [("numbers", done, 3) for done in range(4)]
+    sink.events.clear()
+
+    @flow.task
+    def lazily() -> list[int]:
+        return list(flow.task.track(iter([1, 2])))
+
+    assert lazily() == [1, 2]
+    assert told(sink) == [(None, done, None) for done in range(3)]
+
+
+def test_progress_within_progress_shows_the_outer_one_again(flow: Flow, sink: RecordingSink) -> None:
+    @flow.task
+    def work() -> None:
+        for _ in flow.task.track([1, 2], "outer"):
+            for _ in flow.task.track([1], "inner"):
+                pass
+
+    work()
+    assert told(sink) == [
+        ("outer", 0, 2),
+        *[("inner", 0, 1), ("inner", 1, 1), ("outer", 0, 2), ("outer", 1, 2)],
+        *[("inner", 0, 1), ("inner", 1, 1), ("outer", 1, 2), ("outer", 2, 2)],
+    ]
+
+
+def test_a_retry_starts_from_nothing(flow: Flow, sink: RecordingSink) -> None:
+    seen: list[tuple[float, float | None]] = []
+
+    @flow.task(retry=1)
+    def work() -> None:
+        run = flow.task.run
+        assert run is not None
+        seen.append((run.completed, run.total))
+        with flow.task.progress(total=2) as progress:
+            progress.advance()
+            if len(seen) == 1:
+                raise OSError
+
+    with fake_clock():
+        work()
+    assert seen == [(0, None), (0, None)]
+
+
+def test_outside_a_task_it_counts_for_itself(flow: Flow, sink: RecordingSink) -> None:
+    with flow.task.progress("alone", total=2) as progress:
+        progress.advance(2)
+        assert isinstance(progress, Progress)
+        assert progress.completed == 2
+    assert list(flow.task.track("ab")) == ["a", "b"]
+    assert sink.events == []
+
+
+@pytest.mark.parametrize("moment", ["after the end", "between attempts"])
+def test_progress_of_a_body_that_has_ended_is_told_to_nobody(
+    flow: Flow, sink: RecordingSink, moment: str
+) -> None:
+    """A thread may live on; events of a call still come in order."""
+    kept: list[tuple[contextvars.Context, Progress]] = []
+
+    @flow.task(retry=1, skip=OSError)
+    def work() -> None:
+        if kept:
+            if moment == "between attempts":
+                return
+            raise OSError
+        with flow.task.progress("late", total=2) as progress:
+            kept.append((contextvars.copy_context(), progress))
+        raise OSError
+
+    with fake_clock():
+        work()
+    before = list(sink.events)
+    context, progress = kept[0]
+    context.run(progress.advance)
+    assert sink.events == before
+    assert sink.kinds()[-1] == "task_finished"
