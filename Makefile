@@ -10,9 +10,9 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	if $$python -c "$(USABLE)" >/dev/null 2>&1; then echo $$python; break; fi; done)
 
-CODE := asflow tests typecheck docs/examples
+CODE := asflow tests $(wildcard typecheck/*.py) docs/examples
 
-.PHONY: help demo test lint format types typecheck unit wheel clean
+.PHONY: help demo test lint format types typecheck unit soak mutants wheel docs pictures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,21 +30,40 @@ format: $(VENV)/.dev  ## ruff: repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-types: $(VENV)/.dev  ## mypy strict and pyright strict
+types: $(VENV)/.dev  ## mypy strict and pyright strict: the code, and the cases of typecheck/ on Python 3.11
 	$(BIN)/mypy $(CODE)
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m typecheck --quick
 
-typecheck: types
+typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each Python: a matrix
+	$(BIN)/python -m typecheck
 
 unit: $(VENV)/.dev  ## the tests, without the slow ones
 	$(BIN)/pytest -q -m "not slow"
+
+bench: $(VENV)-bench/.bench  ## the performance envelope, side by side; writes docs/benchmarks.md (BENCH=--short: a try)
+	cd tests && $(abspath $(VENV)-bench)/bin/python -m benchmarks $(if $(BENCH),$(BENCH),--page ../docs)
+
+soak: $(VENV)/.dev  ## kill, cut, cancel and model for some 20 minutes; stops by itself
+	ASFLOW_KILLS=48 ASFLOW_MODEL_RUNS=600 timeout 3600 $(BIN)/pytest -q --timeout 1800 tests/reliability tests/stores
+
+mutants: $(VENV)/.dev  ## mutation testing of the stores and the engine, for an hour at most; MUTANTS="--every 10"
+	$(BIN)/python tests/reliability/mutants.py $(MUTANTS)
 
 wheel: $(VENV)/.dev  ## the wheel and the source archive, in dist/
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 
+docs: $(VENV)/.dev  ## the site, in site/; a broken link, anchor or reference fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean --config-file docs/site/mkdocs.yml
+	! grep -rEl '<(script|link|img)[^>]*(src|href)="https?://[^"]*\.(js|css|woff2?|png|svg|webp)' site
+
+pictures: $(VENV)/.dev  ## the pictures of the documentation, in docs/assets/; needs Chromium
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/moving_picture.py
+
 clean:  ## remove what the other targets made, the demo's data included
-	rm -rf $(VENV) data dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench data dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find asflow tests typecheck docs stubs -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -63,3 +82,11 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable . --group dev
 	@touch $@ $(VENV)/.demo
+
+# An environment of its own: peers bring a great deal. prefect, the heaviest, is welcome but not needed.
+$(VENV)-bench/.bench: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-bench/bin/python -m pip install --quiet --editable . --group bench
+	-$(VENV)-bench/bin/python -m pip install --quiet prefect
+	@touch $@

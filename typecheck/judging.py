@@ -112,7 +112,7 @@ def _losses(subject: Subject, found: list[Diagnostic], broken: Collection[str]) 
     return losses + [
         _loss(subject, each.line, None, f"refused without a mark: {_short(each)}")
         for each in found
-        if each.rule in broken or _at(subject, each.line) is None
+        if _at(subject, each.line) is None
     ]
 
 

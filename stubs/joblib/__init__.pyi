@@ -4,9 +4,8 @@ Install `joblib-stubs` for the rest of joblib; every other name is `Incomplete` 
 """
 
 from _typeshed import Incomplete
-
 from joblib.memory import MemorizedResult as MemorizedResult
 from joblib.memory import Memory as Memory
 from joblib.memory import expires_after as expires_after
 
-def __getattr__(name: str) -> Incomplete: ...
+def __getattr__(name: str) -> Incomplete: ...  # pyright: ignore[reportIncompleteStub]

@@ -114,7 +114,7 @@ class Service:
         return page.done()
 
 
-async def plain_values() -> None:
+async def plain_values(number: int) -> None:
     assert_type(fetch("a"), asyncio.Task[Page])
     assert_type(fetch("a", retries=2), asyncio.Task[Page])
     assert_type(fetch(url="a"), asyncio.Task[Page])
@@ -125,7 +125,7 @@ async def plain_values() -> None:
     assert_type(optional(), asyncio.Task[str | None])
     assert_type(optional(None, b""), asyncio.Task[str | None])
     assert_type(nothing(), asyncio.Task[None])
-    assert_type(same(1), asyncio.Task[int])
+    assert_type(same(number), asyncio.Task[int])
     assert_type(first_of([1], 2), asyncio.Task[int])
 
 

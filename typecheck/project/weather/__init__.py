@@ -1,0 +1,1 @@
+"""Hourly temperatures of some cities, day by day."""
