@@ -21,6 +21,7 @@ from asflow.outcomes import Completed, Failed
 from asflow.outputs import Output
 from asflow.progressing import Progress
 from asflow.protocols import ProgressSink, Store, Writer
+from asflow.running import run
 from asflow.runtime.limits import Limit
 from asflow.runtime.runs import FlowRun, TaskRun
 from asflow.stores import LocalStore, MemoryStore
@@ -44,4 +45,5 @@ __all__ = [
     "Writer",
     "__version__",
     "flow",
+    "run",
 ]

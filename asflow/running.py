@@ -38,6 +38,7 @@ def run(coroutine: Coroutine[Any, Any, T], /) -> T:
         TypeError: *coroutine* is none; a task or a future belongs to its own loop, so await it there.
         KeyboardInterrupt: on Ctrl-C or a notebook's stop button, once the coroutine was cancelled and has
             ended; a second one does not wait for that.
+        asyncio.CancelledError: the task that calls this was cancelled meanwhile, and so was the coroutine.
 
     Threads: may be called from any. What the coroutine raises is raised here, the same object.
     """
@@ -54,20 +55,23 @@ class _Guest(Generic[T]):
     """A coroutine on a loop and a thread of its own."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        """Start it."""
+        """Make it; `wait` starts it."""
         self._coroutine = coroutine
         self._context = contextvars.copy_context()
         self._main: tuple[asyncio.AbstractEventLoop, asyncio.Task[T]] | None = None
         self._unwanted = False
+        self._host = asyncio.current_task()
+        self._asked = 0 if self._host is None else self._host.cancelling()
         self._over = threading.Event()
         self._values: list[T] = []
         self._error: BaseException | None = None
         # A daemon: whoever gave up waiting for it does not want the process to wait either.
-        threading.Thread(target=self._run, name="asflow-run", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="asflow-run", daemon=True)
 
     def wait(self) -> T:
-        """Wait for the end; an exception that comes meanwhile cancels the coroutine first."""
+        """Start, and wait for the end; an exception that comes meanwhile cancels the coroutine first."""
         try:
+            self._start()
             self._sleep()
         except BaseException:
             self._cancel()
@@ -80,11 +84,23 @@ class _Guest(Generic[T]):
                 self._error = None  # its traceback holds this object: don't let the object hold it
         return self._values.pop()
 
+    def _start(self) -> None:
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads: there is nothing to wait for
+            self._coroutine.close()
+            self._over.set()
+            raise
+
     def _sleep(self) -> None:
         while not self._over.wait(_TICK):
-            pass
+            # asyncio.run answers the first Ctrl-C by cancelling its task, which can't be told while we wait.
+            if self._host is not None and self._host.cancelling() > self._asked:
+                self._cancel()
 
     def _cancel(self) -> None:
+        if self._unwanted:
+            return
         self._unwanted = True
         if self._main is not None:
             loop, task = self._main

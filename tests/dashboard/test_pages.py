@@ -1,0 +1,236 @@
+"""The dashboard's pages, and what StreamlitSink puts on a page, by Streamlit's own test runner."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from asflow import Flow
+from asflow.errors import MissingExtraError
+from asflow.sinks import NullSink, StreamlitSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dashboard.conftest import Service
+
+    from asflow.events import Event
+
+SCRIPT = """
+import asyncio
+import threading
+import streamlit as st
+from asflow import Flow
+from asflow.sinks import StreamlitSink
+
+flow = Flow(sink=StreamlitSink({options}))
+
+@flow.task
+async def square(number):
+    flow.task.progress("*half* way", total=4).advance()
+    await asyncio.sleep(0.2)
+    if number > 2:
+        raise ValueError("too :red[large]")
+    return number * number
+
+@flow
+async def squares(numbers, name=""):
+    return await asyncio.gather(*(square(number) for number in numbers))
+
+@flow
+async def outer():
+    await squares([1])
+    return await squares([1, 2])
+"""
+
+
+def page(code: str, options: str = "") -> AppTest:
+    """Run a script to its end."""
+    return AppTest.from_string(SCRIPT.replace("{options}", options) + code, default_timeout=30).run()
+
+
+def bars(app: AppTest) -> list[str]:
+    """The texts beside the progress bars."""
+    return [bar.proto.text for bar in app.get("progress")]
+
+
+def statuses(app: AppTest) -> list[tuple[str, str]]:
+    """Label and icon of each status, backslashes and times taken out of the labels.
+
+    A flow that has ended before it was shown leaves an expander, which looks the same.
+    """
+    left = [*app.status, *app.expander]
+    return [(one.label.replace("\\", "").rpartition(" in ")[0], one.icon) for one in left]
+
+
+def test_a_page_is_up_to_date(imported: Path, service: Service) -> None:
+    """The first run downloads; a rerun and another session find everything on disk."""
+    app = AppTest.from_file(str(imported / "app.py"), default_timeout=30).run()
+    assert not app.exception
+    assert statuses(app) == [("monthly(1): 31 done, 1 suppressed", ":material/check:")]
+    assert app.markdown[-1].value == "30 days, 720 hours"
+    assert "**Archive\\.download** 31/31 · :orange[1 suppressed]" in bars(app)
+    for later in (app.run(), AppTest.from_file(str(imported / "app.py"), default_timeout=30).run()):
+        assert statuses(later) == [("monthly(1): 1 done, 30 on disk, 1 suppressed", ":material/check:")]
+        assert later.markdown[-1].value == "30 days, 720 hours"
+    assert set(service.asked.values()) == {1}
+    app.selectbox[0].select("February").run()
+    assert app.markdown[-1].value == "27 days, 648 hours"
+
+
+def test_a_cached_page_runs_its_flow_once(imported: Path, service: Service) -> None:
+    """`st.cache_data` replays no status: where no flow ran, none is shown. Flows in a flow share one."""
+    script = str(imported / "pages" / "year.py")
+    first = AppTest.from_file(script, default_timeout=60).run()
+    assert not first.exception
+    assert statuses(first) == [("yearly(): 365 done, 12 suppressed", ":material/check:")]
+    assert "**monthly \\/ Archive\\.download** 365/365 · :orange[12 suppressed]" in bars(first)
+    asked = service.asked.total()
+    for later in (first.run(), AppTest.from_file(script, default_timeout=60).run()):
+        assert not later.exception
+        assert statuses(later) == []
+        assert later.dataframe[0].value.equals(first.dataframe[0].value)
+    assert service.asked.total() == asked == 365
+
+
+def test_the_status_stands_where_the_flow_was_called() -> None:
+    app = page("with st.sidebar:\n    asyncio.run(outer())\nst.write('below')\n")
+    assert not app.exception
+    assert [status.label.partition("\\:")[0] for status in app.sidebar.status] == ["outer\\(\\)"]
+    assert bars(app) == ["**squares \\/ square** 3/3"]
+    assert app.main.markdown[0].value == "below"
+
+
+def test_flows_that_run_together_have_a_status_each() -> None:
+    app = page(
+        "async def both():\n    await asyncio.gather(squares([1]), squares([2, 1]))\nasyncio.run(both())\n"
+    )
+    assert not app.exception
+    assert statuses(app) == [
+        ("squares([1]): 1 done", ":material/check:"),
+        ("squares([2, ...]): 2 done", ":material/check:"),
+    ]
+
+
+def test_a_failure_is_shown_and_raised() -> None:
+    app = page("asyncio.run(squares([3], name='a:smile:'))\n")
+    assert [error.message for error in app.exception] == ["too :red[large]"]
+    [(label, icon)] = statuses(app)
+    assert label == "squares([3], name='a:smile:') failed (ValueError: too :red[large]): 1 failed"
+    assert icon == ":material/error:"
+    assert "\\:smile\\:" in app.status[0].label
+    assert "\\:red\\[large\\]" in app.status[0].label
+
+
+def test_a_flow_without_progress_and_one_that_is_not_kept() -> None:
+    app = page("@flow(progress=False)\nasync def quiet():\n    await outer()\nasyncio.run(quiet())\n")
+    assert not app.exception
+    assert statuses(app) == []
+    app = page("asyncio.run(outer())\nst.write('below')", "keep=False")
+    assert statuses(app) == []
+    assert bars(app) == []
+    app = page("asyncio.run(squares([3]))", "keep=False")
+    assert len(statuses(app)) == 1
+
+
+def test_a_sync_flow_and_one_in_a_thread_of_the_users_own() -> None:
+    """A thread is told which page it belongs to by Streamlit's own function."""
+    app = page(
+        "from streamlit.runtime.scriptrunner import add_script_run_ctx\n"
+        "@flow\n"
+        "def plain():\n"
+        "    return asyncio.run(squares([1, 2]))\n"
+        "thread = add_script_run_ctx(threading.Thread(target=plain))\n"
+        "thread.start()\nthread.join()\n"
+    )
+    assert not app.exception
+    assert statuses(app) == [("plain(): 2 done", ":material/check:")]
+
+
+class Heard:
+    """A sink that takes note."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    def emit(self, event: Event) -> None:
+        self.kinds.append(event.kind)
+
+
+def test_elsewhere_is_told_of_what_runs_on_no_page() -> None:
+    """In a plain program, and in a thread that Streamlit does not know."""
+    heard = Heard()
+    flow = Flow(sink=StreamlitSink(elsewhere=heard))
+
+    @flow.task
+    async def work() -> int:
+        return 1
+
+    @flow
+    async def inner() -> int:
+        return await work()
+
+    @flow
+    async def pipeline() -> int:
+        return await inner()
+
+    assert asyncio.run(pipeline()) == 1
+    calls = ["task_queued", "task_started", "task_finished"]
+    inside = ["flow_started", "flow_started", *calls, "flow_finished", "flow_finished"]
+    assert heard.kinds == inside
+    thread = threading.Thread(target=lambda: asyncio.run(pipeline()))
+    thread.start()
+    thread.join()
+    asyncio.run(work())
+    assert heard.kinds == inside + inside + calls
+
+
+def test_a_page_that_fails_fails_no_flow(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Streamlit refuses the place, the flow goes on, and the next one is shown."""
+    real: Callable[[], object] = st.empty
+
+    def refuse() -> object:
+        monkeypatch.setattr(st, "empty", real)
+        raise RuntimeError("no place here")
+
+    monkeypatch.setattr(st, "empty", refuse)
+    app = page("st.write(asyncio.run(squares([2])))\nasyncio.run(squares([1]))\n")
+    assert not app.exception
+    assert statuses(app) == [("squares([1]): 1 done", ":material/check:")]
+    assert "no place here" in caplog.text
+
+
+def test_what_the_sink_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"between 0\.1 and 20, not 0"):
+        StreamlitSink(updates_per_second=0)
+    assert StreamlitSink(elsewhere=NullSink()).wants_tasks == "none"
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'asflow\[streamlit\]'"):
+        StreamlitSink()
+
+
+def test_the_sink_does_not_import_streamlit() -> None:
+    """Neither the package of the sinks, nor a sink, nor a flow outside Streamlit."""
+    code = """
+import sys, asyncio
+from asflow import Flow
+from asflow.sinks import StreamlitSink
+flow = Flow(sink=StreamlitSink())
+@flow
+async def pipeline(): pass
+asyncio.run(pipeline())
+print("streamlit" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert "Flow pipeline() " in done.stderr
