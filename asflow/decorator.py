@@ -15,6 +15,7 @@ from asflow.runtime.runs import TaskRun, current, no_output
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
+    from concurrent.futures import Executor
     from datetime import timedelta
     from typing import Never
 
@@ -72,6 +73,7 @@ class TaskDecorator:
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
+        executor: Executor | None = None,
     ) -> Keep:
         """Turn a function into a task of the same type.
 
@@ -81,6 +83,7 @@ class TaskDecorator:
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
             DefinitionTypeError: an option of the wrong type, or a generator function.
@@ -104,6 +107,7 @@ class TaskDecorator:
         refresh: timedelta | float | Callable[[Output], bool] | None = None,
         level: int | None = None,
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
     ) -> MaybeKeyed[P]:
         """Turn a function into a task whose output is kept, named by *key*.
 
@@ -123,6 +127,7 @@ class TaskDecorator:
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             writer: makes the format, in place of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
             DefinitionTypeError: an option of the wrong type, or a generator function.
@@ -145,6 +150,7 @@ class TaskDecorator:
         refresh: timedelta | float | Callable[[Output], bool] | None = None,
         level: int | None = None,
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
     ) -> MaybeNone:
         """Turn a function into a task whose output is kept, once and whole.
 
@@ -165,6 +171,7 @@ class TaskDecorator:
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             writer: makes the format, in place of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
             DefinitionTypeError: an option of the wrong type, or a generator function.
@@ -183,6 +190,7 @@ class TaskDecorator:
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
+        executor: Executor | None = None,
     ) -> MaybeNone:
         """Turn a function into a task that gives None where the body raises one of *skip*.
 
@@ -193,6 +201,7 @@ class TaskDecorator:
             retry_exceptions: the exceptions worth a retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
             DefinitionTypeError: an option of the wrong type, or a generator function.
@@ -210,6 +219,7 @@ class TaskDecorator:
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
+        executor: Executor | None = None,
     ) -> MaybeNone:
         """Turn a function into a task that gives None where the body raises one of *suppress*.
 
@@ -220,6 +230,7 @@ class TaskDecorator:
             retry_exceptions: the exceptions worth a retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
             DefinitionTypeError: an option of the wrong type, or a generator function.

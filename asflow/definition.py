@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
-from asflow.options import check_limit, limit_for, named, policy_for, refresh_for, timeout_for
+from asflow.options import check_executor, check_limit, limit_for, named, policy_for, refresh_for, timeout_for
 from asflow.outputs import Output
 from asflow.runtime.fastpath import wrap_async, wrap_sync
 from asflow.runtime.specs import OutputSpec, TaskSpec
@@ -105,6 +106,7 @@ def define(
     try:
         policy = policy_for(options)
         timeout = timeout_for(options, subject)
+        check_executor(options, subject)
         check_limit(options)
         namer = None if options.on is None else _namer_for(flow, subject, options)
         if options.on is None:
@@ -126,7 +128,27 @@ def define(
     definition = TaskDefinition(flow, spec, namer, is_async=subject.is_async)
     if subject.is_async:
         return wrap_async(spec, cast("Callable[..., Awaitable[object]]", subject.function)), definition
-    return wrap_sync(spec, subject.function), definition
+    return wrap_sync(spec, _body_for(subject, options, namer)), definition
+
+
+def _body_for(subject: Subject, options: TaskOptions, namer: Namer | None) -> Callable[..., object]:
+    """Return what the sync driver calls: the function, or what hands it to the executor."""
+    if options.executor is None:
+        return subject.function
+    from asflow.runtime.executing import on_executor
+
+    opener = None if namer is None else _writer_for(namer, subject, options)
+    return on_executor(options.executor, subject.function, opener)
+
+
+def _writer_for(
+    namer: Namer, subject: Subject, options: TaskOptions
+) -> Callable[[ByteStream], Writer[object]]:
+    """Return what opens the output's writer, so that it can be pickled."""
+    from asflow.writers.writing import open_writer
+
+    suffix = namer.pattern.suffix
+    return partial(open_writer, suffix, level=options.level, task=subject.name, factory=options.writer)
 
 
 def _naming_the_task(subject: Subject, error: DefinitionError) -> DefinitionError:
@@ -175,21 +197,27 @@ def _note_failures(flow: Flow, namer: Namer, subject: Subject, options: TaskOpti
 
 
 def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> OutputSpec:
-    from asflow.writers.writing import open_writer
-
     store, prefix, pattern = flow.store, flow.prefix, namer.pattern
     locate = namer.output
     if prefix:
+        from asflow.engine.naming import compile_namer
 
-        def locate(*args: object, **kwargs: object) -> str:
-            return prefix + namer.output(*args, **kwargs)
+        assert subject.signature is not None
+        with_base = compile_namer(
+            pattern, subject.signature, task=subject.qualname, key=options.key, prefix=prefix
+        )
+        locate = with_base.output
+    opener = _writer_for(namer, subject, options)
+    if options.executor is not None:
+        from asflow.runtime.executing import Finished, is_in_process
 
-    suffix, level, factory, name = pattern.suffix, options.level, options.writer, subject.name
+        # A worker process encodes for itself, and hands over finished bytes.
+        opener = opener if is_in_process(options.executor) else Finished
 
     def open_on(_name: str, stream: ByteStream) -> Writer[object]:
-        return open_writer(suffix, stream, level=level, task=name, factory=factory)
+        return opener(stream)
 
-    cut = len(suffix)
+    cut = len(pattern.suffix)
 
     def failure_of(location: str) -> str:
         return location[: len(location) - cut] + ".err"

@@ -40,15 +40,17 @@ class Flow:
 
     Args:
         base: the folder under which outputs live; a relative one is resolved at each call against the
-            current directory. It is made when something is written.
-        store: where outputs are kept; None is the local disk.
+            current directory. It is made when something is written. Or the URL of an object store, such as
+            `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
+        store: where outputs are kept; None is the local disk, or what the URL says.
         sink: who is told what happens; None is the live display (plain lines where there is no terminal).
         verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
             do, too; False: no task does. The lines go to stderr.
 
     Raises:
         DefinitionTypeError: an argument of the wrong type.
-        DefinitionValueError: *base* starts with `~`.
+        DefinitionValueError: *base* starts with `~`, or is a URL of an unknown kind or beside a store.
+        MissingExtraError: *base* is the URL of an object store, and `asflow[s3]` is not installed.
 
     Threads: a Flow and its tasks may be used from any thread and any event loop.
     """
@@ -78,8 +80,8 @@ class Flow:
             )
         self._sink = sink
         self._verbose = verbose
-        self.prefix = _prefix(self._base)
-        self.store: Store = _local if store is None else store
+        self.store: Store
+        self.store, self.prefix = _place(self._base, store)
         self.reporter = Reporter(_sink_for(sink, verbose))
         self.failure_names = FailureNames()
         self.task: TaskDecorator = TaskDecorator(self)
@@ -87,6 +89,13 @@ class Flow:
     def __repr__(self) -> str:
         """Show the base."""
         return f"Flow({self._base!r})"
+
+    def __reduce__(self) -> tuple[object, ...] | str:
+        """Pickle what makes an equal one: functions that use a flow may be sent to worker processes."""
+        if self is flow:
+            return "flow"
+        is_told = self.store is _local or "://" in self._base
+        return _again, (self._base, None if is_told else self.store)
 
     @overload
     def __call__(self, func: F, /) -> F:
@@ -151,6 +160,40 @@ def _prefix(base: str) -> str:
     if base in ("", "."):
         return ""
     return base if base.endswith("/") else base + "/"
+
+
+def _place(base: str, store: Store | None) -> tuple[Store, str]:
+    """Return where outputs go, which a URL says for itself, and what stands before every output's name."""
+    scheme, _, rest = base.partition(":/")
+    if not rest:
+        return _local if store is None else store, _prefix(base)
+    from asflow.stores.object_store import SCHEMES, ObjectStore
+
+    if not rest.startswith("/"):
+        if scheme not in SCHEMES:
+            return _local if store is None else store, _prefix(base)
+        raise DefinitionValueError(
+            f"base {base!r} was a URL before a Path made one slash of its two; give it as a str"
+        )
+    if store is not None:
+        raise DefinitionValueError(
+            f"base {base!r} names a store of its own, and store={short(store)} another one; give one of them"
+        )
+    if scheme != "file":
+        return ObjectStore(base), ""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    parts = urlsplit(base)
+    if parts.netloc not in ("", "localhost"):
+        raise DefinitionValueError(
+            f"base {base!r} names the machine {parts.netloc!r}; a folder here is file:///folder"
+        )
+    return _local, _prefix(url2pathname(parts.path))
+
+
+def _again(base: str, store: Store | None) -> Flow:
+    return Flow(base, store=store)
 
 
 def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:

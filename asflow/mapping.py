@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from asflow.outcomes import Completed, Failed
 from asflow.runtime.offload import settled
 from asflow.runtime.runs import current
+from asflow.runtime.stopping import Stop, stopping
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -103,12 +104,13 @@ class TaskMap(Generic[R_co]):
         workers = [room.watch(self._work(call, source, room)) for _ in range(self._workers)]
         try:
             while await room.filled():
-                while room.ready:
-                    yield cast("R_co", room.take())
+                for result in room.drain():
+                    yield cast("R_co", result)
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await _end(workers)
+            # The traceback of a failure holds this frame and the workers': don't let them hold the failure.
+            workers.clear()
+            room.forget_failure()
             await source.close()
             if pool is not None:
                 pool.shutdown(wait=False)
@@ -119,18 +121,19 @@ class TaskMap(Generic[R_co]):
         if run is not None and run.flow is not None and isinstance(self._items, Sized):
             tally = run.flow.tally(self._name)
             with tally.lock:
-                tally.total = tally.queued + len(self._items)
+                # Another map of this task may be under way, with calls still to come.
+                tally.total = max(tally.queued, tally.total or 0) + len(self._items)
 
     async def _work(
         self, call: Callable[[Any], Coroutine[Any, Any, Any]], source: _Source, room: _Room
     ) -> None:
         """Apply *call* to one item after the other, until there is none."""
-        context, numbered = copy_context(), source.numbered
+        context, numbered, is_sync = copy_context(), source.numbered, source.is_sync
         while True:
             while room.pulled - room.taken >= room.capacity:
                 await room.freed()
             room.pulled += 1
-            pulled = next(numbered, None) if source.is_sync else await source.pull_async()
+            pulled = next(numbered, None) if is_sync else await source.pull_async()
             if pulled is None:
                 return
             index, item = pulled
@@ -230,6 +233,10 @@ class _Room:
         if self._error is not None or not self._active:
             self._wake_consumer()
 
+    def forget_failure(self) -> None:
+        """Let go of what was raised."""
+        self._error = None
+
     async def freed(self) -> None:
         """Wait until half of the places are free."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -247,14 +254,18 @@ class _Room:
         """Whether a result can be taken now."""
         return self.taken in self._results if self._ordered else bool(self._results)
 
-    def take(self) -> object:
-        """Take the next result: of the next item, or whichever came first."""
-        index = self.taken if self._ordered else next(iter(self._results))
-        self.taken += 1
-        # Not one by one: a worker that is woken for a single place costs a turn of the loop.
-        if self._blocked and self.pulled - self.taken <= self.capacity // 2:
-            self._wake_blocked()
-        return self._results.pop(index)
+    def drain(self) -> Iterator[object]:
+        """Take what can be taken now: the results of the next items, or whichever came first."""
+        results, ordered = self._results, self._ordered
+        while results:
+            index = self.taken if ordered else next(iter(results))
+            if index not in results:
+                return
+            self.taken += 1
+            # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+            if self._blocked and self.pulled - self.taken <= self.capacity // 2:
+                self._wake_blocked()
+            yield results.pop(index)
 
     def _wake_blocked(self) -> None:
         while self._blocked:
@@ -282,11 +293,20 @@ class _Room:
 async def _in_pool(pool: ThreadPoolExecutor, task: Callable[[T], R], item: T) -> R:
     """Call a sync task in a thread of *pool*, in this context.
 
-    Cancellation: the body can't be stopped, so this waits for its end before it lets the cancellation pass.
+    Cancellation: the body can't be stopped, so this waits for its end before it lets the cancellation pass;
+    but for a body on an executor, which is cancelled there, or left alone if it has begun.
     """
-    in_context = copy_context()
+    in_context, stop = copy_context(), Stop()
+    in_context.run(stopping.set, stop)
     future = asyncio.get_running_loop().run_in_executor(pool, lambda: in_context.run(task, item))
-    return await settled(future)
+    return await settled(future, stop)
+
+
+async def _end(workers: list[asyncio.Task[None]]) -> None:
+    """Cancel *workers* and wait for their end."""
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
 
 
 @coroutine
@@ -299,6 +319,8 @@ def _in_context(context: Context, awaited: Coroutine[Any, Any, T]) -> Generator[
             pending = context.run(step, value)
         except StopIteration as stop:
             return cast("T", stop.value)
+        finally:
+            value = None  # what was thrown in has a traceback that holds this frame
         try:
             step, value = awaited.send, (yield pending)
         except GeneratorExit:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from asflow.engine.policy import Retry, TaskPolicy, checked_exceptions, checked_seconds
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
+from asflow.runtime.labels import short
 from asflow.runtime.limits import Limit, limit_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from concurrent.futures import Executor
     from typing import Never
 
     from asflow.engine.policy import ExceptionTypes
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TaskOptions",
+    "check_executor",
     "check_limit",
     "limit_for",
     "named",
@@ -48,6 +51,7 @@ class TaskOptions:
     refresh: timedelta | float | Callable[[Output], bool] | None = None
     level: int | None = None
     writer: Callable[[ByteStream], Writer[Never]] | None = None
+    executor: Executor | None = None
 
 
 def named(task: str, error: DefinitionError) -> DefinitionError:
@@ -102,7 +106,7 @@ def options_from(given: dict[str, object]) -> TaskOptions:
         if name not in known:
             from difflib import get_close_matches
 
-            close = get_close_matches(name, known, n=1)
+            close = [one for one in known if one[:4] == name[:4]] or get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
             raise DefinitionTypeError(f"@flow.task has no option {name!r}; {hint}")
     return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
@@ -142,6 +146,28 @@ def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
             f"give the timeout to what it calls"
         )
     return seconds
+
+
+def check_executor(options: TaskOptions, subject: Subject) -> None:
+    """Check `executor`.
+
+    Raises:
+        DefinitionTypeError: it is no `concurrent.futures.Executor`, or the function is an async one.
+    """
+    if options.executor is None:
+        return
+    from concurrent.futures import Executor
+
+    if not isinstance(options.executor, Executor):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+        raise DefinitionTypeError(
+            f"executor takes a concurrent.futures.Executor, such as ProcessPoolExecutor() or Dask's "
+            f"client.get_executor(), not {short(options.executor)}"
+        )
+    if subject.is_async:
+        raise DefinitionTypeError(
+            "executor=... needs a plain `def`: a coroutine can't leave its event loop; "
+            "from async code, call the task with flow.task.map or asyncio.to_thread"
+        )
 
 
 def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None:

@@ -65,6 +65,16 @@ class Output:
         return path_of(self._store, self._location)
 
     @property
+    def url(self) -> str:
+        """Where the output is, as a URL: `s3://bucket/data/x.jsonl`, or `file:///...` where there are files.
+
+        Raises:
+            NoPathError: the store keeps neither objects nor files.
+        """
+        url = getattr(self._store, "url", None)
+        return self.path.absolute().as_uri() if url is None else cast("str", url(self._location))
+
+    @property
     def status(self) -> OutputStatus:
         """`"complete"`, `"suppressed"` (a failure is on record), or `"absent"`.
 

@@ -64,7 +64,13 @@ class Progress:
         total: float | None = None,
         description: str | None = None,
     ) -> None:
-        """Set what is given: units done, units in all, what is being done."""
+        """Set what is given, and leave the rest as it is.
+
+        Args:
+            completed: units done so far, >= 0.
+            total: units in all, >= 0.
+            description: what is being done.
+        """
         if completed is not None:
             self.completed = completed
         if total is not None:

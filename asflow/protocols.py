@@ -120,6 +120,9 @@ class Store(Protocol):
     name, over all processes that use the store, at most one is held at a time; the claim of a dead
     process ends with it; `publish` never overwrites an output unless its claim was made with `replace`.
 
+    Optional: a method `is_complete(name) -> bool` that is quicker than `status`. Skips ask it where a store
+    has it (and is not `blocking`); it may answer False whenever it isn't sure, and raises nothing.
+
     Threads: every method may be called from any thread, at the same time.
     """
 

@@ -113,9 +113,10 @@ class Retry:
             retry: which retry, >= 1.
             draw: a uniform random number, 0 <= draw < 1.
         """
-        doubled = (
-            math.ldexp(self.backoff_factor, min(retry - 1, 900)) if self.backoff_factor < 1e30 else math.inf
-        )
+        try:
+            doubled = math.ldexp(self.backoff_factor, retry - 1)
+        except OverflowError:
+            doubled = math.inf
         return min(self.max_delay, doubled) + draw * self.backoff_jitter
 
 

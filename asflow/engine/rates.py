@@ -18,7 +18,7 @@ __all__ = ["Rate", "StartLog"]
 _SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0}
 _LONG = {"h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
 _UNITS = _SECONDS | _LONG
-_FORM = re.compile(r"\s*(\d+)\s*(?:/|per)\s*(\d+(?:\.\d+)?)?\s*([a-z]+?)s?\s*", re.IGNORECASE)
+_FORM = r"\s*(\d+)\s*(?:/|per)\s*(\d+(?:\.\d+)?)?\s*([a-z]+?)s?\s*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Rate:
         """
         if not isinstance(text, str):
             raise DefinitionTypeError(f"rate takes a string such as '10/s', not {text!r}")
-        form = _FORM.fullmatch(text)
+        form = re.fullmatch(_FORM, text, re.IGNORECASE)
         unit = _UNITS.get(form[3].lower()) if form else None
         if form is None or unit is None:
             raise DefinitionValueError(

@@ -47,8 +47,8 @@ async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
     return lease
 
 
-def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: str) -> Lease | None:
-    """Wait on this thread until a body may start under *limit*; *what* names the call in messages.
+def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: object) -> Lease | None:
+    """Wait on this thread until a body may start under *limit*; *what*, as text, names the call in messages.
 
     Raises:
         DeadlockError: only the event loop of this very thread could free the slot.

@@ -93,7 +93,7 @@ def _act(job: Job, action: Action) -> Event:
         case Look():
             return job.look()
         case Acquire():
-            job.run.lent = admit_blocking(job.spec.limit, job.run.parent, repr(job.run))
+            job.run.lent = admit_blocking(job.spec.limit, job.run.parent, job.run)
             job.run.admitted()
             return Acquired()
         case Claim():

@@ -82,8 +82,17 @@ def _found_is_cached(spec: TaskSpec) -> bool:
 class _Running(TaskRun):
     """A call whose body runs, on a slot, from its birth on. It is born empty: a call sets what is its own."""
 
-    __init__ = object.__init__  # type: ignore[assignment] # a Python function here would cost 60 ns a call
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+        __init__ = object.__init__  # a function of Python's would cost 60 ns a call
+
     __slots__ = ()
+
+
+_none_yet: Lease | None = None  # so that checkers know that it may change while the body runs
 
 
 def _bare_async(
@@ -115,7 +124,7 @@ def _bare_async(
         run.spec = spec
         run.args = args
         run.kwargs = kwargs
-        run.lease = None
+        run.lease = _none_yet
         run.holding = True
         token = current.set(run)
         try:
@@ -159,7 +168,7 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
         run.spec = spec
         run.args = args
         run.kwargs = kwargs
-        run.lease = None
+        run.lease = _none_yet
         run.holding = True
         token = current.set(run)
         try:

@@ -83,7 +83,7 @@ class Limit:
         finally:
             self._line.release(place)
 
-    def pace_blocking(self, what: str) -> None:
+    def pace_blocking(self, what: object) -> None:
         """Wait on this thread until a body may start by the rate; the caller holds a slot.
 
         Raises:

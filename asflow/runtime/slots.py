@@ -88,7 +88,7 @@ class Slots:
             self.leave(waiter)
             raise
 
-    def acquire_blocking(self, what: str) -> None:
+    def acquire_blocking(self, what: object) -> None:
         """Wait for a slot on this thread.
 
         Raises:

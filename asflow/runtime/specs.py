@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ class Locate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OutputSpec:
     """Where and how a task with `on` keeps its outputs.
 
@@ -42,15 +40,27 @@ class OutputSpec:
         is_stale: tells whether an existing output is to be made anew; None is never.
     """
 
-    store: Store
-    locate: Locate
-    failure_of: Callable[[str], str]
-    absolute: Callable[[str], str]
-    open_writer: Callable[[str, ByteStream], Writer[object]]
-    is_stale: Callable[[str], bool] | None = None
+    # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
+    __slots__ = ("absolute", "failure_of", "is_stale", "locate", "open_writer", "store")
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        locate: Locate,
+        failure_of: Callable[[str], str],
+        absolute: Callable[[str], str],
+        open_writer: Callable[[str, ByteStream], Writer[object]],
+        is_stale: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.store = store
+        self.locate = locate
+        self.failure_of = failure_of
+        self.absolute = absolute
+        self.open_writer = open_writer
+        self.is_stale = is_stale
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskSpec:
     """One decorated task.
 
@@ -64,10 +74,23 @@ class TaskSpec:
         hidden_arguments: leading arguments that labels leave out (1 for a method's `self`).
     """
 
-    name: str
-    policy: TaskPolicy
-    limit: Limit
-    reporter: Reporter
-    output: OutputSpec | None = None
-    timeout: float | None = None
-    hidden_arguments: int = 0
+    __slots__ = ("hidden_arguments", "limit", "name", "output", "policy", "reporter", "timeout")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        policy: TaskPolicy,
+        limit: Limit,
+        reporter: Reporter,
+        output: OutputSpec | None = None,
+        timeout: float | None = None,
+        hidden_arguments: int = 0,
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self.limit = limit
+        self.reporter = reporter
+        self.output = output
+        self.timeout = timeout
+        self.hidden_arguments = hidden_arguments

@@ -1,6 +1,20 @@
-"""Where outputs live: on the local disk (the default) or in memory."""
+"""Where outputs live: on the local disk (the default), in memory, or in an object store (S3, GCS, Azure)."""
+
+from typing import TYPE_CHECKING
 
 from asflow.stores.local import LocalStore
 from asflow.stores.memory import MemoryStore
 
-__all__ = ["LocalStore", "MemoryStore"]
+if TYPE_CHECKING:
+    from asflow.stores.object_store import ObjectStore
+
+__all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when it is asked for: importing asflow must cost little.
+    if name == "ObjectStore":
+        from asflow.stores.object_store import ObjectStore
+
+        return ObjectStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

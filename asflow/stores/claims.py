@@ -135,7 +135,8 @@ class LocalClaim:
             ClaimLostError: somebody removed or replaced the file in progress; nothing was published.
             OutputPlaceError: a folder or the like has taken the output's place.
             OSError: the disk refused. Nothing was published, but for one case: with `durability="full"`
-                and `replace`, the new output is in place, whole, when syncing its folder fails.
+                the new output stays in place, whole, when syncing its folder fails and it has replaced
+                an older one, or can't be removed either.
             OutputClosedError: this is a forked child, or publishing has failed before.
         """
         self._refuse_fork()
@@ -202,9 +203,10 @@ class LocalClaim:
                 os.utime(self._descriptor)
             if self._durability != "atomic":
                 sync_file(self._descriptor)
+            replaces = replace and os.path.lexists(target)
             published = self._put_over(target, forget) if replace else self._put_new(target)
             if published and self._durability == "full":
-                self._sync_name(target, undo=not replace)
+                self._sync_name(target, undo=not replaces)
         except OSError as error:
             name_file(error, target)
             raise

@@ -1,26 +1,76 @@
-"""`python -m benchmarks`: measure, print the table, and (with `--page`) write the page of the docs."""
+"""`python -m benchmarks`: measure, print the table; with `--page` write docs/benchmarks.md and its plot."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import calls, fanout, skips
+from benchmarks import calls, fanout, outputs, processes, skips, writes
+from benchmarks.growth import grow
 from benchmarks.measuring import Scratch, measure
+from benchmarks.page import line, machine, page, plot
+from benchmarks.peers import PEERS, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.measuring import Result, Row
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--short", action="store_true")
-    p.add_argument("--rounds", type=int, default=9)
-    p.add_argument("rows", nargs="*")
-    a = p.parse_args()
-    s = Scratch()
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", help="only rows whose key starts so, as in: call skip write-zst")
+    parser.add_argument("--short", action="store_true", help="small sizes, 3 rounds: does everything run?")
+    parser.add_argument("--rounds", type=int, help="rounds of each row (default 9, short 3)")
+    parser.add_argument("--folder", type=Path, help="where to put scratch files (default: the system's)")
+    parser.add_argument(
+        "--page", type=Path, metavar="DOCS", help="write benchmarks.md and .svg into this folder"
+    )
+    parser.add_argument("--no-growth", action="store_true", help="leave out the three sizes")
+    return parser.parse_args()
+
+
+def _rows(short: bool, scratch: Scratch) -> Iterator[Row]:
+    yield from calls.rows(short)
+    yield from fanout.rows(short)
+    yield from skips.rows(short, scratch.new)
+    yield from writes.rows(short)
+    yield from outputs.rows(short)
+    yield from processes.rows(short)
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    arguments = _arguments()
+    rounds = arguments.rounds or (3 if arguments.short else 9)
+    missing = {name: "not installed" for name in PEERS if versions()[name] == "not installed"}
+    print(machine(), "; ".join(f"{name} {version}" for name, version in versions().items()), sep="\n")
+    print(
+        f"load {os.getloadavg()[0]:.1f}; {rounds} rounds; CPU time unless a row says otherwise\n", flush=True
+    )
+    scratch = Scratch(arguments.folder)
+    results: list[Result] = []
     try:
-        for r in [*calls.rows(a.short), *fanout.rows(a.short), *skips.rows(a.short, s.new)]:
-            if a.rows and not any(r.key.startswith(x) for x in a.rows): continue
-            res = measure(r, a.rounds, s)
-            print(f"{r.key:20} {r.bound or '':5} " + "  ".join(f"{n} {res.number(n,'cpu'):.3f}us x{res.compared(n,'cpu'):.2f} (wall {res.compared(n,'wall'):.2f})" for n,m in res.measured.items() if not m.error), flush=True)
+        for row in _rows(arguments.short, scratch):
+            if arguments.rows and not row.key.startswith(tuple(arguments.rows)):
+                continue
+            results.append(measure(row, rounds, scratch))
+            print(line(results[-1]), flush=True)
+        everything = not (arguments.rows or arguments.no_growth)
+        growth = grow(scratch, short=arguments.short) if everything else {}
     finally:
-        s.close()
-main()
+        scratch.close()
+    missed = [result.row.key for result in results if result.holds is False]
+    bounded = sum(result.holds is not None for result in results)
+    print(f"\n{bounded - len(missed)} of {bounded} bounds held; missed: {', '.join(missed) or 'none'}")
+    if arguments.page is not None:
+        (arguments.page / "benchmarks.md").write_text(
+            page(results, growth, rounds, missing), encoding="utf-8"
+        )
+        (arguments.page / "benchmarks.svg").write_text(plot(growth), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-__all__ = ["rows"]
+__all__ = ["awaiting", "calling", "rows", "sync_task", "task"]
 
 _flow = Flow(sink=NullSink())
 
@@ -30,8 +30,8 @@ def sync_body(x: int) -> int:
     return x
 
 
-_task = _flow.task(body)
-_sync_task = _flow.task(sync_body)
+task = _flow.task(body)
+sync_task = _flow.task(sync_body)
 _with_options = _flow.task(retry=3, skip=OSError)(body)
 _sync_with_options = _flow.task(retry=3, skip=OSError)(sync_body)
 
@@ -103,17 +103,17 @@ def rows(short: bool) -> Iterator[Row]:
     yield Row(
         "call-async",
         "call of a task without options, async",
-        (bare, awaiting(ASFLOW, _task, units), *_async_peers(units)),
+        (bare, awaiting(ASFLOW, task, units), *_async_peers(units)),
         bound=10,
-        cost="a coroutine of our own (a third), a look at the context and the limit's queue, a token taken and "
-        "given back, the object that `flow.task.run` answers with, and setting and resetting the context "
+        cost="a coroutine of our own (a third), a look at the context and the limit's queue, a token taken "
+        "and given back, the object that `flow.task.run` answers with, and setting and resetting the context "
         "variable that leads to it. No clock is read.",
         floor=floor,
     )
     yield Row(
         "call-sync",
         "the same, sync",
-        (sync_bare, calling(ASFLOW, _sync_task, units), *_sync_peers(units)),
+        (sync_bare, calling(ASFLOW, sync_task, units), *_sync_peers(units)),
         bound=25 if sys.version_info >= (3, 13) else 20,
         cost="the same steps without the coroutine; a bare call costs so little that the ratio looks large.",
         floor=floor,
@@ -121,15 +121,15 @@ def rows(short: bool) -> Iterator[Row]:
     yield Row(
         "call-async-flow",
         "async call inside a flow, counted for the display",
-        (bare, _in_flow(_task, units)),
-        cost="the call above, and two counts in the flow's tally under its lock, one clock read, and an entry "
-        "among the running calls, which the display reads some times a second.",
+        (bare, _in_flow(task, units)),
+        cost="the call above, and two counts in the flow's tally under its lock, one clock read, and an "
+        "entry among the running calls, which the display reads some times a second.",
         floor=floor,
     )
     yield Row(
         "call-sync-flow",
         "sync call inside a flow",
-        (sync_bare, _sync_in_flow(_sync_task, units)),
+        (sync_bare, _sync_in_flow(sync_task, units)),
         cost="as above.",
         floor=floor,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asflow import Flow
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-__all__ = ["rows"]
+__all__ = ["grouped", "limited", "mapped", "rows", "waits"]
 
 _flow = Flow(sink=NullSink())
 
@@ -32,6 +32,7 @@ async def returns(x: int) -> int:
     return x
 
 
+limited = _flow.task(limit=100)(waits)
 
 
 def grouped(name: str, function: Callable[[int], Awaitable[object]], units: int) -> Contender:
@@ -92,7 +93,7 @@ def by_workers(function: Callable[[int], Awaitable[object]], limit: int, units: 
 
 def _aiometer(function: Callable[[int], Awaitable[object]], limit: int, units: int) -> Contender:
     async def run(_folder: Path) -> None:
-        calls = [functools.partial(function, index) for index in range(units)]
+        calls = [partial(function, index) for index in range(units)]
         await peer("aiometer").run_all(calls, max_at_once=limit)
 
     return Contender("aiometer", run, units)
@@ -109,12 +110,12 @@ def rows(short: bool) -> Iterator[Row]:
             (
                 by_semaphore(waits, limit, units),
                 grouped(ASFLOW, task, units),
-                *where_installed("aiometer", lambda: _aiometer(waits, limit, units)),
+                *where_installed("aiometer", partial(_aiometer, waits, limit, units)),
             ),
             bound=1.1,
-            cost="asyncio's own task (two thirds); a place in the limit's queue and one wake-up, as with the "
-            "semaphore; what a call costs, which the semaphore's version does not have.",
-            floor="`asyncio.TaskGroup` and `asyncio.Semaphore`, by hand. The body waits one turn of the loop, "
+            cost="asyncio's own task (two thirds); a place in the limit's queue and one wake-up, as with "
+            "the semaphore; what a call costs, which the semaphore's version does not have.",
+            floor="`asyncio.TaskGroup` and `asyncio.Semaphore`, by hand. The body waits one turn, "
             "so that the limit is always reached.",
         )
     idle = _flow.task(limit=100)(returns)
@@ -135,8 +136,8 @@ def rows(short: bool) -> Iterator[Row]:
             *where_installed("aiometer", lambda: _aiometer(waits, 4, units)),
         ),
         bound=0.35,
-        cost="the call; a fresh context for each item; the result handed to the consumer in order. There is no "
-        "asyncio task and no queue for each item.",
+        cost="the call; a fresh context for each item; the result handed to the consumer in order. There is "
+        "no asyncio task and no queue for each item.",
         floor="as for fan-out: what one writes without it. The worker pool by hand keeps no results, has no "
         "order, and its items share one context.",
     )

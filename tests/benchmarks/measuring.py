@@ -2,7 +2,7 @@
 
 A shared machine runs at a different speed each second. So contenders run interleaved and in rotating order,
 each is compared with the floor *of the same round*, and the medians of all rounds count. Process CPU time is
-taken beside wall time: what other processes do to this machine shows in the second far more than in the first.
+taken beside wall time, in which it shows far more what other processes do to the machine.
 """
 
 from __future__ import annotations

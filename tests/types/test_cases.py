@@ -16,7 +16,7 @@ from typecheck.matrix import as_text
 
 ROOT = Path(__file__).parents[2]
 
-ACCEPT = '''
+ACCEPT = """
 def greet(name: str) -> str:
     return name
 
@@ -26,9 +26,9 @@ assert_type(
     str,
 )
 text: str = greet("b")  # OK
-'''
+"""
 
-REJECT = '''
+REJECT = """
 greet(1)  # E
 greet("a")
 
@@ -39,7 +39,7 @@ def all_of_it(number: int) -> int:  # E
 
 
 later = 1
-'''
+"""
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def asked(
     subjects: list[Subject], *lines: tuple[str, int], rule: str = "wrong", gaps: tuple[Gap, ...] = ()
 ) -> Verdict:
     paths = {subject.kind: subject.path.resolve() for subject in subjects}
-    found = [Diagnostic(paths["accept" if kind == "accept" else "reject"], n, rule, "no") for kind, n in lines]
+    found = [
+        Diagnostic(paths["accept" if kind == "accept" else "reject"], n, rule, "no") for kind, n in lines
+    ]
     return judge("ty", "3.11", subjects, found, gaps, {"unknown-name"})
 
 
@@ -133,7 +135,9 @@ def test_the_command_fails_where_a_case_is_lost() -> None:
     right = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (right.returncode, right.stderr) == (0, "")
     assert "all as expected" in right.stdout
-    script = "import sys; from typecheck import __main__ as m; m.read_gaps = list; sys.exit(m.main(sys.argv[1:]))"
+    script = (
+        "import sys; from typecheck import __main__ as m; m.read_gaps = list; sys.exit(m.main(sys.argv[1:]))"
+    )
     wrong = subprocess.run(
         [sys.executable, "-c", script, *command[3:]], cwd=ROOT, capture_output=True, text=True, check=False
     )

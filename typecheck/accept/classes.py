@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from typing import Any, ClassVar, Protocol, assert_type, final
 
-from typing_extensions import override
-
 from asflow import flow
+from typing_extensions import override
 
 
 class Source(ABC):

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypedDict
 
-from typing_extensions import assert_type  # noqa: UP035
-
 from asflow.dataflow import DataFlow, Dispatcher, Group, Member, Stage, amapper, fdispatch, stage
+from typing_extensions import assert_type  # noqa: UP035
 
 
 class Rows(TypedDict):

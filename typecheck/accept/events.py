@@ -99,12 +99,11 @@ def by_outcome(outcome: Outcome) -> int:
 def never_left_of_outcomes(event: FlowFinished) -> int:
     if event.outcome == "completed":
         return 0
-    elif event.outcome == "failed":
+    if event.outcome == "failed":
         return 1
-    elif event.outcome == "cancelled":
+    if event.outcome == "cancelled":
         return 2
-    else:
-        assert_never(event.outcome)
+    assert_never(event.outcome)
 
 
 def polled(event: FlowStarted) -> None:

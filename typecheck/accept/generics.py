@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, AnyStr, Generic, TypeVar, assert_type
-
-from typing_extensions import Self
+from typing import Any, AnyStr, Generic, Self, TypeVar, assert_type
 
 from asflow import flow
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import assert_type
 
+from asflow import Output, flow
 from joblib import Memory, expires_after
 from joblib.memory import AsyncMemorizedFunc, MemorizedFunc
-
-from asflow import Output, flow
 
 memory = Memory(".cache", verbose=0)
 

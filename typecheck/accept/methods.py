@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, assert_type
-
-from typing_extensions import Self
+from typing import Any, Self, assert_type
 
 from asflow import Output, flow
 

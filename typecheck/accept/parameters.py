@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict, assert_type
 
-from typing_extensions import Unpack
-
 from asflow import Output, flow
+from typing_extensions import Unpack
 
 
 class Options(TypedDict, total=False):

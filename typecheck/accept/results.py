@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, NoReturn, assert_type
-
-from typing_extensions import Never, TypeIs
+from typing import Any, Literal, Never, NoReturn, assert_type
 
 from asflow import flow
+from typing_extensions import TypeIs
 
 
 @flow.task

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from typing_extensions import override
-
 from asflow import flow
+from typing_extensions import override
 
 
 class Source(ABC):

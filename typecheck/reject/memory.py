@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from joblib import Memory
-
 from asflow import flow
+from joblib import Memory
 
 memory = Memory(".cache", verbose=0)
 

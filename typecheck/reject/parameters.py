@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from typing_extensions import Unpack
-
 from asflow import flow
+from typing_extensions import Unpack
 
 
 class Options(TypedDict, total=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, BinaryIO, TypedDict
 
 from asflow import Writer, flow
 from asflow.protocols import ByteStream
@@ -76,10 +76,14 @@ class TextStream:
     def write(self, data: str, /) -> None: ...
 
 
+def opened() -> BinaryIO:
+    raise NotImplementedError
+
+
 no_commit: Writer[object] = NoCommit(print)  # E
 rows_of_text: Writer[str] = Rows(TextStream())  # E
 on_text = Rows(TextStream())  # E
-wider: Writer[object] = Rows(open("a", "wb"))  # E
+wider: Writer[object] = Rows(opened())  # E
 
 
 @flow.task(on="data/{day}.a", writer=NoCommit)  # E
@@ -106,7 +110,7 @@ def without_stream(day: str) -> None: ...
 def for_paths(day: str) -> None: ...
 
 
-@flow.task(on="data/{day}.g", writer=Rows(open("a", "wb")))  # E
+@flow.task(on="data/{day}.g", writer=Rows(opened()))  # E
 def an_instance(day: str) -> None: ...
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -80,6 +81,11 @@ class Api(ThreadingHTTPServer):
     def requests(self) -> int:
         """Requests so far, whatever the answer was."""
         return sum(self.answers.values())
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Report what went wrong, but for clients that left before their answer came."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def status(self, day: date) -> int:
         """Decide on the answer to a request for *day*, and count it. 0 cuts the connection."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
-
-from typing_extensions import Self
+from typing import Protocol, Self
 
 from asflow import Flow, Limit, Retry
+
 from weather.records import City, Key, Reading
 from weather.sink import Summary
 from weather.store import Counted

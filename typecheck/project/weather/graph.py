@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from asflow.dag import later, scope, task
+
 from weather.records import City, Day
 
 

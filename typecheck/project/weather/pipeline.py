@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 from asflow import Completed, Failed
+
 from weather.client import Service, flow, summary
 from weather.records import Day, Key, Reading
 from weather.writer import Aligned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asflow.protocols import ByteStream
+
 from weather.records import Day
 
 

@@ -1,0 +1,44 @@
+"""The same functions on a Dask cluster; here one on this machine, elsewhere give Client an address.
+
+Workers need asflow, too (`pip install 'asflow[dask]'`). Run it with
+`python docs/examples/scaling/with_dask.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from asflow import Flow, Retry
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+flow = Flow(sys.argv[1] if len(sys.argv) > 1 else "data")
+
+
+def primes(start: int) -> int:
+    """A plain function, that knows nothing of Dask."""
+    found = [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
+    for prime in found:
+        flow.task.write({"prime": prime})
+    return len(found)
+
+
+async def main(executor: Executor) -> None:
+    """Becomes a task here, where the cluster is known. The limit is the cluster's, not this machine's."""
+    task = flow.task(on="primes/{start}.jsonl.zst", limit=16, retry=Retry(2), executor=executor)(primes)
+    counts = await flow.task.map(task, range(0, 20_000, 1000))
+    print(f"{sum(count is not None for count in counts)} of {len(counts)} made now")
+
+
+if __name__ == "__main__":
+    import distributed
+
+    dask = cast("Any", distributed)  # it has no types
+    with (
+        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.Client(cluster) as client,
+    ):
+        asyncio.run(main(client.get_executor()))

@@ -1,0 +1,133 @@
+"""Turn the recording of a terminal into a moving picture: `python docs/moving_picture.py`.
+
+Reads `docs/assets/terminal.cast` (asciicast 2, as `make pictures` records it from a real run) and writes
+`docs/assets/demo.svg`: the screen as it was every quarter of a second, shown one after the other by
+CSS alone. Nothing is fetched when it is shown, and whoever prefers no motion sees the last screen.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+import pyte
+
+ASSETS = Path(__file__).parent / "assets"
+STEP = 0.25
+HOLD = 4.0
+"""Seconds between two looks at the screen, and for which the last one stays."""
+
+WIDTH, HEIGHT = 8.4, 19.0
+FONTS = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
+COLORS = {
+    "default": "#d0d0d0", "black": "#555753", "red": "#ef2929", "green": "#8ae234", "brown": "#fce94f",
+    "blue": "#729fcf", "magenta": "#d787d7", "cyan": "#5fd7d7", "white": "#eeeeec",
+}  # fmt: skip
+
+Row = tuple[tuple[str, str], ...]
+"""A line of the screen: runs of text with their colors."""
+
+
+def row_of(screen: pyte.Screen, y: int) -> Row:
+    """Read a line of the screen."""
+    cells = [screen.buffer[y][x] for x in range(screen.columns)]
+    runs = groupby(cells, key=lambda cell: COLORS.get(cell.fg, f"#{cell.fg}"))
+    return tuple(("".join(cell.data for cell in run), color) for color, run in runs)
+
+
+def frames(cast: str) -> list[tuple[float, list[Row]]]:
+    """Play a recording and return what the screen showed, each time something had changed."""
+    header, *events = (json.loads(line) for line in cast.splitlines())
+    screen = pyte.Screen(header["width"], header["height"])
+    stream = pyte.Stream(screen)
+    found: list[tuple[float, list[Row]]] = []
+    start = events[0][0]
+    due = start
+    for time, kind, data in events:
+        while time >= due + STEP:
+            note(found, due - start, screen)
+            due += STEP
+        if kind == "o":
+            stream.feed(data)
+    note(found, due + STEP - start, screen)
+    return found
+
+
+def note(found: list[tuple[float, list[Row]]], time: float, screen: pyte.Screen) -> None:
+    """Add what the screen shows, if it is something else than before."""
+    rows = [row_of(screen, y) for y in range(screen.lines)]
+    if not found or found[-1][1] != rows:
+        found.append((time, rows))
+
+
+def svg_of(shown: list[tuple[float, list[Row]]]) -> str:
+    """Return the moving picture; a line that stays the same is written once."""
+    used = 1 + max(y for _, rows in shown for y, row in enumerate(rows) if not blank(row))
+    columns = sum(len(text) for text, _ in shown[0][1][0])
+    width, height = columns * WIDTH + 24, used * HEIGHT + 24
+    names: dict[Row, str] = {}
+    drawn: list[str] = []
+    for number, (_, rows) in enumerate(shown):
+        lines = [
+            f'<use href="#{names.setdefault(row, f"r{len(names)}")}" y="{y * HEIGHT:.0f}"/>'
+            for y, row in enumerate(rows)
+            if not blank(row)
+        ]
+        drawn.append(f'<g class="f" id="f{number}">{"".join(lines)}</g>')
+    rows_drawn = [f'<g id="{name}">{text_of(row)}</g>' for row, name in names.items()]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'aria-label="The demo in a terminal" font-family="{FONTS}" font-size="14">'
+        f"<style>{styles([time for time, _ in shown])}</style><defs>{''.join(rows_drawn)}</defs>"
+        f'<rect width="100%" height="100%" rx="8" fill="#1c1c1c"/><g transform="translate(12 24)">'
+        f"{''.join(drawn)}</g></svg>\n"
+    )
+
+
+def blank(row: Row) -> bool:
+    """Whether there is nothing to be seen on a line."""
+    return not any(text.strip() for text, _ in row)
+
+
+def styles(times: list[float]) -> str:
+    """Return the style sheet that shows each frame from its time until the next one's."""
+    total, last = times[-1] + HOLD, len(times) - 1
+    rules = [".f{visibility:hidden}", "text{white-space:pre}"]
+    for number, (begin, end) in enumerate(zip(times, [*times[1:], total], strict=True)):
+        first = "visible" if number == 0 else "hidden"
+        after = "visible" if number == last else "hidden"
+        rules.append(
+            f"@keyframes k{number}{{0%{{visibility:{first}}}{100 * begin / total:.3f}%{{visibility:visible}}"
+            f"{100 * end / total:.3f}%{{visibility:{after}}}}}"
+            f"#f{number}{{animation:k{number} {total:.2f}s step-end infinite}}"
+        )
+    rules.append(
+        "@media(prefers-reduced-motion:reduce)"
+        f"{{.f{{animation:none!important}}#f{last}{{visibility:visible}}}}"
+    )
+    return "".join(rules)
+
+
+def text_of(row: Row) -> str:
+    """Draw the runs of one line, each at its column and of its exact width, whatever the font is."""
+    parts: list[str] = []
+    column = 0
+    for text, color in row:
+        kept = text.rstrip(" ")
+        skipped = len(kept) - len(kept.lstrip(" "))
+        if kept.strip():
+            x, length = (column + skipped) * WIDTH, (len(kept) - skipped) * WIDTH
+            parts.append(
+                f'<text x="{x:.1f}" fill="{color}" textLength="{length:.1f}" '
+                f'lengthAdjust="spacingAndGlyphs">{escape(kept.lstrip(" "))}</text>'
+            )
+        column += len(text)
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    target = ASSETS / "demo.svg"
+    target.write_text(svg_of(frames((ASSETS / "terminal.cast").read_text())))
+    print(f"{target}: {target.stat().st_size} bytes")

@@ -1,0 +1,295 @@
+"""What has to be measured in a process of its own: `python -m benchmarks.child NAME ARGUMENT...`.
+
+Each function prints one number, the last line of the output: bytes, or milliseconds, or microseconds a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["run_child"]
+
+_TESTS = Path(__file__).resolve().parents[1]
+
+
+def run_child(name: str, *arguments: object, pty: bool = False) -> float:
+    """Run one of the functions below in a fresh process, with *pty* on a terminal; return its number."""
+    command = [sys.executable, "-m", "benchmarks.child", name, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0", "TERM": "xterm-256color"}
+    # An import is measured as users have it: compiled before.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = os.path.join(tempfile.gettempdir(), f"asflow-bench-{os.getuid()}")
+    if not pty:
+        done = subprocess.run(
+            command, env=environment, cwd=_TESTS, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
+        return float(done.stdout.splitlines()[-1])
+    return _on_a_terminal(command, environment)
+
+
+def _on_a_terminal(command: list[str], environment: dict[str, str]) -> float:
+    """Run *command* with stderr on a pseudo-terminal, which is read as fast as it is written."""
+    import threading
+
+    ours, theirs = os.openpty()
+
+    def swallow() -> None:
+        while True:
+            try:
+                if not os.read(ours, 65536):
+                    return
+            except OSError:
+                return
+
+    reader = threading.Thread(target=swallow)
+    reader.start()
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=_TESTS,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            check=True,
+        )
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+    return float(done.stdout.splitlines()[-1])
+
+
+# ------------------------------------------------------------------ memory
+
+
+def _pending(start: Callable[[int], asyncio.Task[object]], count: int) -> float:
+    """Bytes that one pending task holds, by tracemalloc."""
+
+    async def main() -> float:
+        gc.collect()
+        tracemalloc.start()
+        tasks = [start(index) for index in range(count)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return held / count
+
+    return asyncio.run(main())
+
+
+async def _forever(_index: int) -> None:
+    await asyncio.Event().wait()
+
+
+def pending_semaphore(count: str) -> float:
+    """A coroutine that waits for a semaphore."""
+    semaphores: list[asyncio.Semaphore] = []
+
+    async def bounded(index: int) -> None:
+        if not semaphores:
+            semaphores.append(asyncio.Semaphore(4))
+        async with semaphores[0]:
+            await _forever(index)
+
+    return _pending(lambda index: asyncio.ensure_future(bounded(index)), int(count))
+
+
+def pending_asflow(count: str) -> float:
+    """A call of a task that waits for its limit."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+
+    task = Flow(sink=NullSink()).task(limit=4)(_forever)
+    return _pending(lambda index: asyncio.ensure_future(task(index)), int(count))
+
+
+def finished_tasks(count: str) -> float:
+    """KiB that a flow holds more after *count* finished tasks than after a tenth of them."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+
+    flow = Flow(sink=NullSink())
+    held: list[int] = []
+
+    @flow.task
+    async def task(_index: int) -> None:
+        await asyncio.sleep(0)
+
+    @flow
+    async def many() -> None:
+        for part in (int(count) // 10, int(count) - int(count) // 10):
+            async for _ in flow.task.map(task, range(part)):
+                pass
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.start()
+    asyncio.run(many())
+    return (held[1] - held[0]) / 1024
+
+
+def finished_flows(count: str) -> float:
+    """KiB that the process holds more after *count* flows than after a tenth of them."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+
+    flow = Flow(sink=NullSink())
+
+    @flow.task
+    async def task(_index: int) -> None:
+        pass
+
+    @flow
+    async def small() -> None:
+        for index in range(10):
+            await task(index)
+
+    def held_after(runs: int) -> int:
+        for _ in range(runs):
+            asyncio.run(small())
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    few = held_after(int(count) // 10)
+    return (held_after(int(count) - int(count) // 10) - few) / 1024
+
+
+def big_output(megabytes: str) -> float:
+    """MB of memory at the peak of writing one output of so many MB of JSON."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+    from benchmarks.writes import BYTES_A_RECORD, records
+
+    folder = tempfile.mkdtemp(prefix="asflow-bench-")
+    flow = Flow(folder, sink=NullSink())
+
+    @flow.task(on="big.jsonl.zst")
+    async def write() -> None:
+        for record in records(int(megabytes) * 1_000_000 // BYTES_A_RECORD):
+            flow.task.write(record)
+
+    try:
+        asyncio.run(write())
+    finally:
+        for path in Path(folder).iterdir():
+            path.unlink()
+        os.rmdir(folder)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# ------------------------------------------------------------------ the display
+
+
+def displayed(how: str, count: str) -> float:
+    """CPU microseconds a task of a flow of *count* tasks, with the display or without one."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+
+    flow = Flow() if how == "asflow" else Flow(sink=NullSink())
+
+    @flow.task
+    async def task(_index: int) -> None:
+        await asyncio.sleep(0)
+
+    @flow
+    async def shown(number: int) -> None:
+        async for _ in flow.task.map(task, range(number)):
+            pass
+
+    async def main() -> float:
+        await shown(100)  # imports, and the first picture
+        start = time.process_time()
+        await shown(int(count))
+        return time.process_time() - start
+
+    return asyncio.run(main()) / int(count) * 1e6
+
+
+def displayed_flows(count: str) -> float:
+    """Milliseconds of CPU that each of the last ten of *count* flows with a display takes."""
+    from asflow import Flow
+
+    flow = Flow()
+
+    @flow.task
+    async def task(_index: int) -> None:
+        pass
+
+    @flow
+    async def small() -> None:
+        for index in range(10):
+            await task(index)
+
+    start = 0.0
+    for index in range(int(count)):
+        if index == int(count) - 10:
+            start = time.process_time()
+        asyncio.run(small())
+    return (time.process_time() - start) / 10 * 1e3
+
+
+def displayed_rich(count: str) -> float:
+    """The same tasks, with one rich bar that each of them advances."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    async def main() -> float:
+        semaphore = asyncio.Semaphore(os.cpu_count() or 1)
+        with Progress(console=Console(stderr=True)) as progress:
+            bar = progress.add_task("task", total=int(count))
+
+            async def one() -> None:
+                async with semaphore:
+                    await asyncio.sleep(0)
+                progress.advance(bar)
+
+            start = time.process_time()
+            await asyncio.gather(*(one() for _ in range(int(count))))
+            return time.process_time() - start
+
+    return asyncio.run(main()) / int(count) * 1e6
+
+
+# ------------------------------------------------------------------ import
+
+
+def importing(module: str) -> float:
+    """CPU milliseconds of importing *module* when asyncio is there already."""
+    start = time.process_time()
+    importlib.import_module(module)
+    return (time.process_time() - start) * 1e3
+
+
+def imported(module: str) -> float:
+    """How many modules *module* brings, beyond asyncio's."""
+    before = set(sys.modules)
+    importlib.import_module(module)
+    new = sorted(set(sys.modules) - before)
+    print(" ".join(new))
+    return len(new)
+
+
+if __name__ == "__main__":
+    print(globals()[sys.argv[1]](*sys.argv[2:]))

@@ -1,0 +1,179 @@
+"""What is printed and written: the table, the page of the docs, the plot."""
+
+# ruff: noqa: E501 - prose and SVG
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from html import escape
+from math import log10
+from typing import TYPE_CHECKING
+
+from benchmarks.measuring import ASFLOW
+from benchmarks.peers import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.measuring import Result
+
+__all__ = ["Growth", "line", "machine", "page", "plot"]
+
+Growth = dict[str, list[tuple[int, float]]]
+"""For each row: sizes, and what a unit cost at that size."""
+
+
+def machine() -> str:
+    """Describe where this runs."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            model = next(
+                (row.partition(":")[2].strip() for row in file if row.startswith("model name")), model
+            )
+    except OSError:
+        pass
+    return f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} x {model}"
+
+
+def _compared(result: Result, name: str) -> str:
+    row, value = result.row, result.compared(name)
+    if row.compare == "ratio":
+        return f"{value:.2f}x"
+    return f"{value:+.2f} {row.unit}" if row.compare == "difference" else f"{value:.1f} {row.unit}"
+
+
+def _verdict(result: Result) -> str:
+    return {None: "-", True: "held", False: "**missed**"}[result.holds]
+
+
+def _bound(result: Result) -> str:
+    row = result.row
+    if row.bound is None:
+        return "-"
+    return f"<= {row.bound:g}{'x' if row.compare == 'ratio' else f' {row.unit}'}"
+
+
+def line(result: Result) -> str:
+    """Return one row for the terminal, as soon as it is measured."""
+    row = result.row
+    parts = [f"{row.key:18} {_bound(result):>14}  {_verdict(result).strip('*'):6}"]
+    for name, taken in result.measured.items():
+        if taken.error:
+            parts.append(f"{name}: left out")
+            continue
+        wall = f", wall {result.compared(name, 'wall'):.2f}x" if row.judge == "cpu" else ""
+        parts.append(f"{name}: {result.number(name):.3f} {row.unit} ({_compared(result, name)}{wall})")
+    return "\n    ".join(parts)
+
+
+def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mapping[str, str]) -> str:
+    """Return docs/benchmarks.md."""
+    held = sum(result.holds is True for result in results)
+    bounded = sum(result.holds is not None for result in results)
+    names = ", ".join(f"{name} {version}" for name, version in versions().items() if name not in missing)
+    parts = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`; don't edit it by hand. Nothing here is a timed test: numbers are looked at, not "
+        "gated on.",
+        "",
+        f"{machine()}; {names}{_left_out(missing)}. Taken {datetime.now(UTC):%Y-%m-%d}.",
+        "",
+        f"Every row runs beside its floor and its peers in one process: interleaved, in rotating order, {rounds} "
+        "rounds (rows that start processes: fewer). A ratio is the median over the rounds of *this round's* number over "
+        "*this round's* floor. Rows of plain computation are judged by process CPU time, as machines are shared; rows "
+        "that wait for a disk by wall time. Peers do what they are made for, which is not always the same: the table "
+        "says what a line of yours costs, not who is better.",
+        "",
+        f"**{held} of {bounded} bounds held in this run.**",
+        "",
+        "| work | floor | asflow | against the floor | bound | | nearest peer |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        row, floor = result.row, result.row.contenders[0].name
+        peer = result.best_peer()
+        floor_text = "" if floor == ASFLOW else f"{floor}: {result.number(floor):.3g} {row.unit}"
+        parts.append(
+            f"| {row.title} | {floor_text} | {result.number(ASFLOW):.3g} {row.unit} | {_compared(result, ASFLOW)} | "
+            f"{_bound(result)} | {_verdict(result)} | "
+            + (
+                ""
+                if peer is None
+                else f"{peer}: {result.number(peer):.3g} {row.unit}, {_compared(result, peer)}"
+            )
+            + " |"
+        )
+    parts += [
+        "",
+        "## How it grows",
+        "",
+        "What one unit costs at three sizes, each ten times the one before.",
+        "",
+    ]
+    parts += [
+        "![cost per unit at three sizes](benchmarks.svg)",
+        "",
+        "| work | " + " | | ".join(["size"] * 3) + " | |",
+    ]
+    parts.append("|---|" + "---|" * 6)
+    for name, points in growth.items():
+        parts.append(f"| {name} | " + " | ".join(f"{size:,} | {cost:.2f} us" for size, cost in points) + " |")
+    parts += ["", "## What each row is made of", ""]
+    for result in results:
+        row = result.row
+        parts += [f"### {row.title}", "", f"Cost: {row.cost}", "", f"Floor: {row.floor}", ""]
+        others = [
+            f"- {name}: {'left out, ' + taken.error if taken.error else f'{result.number(name):.3g} {row.unit}'}"
+            for name, taken in result.measured.items()
+        ]
+        parts += [*others, ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _left_out(missing: Mapping[str, str]) -> str:
+    return "".join(f"; {name} is not measured: {why}" for name, why in missing.items())
+
+
+_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#9d755d", "#eeca3b")
+
+
+def plot(growth: Growth) -> str:
+    """Return an SVG: units on the x axis, cost of one on the y axis, both logarithmic."""
+    costs = [cost for points in growth.values() for _, cost in points] or [1.0]
+    sizes = [size for points in growth.values() for size, _ in points] or [1]
+    low, high = log10(min(costs)) - 0.2, log10(max(costs)) + 0.2
+    left, right = log10(min(sizes)), max(log10(max(sizes)), log10(min(sizes)) + 1)
+
+    def x(size: float) -> float:
+        return 60 + (log10(size) - left) / (right - left) * 460
+
+    def y(cost: float) -> float:
+        return 20 + (high - log10(cost)) / (high - low) * 300
+
+    out = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 370" font-family="sans-serif" font-size="12">',
+        '<rect width="820" height="370" fill="white"/>',
+    ]
+    for power in range(-2, 5):
+        if low <= power <= high:
+            level = y(10.0**power)
+            out.append(f'<line x1="60" y1="{level:.1f}" x2="520" y2="{level:.1f}" stroke="#ddd"/>')
+            out.append(f'<text x="52" y="{level + 4:.1f}" text-anchor="end">{10.0**power:g} us</text>')
+    out += [
+        f'<text x="{x(10**power):.1f}" y="340" text-anchor="middle">{10**power:,}</text>'
+        for power in range(1, 8)
+        if left <= power <= right
+    ]
+    out.append('<text x="290" y="362" text-anchor="middle">units of work in one run</text>')
+    for index, (name, points) in enumerate(growth.items()):
+        colour = _COLOURS[index % len(_COLOURS)]
+        path = " ".join(f"{x(size):.1f},{y(cost):.1f}" for size, cost in points)
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        out += [f'<circle cx="{x(s):.1f}" cy="{y(c):.1f}" r="3" fill="{colour}"/>' for s, c in points]
+        out.append(f'<rect x="545" y="{25 + 22 * index}" width="12" height="12" fill="{colour}"/>')
+        out.append(f'<text x="563" y="{35 + 22 * index}">{escape(name)}</text>')
+    return "\n".join([*out, "</svg>", ""])

@@ -1,0 +1,112 @@
+"""Rows that need fresh processes: the display on a terminal, memory, import time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.child import run_child
+from benchmarks.measuring import ASFLOW, Contender, Row
+from benchmarks.peers import where_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["rows"]
+
+
+def child(name: str, function: str, *arguments: object, pty: bool = False) -> Contender:
+    """Make a contender whose value a child process prints."""
+    return Contender(name, lambda _: run_child(function, *arguments, pty=pty), 1)
+
+
+def rows(short: bool) -> Iterator[Row]:
+    """Return the rows about the display, memory and import."""
+    tasks = 5_000 if short else 50_000
+    yield Row(
+        "display",
+        f"the live display, added to each of {tasks:,} tasks on a terminal, CPU",
+        (
+            child("no display", "displayed", "none", tasks, pty=True),
+            child(ASFLOW, "displayed", "asflow", tasks, pty=True),
+            child("rich, one bar, advanced by hand", "displayed_rich", tasks, pty=True),
+        ),
+        unit="us a task",
+        judge="value",
+        compare="difference",
+        bound=0.5,
+        cost="a picture some times a second, whatever the number of tasks; a task only counts.",
+        floor="the same flow with a sink that shows nothing.",
+    )
+    yield Row(
+        "display-flows",
+        "CPU of one flow with a display, among the last ten of 200 in one process",
+        (
+            child("of 20", "displayed_flows", 20, pty=True),
+            child(ASFLOW, "displayed_flows", 50 if short else 200, pty=True),
+        ),
+        unit="ms a flow",
+        judge="value",
+        compare="ratio",
+        cost="nothing is kept of a flow that has ended.",
+        floor="the last ten of 20 flows: flat if the ratio is 1.",
+    )
+    pending = 5_000 if short else 200_000
+    yield Row(
+        "pending",
+        f"memory of one of {pending:,} pending tasks",
+        (
+            child("coroutine + Semaphore", "pending_semaphore", pending),
+            child(ASFLOW, "pending_asflow", pending),
+        ),
+        unit="bytes",
+        judge="value",
+        bound=1.05,
+        rounds=3,
+        cost="asyncio's own task, two coroutines' frames, a future and its place in the queue.",
+        floor="a coroutine in `async with semaphore`.",
+    )
+    yield Row(
+        "finished-tasks",
+        f"memory that a flow takes up from a tenth to all of {10_000 if short else 100_000:,} finished tasks",
+        (child(ASFLOW, "finished_tasks", 10_000 if short else 100_000),),
+        unit="KiB",
+        judge="value",
+        compare="itself",
+        bound=16,
+        rounds=3,
+        cost="counts.",
+        floor="nothing.",
+    )
+    yield Row(
+        "finished-flows",
+        f"memory that a process takes up from a tenth to all of {200 if short else 1000:,} flows",
+        (child(ASFLOW, "finished_flows", 1000 if not short else 200),),
+        unit="KiB",
+        judge="value",
+        compare="itself",
+        bound=64,
+        rounds=3,
+        cost="nothing is kept of a flow that has ended.",
+        floor="nothing.",
+    )
+    peers = ("joblib", "diskcache", "tenacity", "stamina", "pipefunc", "aiodag", "prefect")
+    yield Row(
+        "import",
+        "`import asflow`, over `import asyncio`, CPU",
+        (
+            child(ASFLOW, "importing", "asflow"),
+            *(
+                contender
+                for name in peers[: 2 if short else None]
+                for contender in where_installed(name, partial(child, name, "importing", name))
+            ),
+        ),
+        unit="ms",
+        judge="value",
+        compare="itself",
+        bound=20,
+        cost="our own modules, of which the frozen dataclasses are half; `inspect` and `dataclasses`. "
+        "rich, zstandard, msgspec and the writers are loaded when first used.",
+        floor="an interpreter that has imported asyncio.",
+    )

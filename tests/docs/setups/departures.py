@@ -1,0 +1,6 @@
+class Process:
+    async def wait(self) -> int:
+        return 0
+
+
+proc = Process()

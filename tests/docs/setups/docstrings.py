@@ -1,0 +1,103 @@
+# ruff: noqa: F401
+# pyright: reportUnusedImport=false, reportUnnecessaryIsInstance=false
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asflow
+from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, flow
+from asflow.dag import later, scope, task
+from asflow.dataflow import DataFlow, amapper, fdispatch
+from asflow.protocols import ByteStream
+from asflow.sinks import StreamlitSink
+from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
+
+pages = range(3)
+days = ["2010-01-01"]
+Function = Serial = Parallel = int  # of a grammar, drawn with `|`
+
+
+class LinesWriter:
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def write(self, record: str) -> None:
+        if not isinstance(record, str):
+            raise TypeError(record)
+        self._stream.write(record.encode() + b"\n")
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+MyStore = LocalStore
+
+
+# asflow.dag
+@task
+async def fetch(key: str) -> str:
+    return key
+
+
+@task
+async def concatenate(first: str, second: str) -> str:
+    return first + second
+
+
+@task
+async def upload(data: str, headers: str | None = None) -> None:
+    pass
+
+
+async def fetch_headers() -> str:
+    return "headers"
+
+
+rows = "rows"
+
+
+# asflow.dataflow
+async def source_a(endpoint_a: str) -> dict[str, int]:
+    return {"a": 1}
+
+
+def source_b(endpoint_b: str) -> dict[str, int]:
+    return {"b": 1}
+
+
+async def merge(a: int, b: int) -> dict[str, int]:
+    return {"data": a + b}
+
+
+async def save(data: int = 0) -> dict[str, int]:
+    return {}
+
+
+log = save
+
+
+def read(path: str) -> list[str]:
+    return [path]
+
+
+def split(rows: list[str]) -> tuple[list[str], list[str]]:
+    return rows, rows
+
+
+def stats(rows: list[str]) -> dict[str, int]:
+    return {"mean": len(rows)}
+
+
+# asflow.testing
+_failures = [OSError(), OSError()]
+
+
+@flow.task(retry=Retry(total=2, backoff_jitter=0))
+async def pipeline() -> str:
+    if _failures:
+        raise _failures.pop()
+    return "table"

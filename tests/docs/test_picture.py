@@ -1,0 +1,25 @@
+"""The moving picture of the first page shows what was recorded, and needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import xml.etree.ElementTree as ET
+
+from docs.pages import ROOT
+
+ASSETS = ROOT / "docs" / "assets"
+
+
+def test_the_moving_picture_is_made_of_the_recording() -> None:
+    module = runpy.run_path(str(ROOT / "docs" / "moving_picture.py"))
+    recording = (ASSETS / "terminal.cast").read_text()
+    assert module["svg_of"](module["frames"](recording)) == (ASSETS / "demo.svg").read_text(), "make pictures"
+
+
+def test_the_moving_picture_moves() -> None:
+    picture = (ASSETS / "demo.svg").read_text()
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert len(re.findall(r'class="f"', picture)) >= 8
+    assert "<script" not in picture
+    assert re.findall(r'(?:href|src)="(?!#)', picture) == []

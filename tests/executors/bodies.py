@@ -1,0 +1,126 @@
+"""What runs in the workers: a module that they can import."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from asflow import Flow
+from asflow.sinks import NullSink
+
+flow = Flow(sink=NullSink())
+own_pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))  # starts nothing before its first use
+
+
+class OddError(Exception):
+    """Can be pickled, and not read again."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+
+
+def write(name: str, count: int = 3) -> int:
+    for number in range(count):
+        flow.task.write({"name": name, "number": number})
+    return os.getpid()
+
+
+def tell() -> tuple[str, str, int, str | None]:
+    run = flow.task.run
+    assert run is not None
+    flow.task.write("x")
+    return run.task, run.label, run.attempt, run.output
+
+
+def write_from_threads(count: int) -> None:
+    from contextvars import copy_context
+
+    threads = [
+        threading.Thread(target=copy_context().run, args=(flow.task.write, {"n": number}))
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def fail(name: str) -> None:
+    flow.task.write("half")
+    raise LookupError(name, 7)
+
+
+def fail_oddly() -> None:
+    raise OddError(7, "odd")
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def fail_once() -> int:
+    run = flow.task.run
+    assert run is not None
+    flow.task.write(f"attempt {run.attempt}")
+    if run.attempt == 1:
+        raise ConnectionError("the first time")
+    return run.attempt
+
+
+def give_lock() -> object:
+    return threading.Lock()
+
+
+def take(first: int, second: object) -> None: ...
+
+
+def die(sign: Path) -> None:
+    """End the worker, but in the first call only."""
+    flow.task.write("half")
+    if not sign.exists():
+        sign.touch()
+        os._exit(1)
+    flow.task.write(" whole")
+
+
+def always_die() -> None:
+    flow.task.write("half")
+    os._exit(1)
+
+
+def wait_for(number: int, folder: str) -> None:
+    flow.task.write("half")
+    Path(folder, f"began{number}").touch()
+    until = time.monotonic() + 30
+    while not Path(folder, "sign").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def tell_progress(folder: str) -> None:
+    with flow.task.progress("pages", total=9) as progress:
+        progress.advance(4)
+        wait_for(0, folder)
+
+
+def write_much(mebibytes: int) -> None:
+    for _ in range(mebibytes):
+        flow.task.write(os.urandom(1 << 20))
+
+
+def nested(name: str) -> int:
+    return in_worker(name)
+
+
+@flow.task
+def in_worker(name: str) -> int:
+    return len(name)
+
+
+@flow.task(executor=own_pool)
+def decorated(number: int) -> tuple[int, int]:
+    """Stands in its module under its own name."""
+    return number * 2, os.getpid()

@@ -1,0 +1,73 @@
+"""`LocalStore.is_complete`, the one look of a skip: it never says yes where `status` would not."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from asflow import Flow, LocalStore, MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asflow.protocols import OutputStatus
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl.zst", "x.csv.gz", "x.parquet"])
+@pytest.mark.parametrize("content", [b"", b"data"])
+def test_agrees_with_status_on_files(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    store = LocalStore()
+    assert not store.is_complete(str(path))
+    path.write_bytes(content)
+    assert store.is_complete(str(path)) == (store.status(str(path), f"{path}.err") == "complete")
+
+
+def test_leaves_everything_else_to_status(tmp_path: Path) -> None:
+    store = LocalStore()
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("folder", "fifo", "link", "dangling", "file/below"):
+        assert not store.is_complete(str(tmp_path / name)), name
+    assert store.status(str(tmp_path / "link"), str(tmp_path / "link.err")) == "complete"
+
+
+def test_a_second_name_is_swept_by_the_next_skip(tmp_path: Path) -> None:
+    """A writer killed between link and unlink leaves `.part` as a second name: `status` removes it."""
+    flow = Flow(tmp_path, verbose=False)
+
+    @flow.task(on="{name}.txt")
+    def make(name: str) -> None:
+        flow.task.write(name)
+
+    make("x")
+    os.link(tmp_path / "x.txt", tmp_path / "x.txt.part")
+    assert not LocalStore().is_complete(str(tmp_path / "x.txt"))
+    make("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_a_store_without_it_is_asked_for_status(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Counting(MemoryStore):
+        def status(self, name: str, failure: str, /) -> OutputStatus:
+            asked.append(name)
+            return super().status(name, failure)
+
+    flow = Flow(store=Counting(), verbose=False)
+
+    @flow.task(on="{name}.txt")
+    def make(name: str) -> None:
+        flow.task.write(name)
+
+    make("x")
+    asked.clear()
+    make("x")
+    assert asked == ["x.txt"]
+    assert not hasattr(flow.store, "is_complete")
