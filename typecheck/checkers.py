@@ -140,12 +140,12 @@ def _pyrefly(files: Sequence[Path], python: str, folder: Path) -> str:
         f"python-interpreter-path = {json.dumps(sys.executable)}\n"
     )
     options = ("--output-format=json", "--progress-bar=no", "--summary=none")
-    return _run("pyrefly", "check", "-c", config, *options, *files, cwd=folder)
+    return _run("pyrefly", "check", "-c", config, *options, *files, cwd=ROOT)
 
 
 def _parse_pyrefly(text: str) -> list[Diagnostic]:
     return [
-        Diagnostic(Path(each["path"]).resolve(), each["line"], each["name"], each["description"])
+        Diagnostic((ROOT / each["path"]).resolve(), each["line"], each["name"], each["description"])
         for each in json.loads(text)["errors"]
         if each["severity"] == "error"
     ]

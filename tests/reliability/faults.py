@@ -34,12 +34,16 @@ class Faults:
         self.calls: list[str] = []
         self.failed: list[str] = []
         self._armed: tuple[int, int, bool] | None = None
+        self._only: str | None = None
         self._descriptors: set[int] = set()
         self._lock = threading.Lock()
 
-    def arm(self, number: int, code: int, *, always: bool) -> None:
-        """From now on the *number*-th call (from 1), or with *always* each from there, fails with *code*."""
-        self.calls, self.failed = [], []
+    def arm(self, number: int, code: int, *, always: bool, only: str | None = None) -> None:
+        """From now on the *number*-th call (from 1), or with *always* each from there, fails with *code*.
+
+        With *only* that is each call of this name, and the others are noted.
+        """
+        self.calls, self.failed, self._only = [], [], only
         self._armed = (number, code, always)
 
     def disarm(self) -> None:
@@ -59,6 +63,7 @@ class Faults:
                 with self._lock:
                     self.calls.append(name)
                     hit = len(self.calls) >= number if always else len(self.calls) == number
+                    hit = hit and self._only in {None, name}
                     if hit:
                         self.failed.append(name)
                 if hit:

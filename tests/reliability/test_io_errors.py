@@ -118,6 +118,8 @@ def test_the_nth_call_fails(
             assert raised.filename is not None, (number, injected.failed)
             assert str(raised.filename).startswith(str(folder))
         judge(scenario, durability, raised, injected.failed)
+        if raised is not None and not always and injected.failed[0] not in {"lstat", "fstat", "unlink"}:
+            assert not [name for name in everything(folder) if name.endswith(".part")], injected.calls
         met |= set(injected.failed)
         assert scenario.bodies <= (3 if kind in {"replace", "retry"} else 1), "a failing disk is no retry"
         scenario.task()
@@ -129,6 +131,23 @@ def test_the_nth_call_fails(
     else:
         pytest.fail("never ran clean")
     assert {"open", "lstat", "flock", "unlink"} <= met
+
+
+@pytest.mark.parametrize("kind", ["sync", "suppress", "replace"])
+def test_where_links_are_refused_the_name_is_synced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Publishing by rename (no hard links, or no /proc): with "full" the folder is synced after it."""
+    scenario = Scenario(tmp_path, kind, "full")
+    with faults(tmp_path, monkeypatch) as injected:
+        injected.arm(1, errno.EPERM, always=True, only="link")
+        scenario.task()
+        injected.disarm()
+    scenario.check(scenario.goal)
+    assert "link" in injected.failed
+    renamed = max(index for index, call in enumerate(injected.calls) if call in {"rename", "replace"})
+    assert "fsync" in injected.calls[renamed:]
+    assert not [name for name in everything(tmp_path) if name.endswith(".part")]
 
 
 def judge(scenario: Scenario, durability: Durability, raised: OSError | None, failed: list[str]) -> None:
