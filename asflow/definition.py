@@ -61,8 +61,8 @@ class TaskDefinition:
     def __init__(self, flow: Flow, spec: TaskSpec, namer: Namer | None, *, is_async: bool) -> None:
         self._flow = flow
         self._namer = namer
-        self.spec = spec
-        self.is_async = is_async
+        self.spec: TaskSpec = spec
+        self.is_async: bool = is_async
 
     def output(self, /, *args: object, **kwargs: object) -> Output:
         """Return the handle on the output of a call with these arguments."""

@@ -112,19 +112,19 @@ class Tally:
             task: the task's name.
             lock: held around each change; None where a single thread counts.
         """
-        self.task = task
+        self.task: str = task
         self.lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
-        self.queued = 0
+        self.queued: int = 0
         self.total: int | None = None
-        self.completed = 0
-        self.cached = 0
-        self.skipped = 0
-        self.suppressed = 0
-        self.failed = 0
-        self.cancelled = 0
-        self.retries = 0
-        self.seconds = 0.0
-        self.slowest = 0.0
+        self.completed: int = 0
+        self.cached: int = 0
+        self.skipped: int = 0
+        self.suppressed: int = 0
+        self.failed: int = 0
+        self.cancelled: int = 0
+        self.retries: int = 0
+        self.seconds: float = 0.0
+        self.slowest: float = 0.0
         self.active: dict[int, RunningCall] = {}
 
     @property

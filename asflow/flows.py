@@ -81,9 +81,10 @@ class Flow:
         self._sink = sink
         self._verbose = verbose
         self.store: Store
+        self.prefix: str
         self.store, self.prefix = _place(self._base, store)
-        self.reporter = Reporter(_sink_for(sink, verbose))
-        self.failure_names = FailureNames()
+        self.reporter: Reporter = Reporter(_sink_for(sink, verbose))
+        self.failure_names: FailureNames = FailureNames()
         self.task: TaskDecorator = TaskDecorator(self)
 
     def __repr__(self) -> str:

@@ -43,17 +43,19 @@ class Subject:
 
     def __init__(self, function: Callable[..., object], what: str) -> None:
         inner = _innermost(function)
-        self.function = function
-        self.qualname = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
-        self.name = self.qualname.rpartition("<locals>.")[2]
+        self.function: Callable[..., object] = function
+        self.qualname: str = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
+        self.name: str = self.qualname.rpartition("<locals>.")[2]
         _refuse_generators(function, inner, self.name, what)
-        self.is_async = _is_async(function)
+        self.is_async: bool = _is_async(function)
         try:
             self.signature: inspect.Signature | None = inspect.signature(function)
         except (ValueError, TypeError):
             self.signature = None
-        self.hidden_arguments = int("." in self.name and _first_parameter(self.signature) in ("self", "cls"))
-        self.key = _key(inner, self.qualname)
+        self.hidden_arguments: int = int(
+            "." in self.name and _first_parameter(self.signature) in ("self", "cls")
+        )
+        self.key: Hashable | None = _key(inner, self.qualname)
 
 
 def subject_of(candidate: object, what: str) -> Subject:

@@ -41,7 +41,7 @@ def _epilogue(examples: Iterable[str]) -> str:
     return "\n".join(["Examples:", "", *(f"    {line}" for line in examples), "", _EXIT_CODES])
 
 
-app = App(
+app: App = App(
     name="asflow",
     help="Run flows, look at what they left on disk, and put it right.",
     help_epilogue=_epilogue(examples[0] for examples in _EXAMPLES.values()),

@@ -41,9 +41,9 @@ class Terminal:
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors="backslashreplace")
-        self.out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.out: Console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self.problems = 0
+        self.problems: int = 0
 
     @property
     def code(self) -> int:

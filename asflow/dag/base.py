@@ -41,12 +41,19 @@ class BaseNode(Generic[P, R_co]):
         self._kind: Kind = kind or kind_of(func)
         self._bare = self._kind == "native" and not extras and not self.raw
         self._signature: inspect.Signature | None = None
-        self.__wrapped__ = func
+        if not TYPE_CHECKING:
+            self.__wrapped__ = func
         inner = underlying(func)
         self.__name__: str = str(getattr(func, "__name__", None) or _name_of(func, inner))
         self.__qualname__: str = str(getattr(func, "__qualname__", None) or self.__name__)
         self.__module__: str = str(getattr(inner, "__module__", __name__))
         self.__doc__ = getattr(func, "__doc__", None)
+
+    if TYPE_CHECKING:
+
+        def __wrapped__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+            """The function."""
+            ...
 
     @property
     def func(self) -> Callable[P, R_co]:

@@ -123,9 +123,9 @@ class Inputs:
     __slots__ = ("args", "extras", "kwargs", "owned", "places", "raw", "seen")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, raw: bool) -> None:
-        self.args = list(args)
-        self.kwargs = kwargs
-        self.raw = raw
+        self.args: list[Any] = list(args)
+        self.kwargs: dict[str, Any] = kwargs
+        self.raw: bool = raw
         self.places: list[tuple[int | str, AnyFuture]] = []
         self.owned: list[NodeTask[Any]] | None = None
         self.seen: list[AnyFuture] = NOTHING

@@ -29,9 +29,9 @@ class Path:
     __slots__ = ("first", "last", "omitted")
 
     def __init__(self, first: tuple[str, ...], omitted: int = 0, last: tuple[str, ...] = ()) -> None:
-        self.first = first
-        self.omitted = omitted
-        self.last = last
+        self.first: tuple[str, ...] = first
+        self.omitted: int = omitted
+        self.last: tuple[str, ...] = last
 
     def then(self, name: str) -> Path:
         """Return this path with *name* at its end, in constant time and space."""
@@ -54,9 +54,9 @@ class Failure:
     __slots__ = ("looked_at", "members", "unnoted")
 
     def __init__(self) -> None:
-        self.members = 0
-        self.looked_at = False
-        self.unnoted = 0
+        self.members: int = 0
+        self.looked_at: bool = False
+        self.unnoted: int = 0
 
     def note(self, error: BaseException, before: Path, after: Path) -> None:
         """Tell *error* that it went on from *before* to *after*: at most one note for each end it reached."""

@@ -19,10 +19,10 @@ class Record:
     __slots__ = ("ended", "index", "name", "needs", "outside", "started", "state")
 
     def __init__(self, index: int, name: str, needs: tuple[int, ...], *, outside: bool) -> None:
-        self.index = index
-        self.name = name
-        self.needs = needs
-        self.outside = outside
+        self.index: int = index
+        self.name: str = name
+        self.needs: tuple[int, ...] = needs
+        self.outside: bool = outside
         self.started: float | None = None
         self.ended: float | None = None
         self.state: NodeState = "waiting"

@@ -104,12 +104,12 @@ class Latch:
     __slots__ = ("left", "lenient", "open", "pending", "strict", "waiter")
 
     def __init__(self, pending: Iterable[AnyFuture], *, strict: bool, lenient: frozenset[AnyFuture]) -> None:
-        self.pending = dict.fromkeys(pending)
-        self.left = len(self.pending)
-        self.strict = strict
+        self.pending: dict[AnyFuture, Any | None] = dict.fromkeys(pending)
+        self.left: int = len(self.pending)
+        self.strict: bool = strict
         """Whether a failure opens it at once, unless it is one of the lenient."""
-        self.lenient = lenient
-        self.open = not self.left
+        self.lenient: frozenset[AnyFuture] = lenient
+        self.open: bool = not self.left
         self.waiter: asyncio.Future[None] | None = None
         for future in self.pending:
             if not isinstance(future, NodeTask):

@@ -7,10 +7,7 @@ that a user's function may name its own as it likes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
 
 __all__ = ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "Func"]
 
@@ -29,8 +26,7 @@ H_contra = TypeVar("H_contra", contravariant=True)
 class Func(Protocol[P, R_co]):
     """Anything with a function, whatever its parameters."""
 
-    @property
-    def func(self) -> Callable[P, R_co]:
+    def __wrapped__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """The function."""
         ...
 
@@ -38,8 +34,7 @@ class Func(Protocol[P, R_co]):
 class F1(Protocol[A_contra, R_co]):
     """Anything with a function that can be called with one positional argument."""
 
-    @property
-    def func(self) -> Callable[[A_contra], R_co]:
+    def __wrapped__(self, a: A_contra, /) -> R_co:
         """The function."""
         ...
 
@@ -47,8 +42,7 @@ class F1(Protocol[A_contra, R_co]):
 class F2(Protocol[A_contra, B_contra, R_co]):
     """Anything with a function that can be called with two positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra], R_co]:
+    def __wrapped__(self, a: A_contra, b: B_contra, /) -> R_co:
         """The function."""
         ...
 
@@ -56,8 +50,7 @@ class F2(Protocol[A_contra, B_contra, R_co]):
 class F3(Protocol[A_contra, B_contra, C_contra, R_co]):
     """Anything with a function that can be called with three positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra, C_contra], R_co]:
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, /) -> R_co:
         """The function."""
         ...
 
@@ -65,8 +58,7 @@ class F3(Protocol[A_contra, B_contra, C_contra, R_co]):
 class F4(Protocol[A_contra, B_contra, C_contra, D_contra, R_co]):
     """Anything with a function that can be called with four positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra], R_co]:
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, /) -> R_co:
         """The function."""
         ...
 
@@ -74,8 +66,7 @@ class F4(Protocol[A_contra, B_contra, C_contra, D_contra, R_co]):
 class F5(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, R_co]):
     """Anything with a function that can be called with five positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra], R_co]:
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, /) -> R_co:
         """The function."""
         ...
 
@@ -83,8 +74,9 @@ class F5(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, R_co]):
 class F6(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, R_co]):
     """Anything with a function that can be called with six positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra], R_co]:
+    def __wrapped__(
+        self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, f: F_contra, /
+    ) -> R_co:
         """The function."""
         ...
 
@@ -92,8 +84,9 @@ class F6(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, R_
 class F7(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, R_co]):
     """Anything with a function that can be called with seven positional arguments."""
 
-    @property
-    def func(self) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra], R_co]:
+    def __wrapped__(
+        self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, f: F_contra, g: G_contra, /
+    ) -> R_co:
         """The function."""
         ...
 
@@ -101,9 +94,17 @@ class F7(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_
 class F8(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, H_contra, R_co]):
     """Anything with a function that can be called with eight positional arguments."""
 
-    @property
-    def func(
+    def __wrapped__(
         self,
-    ) -> Callable[[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, H_contra], R_co]:
+        a: A_contra,
+        b: B_contra,
+        c: C_contra,
+        d: D_contra,
+        e: E_contra,
+        f: F_contra,
+        g: G_contra,
+        h: H_contra,
+        /,
+    ) -> R_co:
         """The function."""
         ...

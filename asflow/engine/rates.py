@@ -61,7 +61,7 @@ class StartLog:
 
     def __init__(self, rate: Rate | None) -> None:
         """Begin an empty log; without *rate* only `hold` delays anybody."""
-        self.delays = rate is not None
+        self.delays: bool = rate is not None
         self._rate = rate
         self._recent: deque[float] = deque(maxlen=rate.count if rate else 0)
         self._held_until = float("-inf")

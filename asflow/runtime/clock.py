@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Clock", "SystemClock", "current", "draw"]
 
@@ -56,8 +59,8 @@ class _Current:
         self.clock: Clock = SystemClock()
 
 
-current = _Current()
+current: _Current = _Current()
 """Where the clock in use stands: `current.clock`."""
 
-draw = random.random
+draw: Callable[[], float] = random.random
 """Return a uniform random number, 0 <= draw < 1."""

@@ -74,8 +74,9 @@ class Job:
         kwargs: Mapping[str, object],
         parent: TaskRun | FlowRun | None,
     ) -> None:
-        self.spec = spec
-        self.run = run = TaskRun(spec, args, kwargs, parent)
+        self.spec: TaskSpec = spec
+        run = TaskRun(spec, args, kwargs, parent)
+        self.run: TaskRun = run
         self._claim: Claim | None = None
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None

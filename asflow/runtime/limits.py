@@ -52,8 +52,8 @@ class Limit:
         if total < 0:
             raise DefinitionValueError(f"limit takes 0 (no bound) or more, not {total!r}")
         self.slots: Slots | None = Slots(total, shared=True) if total else None
-        self.rate = None if rate is None else Rate.parse(rate)
-        self.starts = StartLog(self.rate)
+        self.rate: Rate | None = None if rate is None else Rate.parse(rate)
+        self.starts: StartLog = StartLog(self.rate)
         self._line = Slots(1, shared=True)
         self._lock = threading.Lock()
 
@@ -115,9 +115,9 @@ class Lease:
     __slots__ = ("_lock", "_users", "outer", "slots", "turns")
 
     def __init__(self, slots: Slots, outer: Lease | None) -> None:
-        self.slots = slots
-        self.outer = outer
-        self.turns = Slots(1, shared=True)
+        self.slots: Slots = slots
+        self.outer: Lease | None = outer
+        self.turns: Slots = Slots(1, shared=True)
         self._users = 1
         # Reentrant: a garbage collection inside the lock may end another user on this very thread.
         self._lock = threading.RLock()

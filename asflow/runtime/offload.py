@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Commits mostly wait for the disk; more threads than this gain nothing (measured on ext4 and one SSD).
 _THREADS = 8
 
-closings = Slots(4 * _THREADS)
+closings: Slots = Slots(4 * _THREADS)
 """Who may end a claim: a body keeps its own slot until it gets one of these.
 
 A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until there are no more

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Key", "Owner", "enter", "leave", "running_loop", "wait", "wait_blocking"]
 
 # The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
-running_loop = events._get_running_loop
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
 
 Key = tuple[int, str]
 """A store (its id) and an absolute name in it."""
@@ -35,10 +35,12 @@ class Owner:
     __slots__ = ("loop", "over", "run", "store", "wakers")
 
     def __init__(self, run: TaskRun, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.run = run
-        self.store = store  # kept alive, so that its id stays its own
-        self.loop = loop  # on which the body runs; None for a sync body on a thread without one
-        self.over = False
+        self.run: TaskRun = run
+        self.store: object = store  # kept alive, so that its id stays its own
+        self.loop: asyncio.AbstractEventLoop | None = (
+            loop  # on which the body runs; None for a sync body on a thread without one
+        )
+        self.over: bool = False
         self.wakers: deque[Callable[[], object]] = deque()
 
 

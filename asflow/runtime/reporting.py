@@ -35,8 +35,8 @@ class Reporter:
         if wants not in ("all", "outside", "none"):
             raise DefinitionTypeError(f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {wants!r}")
         self._sink: ProgressSink | None = sink
-        self.inside = wants == "all"
-        self.outside = wants != "none"
+        self.inside: bool = wants == "all"
+        self.outside: bool = wants != "none"
 
     def emit(self, event: Event) -> None:
         """Tell the sink of *event*, at once and on this thread."""

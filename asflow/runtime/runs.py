@@ -96,13 +96,13 @@ class FlowRun:
     def __init__(
         self, name: str, label: str, parent: TaskRun | FlowRun | None, reporter: Reporter, *, progress: bool
     ) -> None:
-        self.flow_id = next(_ids)
-        self.name = name
-        self.parent = parent
+        self.flow_id: int = next(_ids)
+        self.name: str = name
+        self.parent: TaskRun | FlowRun | None = parent
         self.tallies: dict[str, Tally] = {}
-        self.label = label
+        self.label: str = label
         self._progress = progress
-        self.reporter = reporter
+        self.reporter: Reporter = reporter
         self._began = 0.0
         self._ended: float | None = None
         self._problems: list[tuple[TaskRun, Outcome, BaseException | None]] = []
@@ -223,6 +223,11 @@ class TaskRun(RunningCall):
     kwargs: Mapping[str, object]
     parent: TaskRun | FlowRun | None
     output: str | None
+    started: float | None
+    description: str | None
+    completed: float
+    total: float | None
+    attempt: int
     queued_at: float
     holding: bool
     place: int

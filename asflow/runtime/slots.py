@@ -45,8 +45,8 @@ class Slots:
     __slots__ = ("_gone", "_holders", "debts", "free", "is_shared", "total", "waiters")
 
     def __init__(self, total: int, *, shared: bool = False) -> None:
-        self.total = total
-        self.is_shared = shared
+        self.total: int = total
+        self.is_shared: bool = shared
         self.free: deque[None] = deque([None] * total)
         self.waiters: deque[Waiter] = deque()
         self.debts: deque[None] = deque()

@@ -53,12 +53,12 @@ class OutputSpec:
         open_writer: Callable[[str, ByteStream], Writer[object]],
         is_stale: Callable[[str], bool] | None = None,
     ) -> None:
-        self.store = store
-        self.locate = locate
-        self.failure_of = failure_of
-        self.absolute = absolute
-        self.open_writer = open_writer
-        self.is_stale = is_stale
+        self.store: Store = store
+        self.locate: Locate = locate
+        self.failure_of: Callable[[str], str] = failure_of
+        self.absolute: Callable[[str], str] = absolute
+        self.open_writer: Callable[[str, ByteStream], Writer[object]] = open_writer
+        self.is_stale: Callable[[str], bool] | None = is_stale
 
 
 class TaskSpec:
@@ -87,10 +87,10 @@ class TaskSpec:
         timeout: float | None = None,
         hidden_arguments: int = 0,
     ) -> None:
-        self.name = name
-        self.policy = policy
-        self.limit = limit
-        self.reporter = reporter
-        self.output = output
-        self.timeout = timeout
-        self.hidden_arguments = hidden_arguments
+        self.name: str = name
+        self.policy: TaskPolicy = policy
+        self.limit: Limit = limit
+        self.reporter: Reporter = reporter
+        self.output: OutputSpec | None = output
+        self.timeout: float | None = timeout
+        self.hidden_arguments: int = hidden_arguments

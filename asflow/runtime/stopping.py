@@ -22,7 +22,7 @@ class Stop:
     __slots__ = ("asked", "wake")
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked: bool = False
         self.wake: Callable[[], object] | None = None
 
     def __call__(self) -> None:

@@ -131,13 +131,13 @@ class Counts:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.completed = 0
-        self.cached = 0
-        self.skipped = 0
-        self.suppressed = 0
-        self.failed = 0
-        self.cancelled = 0
-        self.retries = 0
+        self.completed: int = 0
+        self.cached: int = 0
+        self.skipped: int = 0
+        self.suppressed: int = 0
+        self.failed: int = 0
+        self.cancelled: int = 0
+        self.retries: int = 0
 
     def add(self, other: Tally | Counts) -> None:
         """Add the numbers of *other*."""

@@ -85,14 +85,14 @@ class FlowView:
 
     def __init__(self, event: FlowStarted, parent: FlowView | None, now: float) -> None:
         """Begin to watch the flow of *event*, at *now* on the display's own clock."""
-        self.flow_id = event.flow_id
-        self.name = clean(event.flow)
-        self.title = f"{self.name}({clean(event.label)})"
-        self.parent = parent
+        self.flow_id: int = event.flow_id
+        self.name: str = clean(event.flow)
+        self.title: str = f"{self.name}({clean(event.label)})"
+        self.parent: FlowView | None = parent
         self.hidden: bool = not event.progress or (parent is not None and parent.hidden)
-        self.tallies = event.tallies
+        self.tallies: Mapping[str, Tally] = event.tallies
         self.children: dict[int, FlowView] = {}
-        self.ended = Counts()
+        self.ended: Counts = Counts()
         self.started_flows: dict[str, int] = {}
         self.ended_flows: dict[str, int] = {}
         self._offset = event.at - now

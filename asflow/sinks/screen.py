@@ -17,7 +17,10 @@ import os
 import sys
 import threading
 import time
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Screen", "device"]
 
@@ -45,8 +48,8 @@ class _Tap:
 
     def __init__(self, screen: Screen, stream: IO[str]) -> None:
         self.stream = stream
-        self.write = stream.write
-        self.flush = stream.flush
+        self.write: Callable[[str], int] = stream.write
+        self.flush: Callable[[], object] = stream.flush
         self._screen = screen
         # What each thread has written since its last line break; a terminal's stream holds that back too.
         self._pending: dict[int, str] = {}
@@ -120,8 +123,8 @@ class Screen:
         """Prepare for *stream*; nothing is written or replaced before the first frame."""
         self.stream = stream
         # Reentrant: a signal handler or a finalizer may print in the middle of a write.
-        self.lock = threading.RLock()
-        self.is_open = False
+        self.lock: threading.RLock = threading.RLock()
+        self.is_open: bool = False
         self._taps: list[_Tap] = []
         self._lines: list[str] = []
         self._busy = False

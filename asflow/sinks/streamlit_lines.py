@@ -28,8 +28,8 @@ class Line:
     def __init__(self, title: str) -> None:
         self.title = title
         self.live: dict[int, Tally] = {}
-        self.ended = Counts()
-        self.ended_calls = 0
+        self.ended: Counts = Counts()
+        self.ended_calls: int = 0
         self.pace: Pace | None = None
         self.shown: tuple[float, str] | None = None
         self.shown_calls = ""

@@ -55,7 +55,7 @@ class _Stamp:
 class TerminalSurface:
     """Rich's colors and widths on a terminal that understands cursor movements."""
 
-    first = 0.1
+    first: float = 0.1
 
     def __init__(self, console: Console, every: float) -> None:
         """Show on the terminal of *console*, refreshed each *every* seconds."""
@@ -142,7 +142,7 @@ def _new_area(content: object) -> _Handle:
 class NotebookSurface:
     """One output area of a notebook's cell, updated in place."""
 
-    first = 0.1
+    first: float = 0.1
 
     def __init__(self, console: Console, every: float) -> None:
         """Show in the cell that runs, refreshed each *every* seconds."""
@@ -197,7 +197,8 @@ class PlainSurface:
 
     def __init__(self, stream: IO[str], every: float) -> None:
         """Write to *stream*; *every* is in seconds."""
-        self.first = self.every = every
+        self.first: float = every
+        self.every: float = every
         self._stream = stream
         self._unicode = speaks_unicode(stream)
         self._stamp = _Stamp()

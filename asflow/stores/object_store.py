@@ -96,7 +96,7 @@ class ObjectStore:
         listing_seconds: float = 0.0,
     ) -> None:
         scheme = _checked_scheme(url)
-        self.retry_seconds = _checked_seconds("retry_seconds", retry_seconds)
+        self.retry_seconds: float = _checked_seconds("retry_seconds", retry_seconds)
         self._base = url.rstrip("/")
         self._sorted = scheme in _SORTED and not url.split("/")[2].endswith("--x-s3")
         self._client: Client = _client(

@@ -39,7 +39,7 @@ class FaultyStore:
             blocking: what the attribute `blocking` says; None: what that of *store* does.
         """
         self.steps: list[Step] = []
-        self.blocking = store.blocking if blocking is None else blocking
+        self.blocking: bool = store.blocking if blocking is None else blocking
         self._store = store
         self._faults: list[tuple[Step | None, int, BaseException, bool]] = []
         self._lock = threading.Lock()

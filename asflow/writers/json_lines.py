@@ -56,7 +56,7 @@ class JsonLinesWriter:
         "_task",
     )
 
-    concurrent = _gil_enabled()
+    concurrent: bool = _gil_enabled()
     """True: `write` needs no lock of the caller's (on builds of Python with a GIL)."""
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:

@@ -31,7 +31,7 @@ class OutputWriter:
         self._stream = stream
         self._task = task
         self._closed = False
-        self.concurrent = bool(getattr(form, "concurrent", False))
+        self.concurrent: bool = bool(getattr(form, "concurrent", False))
         if own:
             # asflow's formats refuse writes after the end themselves: keeping their method saves a call.
             self.write = form.write  # type: ignore[method-assign]
