@@ -60,16 +60,22 @@ def main() -> None:
             print(line(results[-1]), flush=True)
         everything = not (arguments.rows or arguments.no_growth)
         growth = grow(scratch, short=arguments.short) if everything else {}
+        if arguments.page is not None:
+            text = page(results, growth, rounds, missing)
+            (arguments.page / "benchmarks.md").write_text(text, encoding="utf-8")
+            (arguments.page / "benchmarks.svg").write_text(plot(growth), encoding="utf-8")
+        _sum_up(results)
     finally:
-        scratch.close()
+        scratch.close()  # a million files take a while
+
+
+def _sum_up(results: list[Result]) -> None:
     missed = [result.row.key for result in results if result.holds is False]
     bounded = sum(result.holds is not None for result in results)
-    print(f"\n{bounded - len(missed)} of {bounded} bounds held; missed: {', '.join(missed) or 'none'}")
-    if arguments.page is not None:
-        (arguments.page / "benchmarks.md").write_text(
-            page(results, growth, rounds, missing), encoding="utf-8"
-        )
-        (arguments.page / "benchmarks.svg").write_text(plot(growth), encoding="utf-8")
+    print(
+        f"\n{bounded - len(missed)} of {bounded} bounds held; missed: {', '.join(missed) or 'none'}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
@@ -165,3 +166,12 @@ assert_type(Retry(3, 0.5, 0.1, 30).total, int)
 assert_type(Retry(total=3, exceptions=(OSError, ValueError), hold_limit=True), Retry)
 assert_type(Limit(4), Limit)
 assert_type(Limit(0, rate="100/min"), Limit)
+
+
+# A body that runs in somebody else's executor keeps its type.
+@flow.task(executor=ThreadPoolExecutor(2), retry=1)
+def crunched(day: str) -> int:
+    return len(day)
+
+
+assert_type(crunched("a"), int)

@@ -188,3 +188,7 @@ Limit()  # E
 Limit("4")  # E
 Limit(4, "10/s")  # E
 Limit(4, rate=10)  # E
+
+
+@flow.task(executor="threads")  # E
+def executor_by_name(video_id: str) -> None: ...
