@@ -154,6 +154,12 @@ class LocalStore:
         check_name(name)
         name, failure = _absolute(name), _absolute(failure)
         part = name + PART
+        if not replace and not os.path.lexists(part):
+            # Nobody is making it. A `.part` made now, only to find the output there, would be left behind
+            # by a process that is killed in between, and nobody would look for it again.
+            found = self.status(name, failure)
+            if found != "absent":
+                return found
         held = lock_part(part)
         if held is None:
             return "busy"
