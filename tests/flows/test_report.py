@@ -1,0 +1,107 @@
+"""`flow.run.report()`: what a flow's run came to, as data."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from asflow import Flow, FlowRun, Retry
+from asflow.sinks import NullSink
+from asflow.testing import RecordingSink, fake_clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asflow import ProgressSink
+
+
+@pytest.mark.parametrize("make_sink", [NullSink, RecordingSink])
+def test_counts_and_problems_in_order(tmp_path: Path, make_sink: type[ProgressSink]) -> None:
+    """Whether the sink hears of each call or none, the report is the same; it can be asked for afterwards."""
+    flow = Flow(tmp_path, sink=make_sink())
+    runs: list[FlowRun] = []
+
+    @flow.task(
+        on="data/{number}.txt", skip=KeyError, suppress=ValueError, retry=Retry(1, exceptions=(KeyError,))
+    )
+    async def make(number: int, *, text: str = "") -> None:
+        if number == 1:
+            raise KeyError(number)
+        if number == 2:
+            raise ValueError("gone")
+        flow.task.write(text)
+
+    @flow.task
+    def check(number: int) -> float:
+        return 1 / number
+
+    @flow
+    async def pipeline(days: int) -> None:
+        assert flow.run is not None
+        runs.append(flow.run)
+        for number in range(days):
+            await make(number, text="x")
+        with pytest.raises(ZeroDivisionError):
+            check(0)
+        check(2)
+
+    with fake_clock():
+        asyncio.run(pipeline(4))
+        asyncio.run(pipeline(4))
+    first, second = (run.report() for run in runs)
+    assert (first.flow, first.label) == ("pipeline", "4")
+    make_report, check_report = first.tasks
+    assert make_report.task.endswith("make")
+    assert (make_report.calls, make_report.completed, make_report.skipped) == (4, 2, 1)
+    assert (make_report.suppressed, make_report.retries, make_report.cached) == (1, 1, 0)
+    assert (check_report.completed, check_report.failed) == (1, 1)
+    assert make_report.seconds >= make_report.slowest >= 0
+    assert [problem.outcome for problem in first.problems] == ["skipped", "suppressed", "failed"]
+    suppressed = first.problems[1]
+    assert (suppressed.args, suppressed.kwargs) == ((2,), {"text": "x"})
+    assert str(suppressed.error) == "gone"
+    assert suppressed.output is not None
+    assert suppressed.output.endswith("data/2.txt")
+    assert second.tasks[0].cached == 2
+    assert [(p.outcome, p.error is None) for p in second.problems[:2]] == [
+        ("skipped", False),
+        ("suppressed", True),
+    ]
+
+    document = json.loads(first.to_json())
+    assert [task["calls"] for task in document["tasks"]] == [4, 2]
+    assert document["problems"][1]["error"] == "ValueError: gone"
+    console = Console(file=io.StringIO(), width=120)
+    console.print(first)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "suppressed: " in shown
+    assert "ValueError: gone" in str(first)
+
+
+def test_problems_are_bounded() -> None:
+    """The first 1,000 are kept; of the rest only the number, so that memory stays flat."""
+    flow = Flow(sink=NullSink())
+    runs: list[FlowRun] = []
+
+    @flow.task(skip=KeyError)
+    def fail(number: int) -> None:
+        raise KeyError(number)
+
+    @flow
+    def pipeline() -> None:
+        assert flow.run is not None
+        runs.append(flow.run)
+        for number in range(1200):
+            fail(number)
+
+    pipeline()
+    report = runs[0].report()
+    assert len(report.problems) == 1000
+    assert report.problems_left_out == 200
+    assert report.tasks[0].skipped == 1200
