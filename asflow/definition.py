@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FailureNames", "TaskDefinition", "define"]
 
-FAILURE = ".err"
-
 
 class FailureNames:
     """Which task of a flow records its failures under which names: two may not share one `.err`."""
@@ -70,6 +68,8 @@ class TaskDefinition:
 
     def outputs(self) -> Iterator[Output]:
         """Yield handles on everything that is there and fits the pattern."""
+        from asflow.engine.parsing import FAILURE
+
         namer = self._named()
         pattern, prefix = namer.pattern, self._flow.prefix
         store = self._flow.store
@@ -214,20 +214,12 @@ def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions
         # A worker process encodes for itself, and hands over finished bytes.
         opener = opener if is_in_process(options.executor) else Finished
 
-    def open_on(_name: str, stream: ByteStream) -> Writer[object]:
-        return opener(stream)
-
-    cut = len(pattern.suffix)
-
-    def failure_of(location: str) -> str:
-        return location[: len(location) - cut] + ".err"
-
     return OutputSpec(
         store=store,
         locate=locate,
-        failure_of=failure_of,
+        failure_of=pattern.failure_name,
         absolute=_absolute if hasattr(store, "path") else _as_is,
-        open_writer=open_on,
+        open_writer=opener,
         is_stale=_is_stale_for(store, prefix, namer, options),
     )
 
@@ -238,7 +230,7 @@ def _is_stale_for(
     refresh = refresh_for(options)
     if refresh is None:
         return None
-    suffix, depth = namer.pattern.suffix, len(namer.pattern.components)
+    pattern, depth = namer.pattern, len(namer.pattern.components)
 
     def is_old(location: str) -> bool:
         info = store.info(location)
@@ -246,14 +238,14 @@ def _is_stale_for(
 
     def is_unwanted(location: str) -> bool:
         name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
-        failure = location[: len(location) - len(suffix)] + ".err"
-        return bool(refresh(Output(store, name, location, failure, suffix)))  # type: ignore[operator]
+        failure = pattern.failure_name(location)
+        return bool(refresh(Output(store, name, location, failure, pattern.suffix)))  # type: ignore[operator]
 
     return is_unwanted if callable(refresh) else is_old
 
 
 def _absolute(name: str) -> str:
-    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)
+    return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def _as_is(name: str) -> str:

@@ -106,7 +106,8 @@ async def _act(job: Job, action: Action) -> Event:
             return await in_thread(job.claim) if blocking else job.claim()
         case Release():
             if job.has_claim:
-                await closings.acquire()
+                if not closings.try_acquire():
+                    await closings.acquire()
                 job.closing_slots.append(None)
             job.release()
             return Done()

@@ -112,7 +112,8 @@ def _bare_async(
     async def quick_task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or current.get() is not None or paced.delays:
             return await _counted_async(spec, body, args, kwargs)
-        # What follows is `admit`, the body, `dismiss`, spelled out: nobody to tell, nothing to count.
+        # What follows is `admit`, the body, `dismiss`, spelled out for speed (and so the longest function
+        # here): nobody to tell, nothing to count.
         try:
             if waiters:
                 await slots.acquire()
@@ -255,6 +256,7 @@ def _begun(
 ) -> _Running:
     run = _Running()
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
+    run.flow = None if parent is None else parent.flow
     run.lease, run.lent, run.holding = None, lent, True
     run.place = here()
     if tally is not None:

@@ -132,7 +132,7 @@ class Job:
         """From here on, a change of the current directory moves nothing."""
         output = self._output
         absolute = output.absolute(self._name)
-        if absolute != self._name:
+        if absolute is not self._name:
             self._name, self._failure = absolute, output.absolute(self._failure)
         self._key = (id(output.store), absolute)
 
@@ -152,7 +152,7 @@ class Job:
             event = self.look()
             if not isinstance(event, (Missing, Stale)):
                 return event
-        self._writer = output.open_writer(self._name, answer)
+        self._writer = output.open_writer(answer)
         self._polls = 0
         return Claimed()
 

@@ -191,6 +191,7 @@ class TaskRun(RunningCall):
         spec: what the task was told to do.
         args, kwargs: the arguments of the call.
         parent: the run of the task or flow whose body made this call, or None.
+        flow: the run of the flow that this call belongs to, or None.
         attempt: 1 for the first call of the body, 2 for its first retry.
         output: the name of the call's output, or None for a task without `on`.
     """
@@ -203,6 +204,7 @@ class TaskRun(RunningCall):
         "attempt",
         "completed",
         "description",
+        "flow",
         "holding",
         "is_running",
         "kwargs",
@@ -222,6 +224,7 @@ class TaskRun(RunningCall):
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
     parent: TaskRun | FlowRun | None
+    flow: FlowRun | None
     output: str | None
     started: float | None
     description: str | None
@@ -248,6 +251,7 @@ class TaskRun(RunningCall):
     ) -> None:
         self.spec = spec
         self.parent = parent
+        self.flow = None if parent is None else parent.flow
         self.args = args
         self.kwargs = kwargs
         self.lease = self.lent = None
@@ -274,11 +278,6 @@ class TaskRun(RunningCall):
         if not self._call_id:
             self._call_id = next(_ids)
         return self._call_id
-
-    @property
-    def flow(self) -> FlowRun | None:
-        """The run of the flow that this call belongs to, or None."""
-        return None if self.parent is None else self.parent.flow
 
     def __repr__(self) -> str:
         """Show which call this is."""
@@ -326,6 +325,7 @@ _UNSET: dict[str, object] = {
     "attempt": 1,
     "completed": 0,
     "description": None,
+    "flow": None,
     "holding": False,
     "is_running": False,
     "lease": None,

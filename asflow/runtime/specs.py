@@ -36,7 +36,7 @@ class OutputSpec:
         locate: names the output of a call.
         failure_of: names the failure that belongs to an output's name.
         absolute: makes a name independent of the current directory, before anything is written.
-        open_writer: gives the writer for an output's name on the claim's stream.
+        open_writer: gives the writer of an output on the claim's stream.
         is_stale: tells whether an existing output is to be made anew; None is never.
     """
 
@@ -50,14 +50,14 @@ class OutputSpec:
         locate: Locate,
         failure_of: Callable[[str], str],
         absolute: Callable[[str], str],
-        open_writer: Callable[[str, ByteStream], Writer[object]],
+        open_writer: Callable[[ByteStream], Writer[object]],
         is_stale: Callable[[str], bool] | None = None,
     ) -> None:
         self.store: Store = store
         self.locate: Locate = locate
         self.failure_of: Callable[[str], str] = failure_of
         self.absolute: Callable[[str], str] = absolute
-        self.open_writer: Callable[[str, ByteStream], Writer[object]] = open_writer
+        self.open_writer: Callable[[ByteStream], Writer[object]] = open_writer
         self.is_stale: Callable[[str], bool] | None = is_stale
 
 

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import os
 import threading
+from time import monotonic
 from typing import Literal
 
 from asflow.errors import ClaimLostError, OutputClosedError
@@ -39,6 +40,9 @@ from asflow.stores.posix import (
 )
 
 __all__ = ["Durability", "LocalClaim"]
+
+_RECENTLY = 0.1
+"""Seconds: a file that was written to so shortly before its publishing has its age from there."""
 
 Durability = Literal["data", "full", "atomic"]
 """What is on the disk before an output is published: see `asflow.stores.LocalStore`."""
@@ -68,7 +72,7 @@ class LocalClaim:
 
     __slots__ = (
         "_descriptor", "_durability", "_failure", "_forks", "_known", "_lock",
-        "_mark", "_name", "_part", "_replace", "_spoiled", "_state",
+        "_mark", "_name", "_part", "_replace", "_spoiled", "_state", "_touched",
     )  # fmt: skip
 
     def __init__(
@@ -92,14 +96,18 @@ class LocalClaim:
         self._lock = threading.Lock()
         self._state: Literal["open", "sealed", "ended"] = "open"
         self._spoiled = 0
+        self._touched = 0.0
 
     def __repr__(self) -> str:
         return f"<LocalClaim of {self._name!r}, {self._state}>"
 
     def __del__(self) -> None:
         # At interpreter exit the names used here may be gone; then the next run takes the file over.
-        with contextlib.suppress(Exception):
-            self.abort()
+        try:
+            if self._state != "ended":
+                self.abort()
+        except Exception:  # noqa: BLE001 - nobody could hear of it
+            pass
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append all of *data*; return the number of its bytes.
@@ -122,6 +130,7 @@ class LocalClaim:
                 self._spoiled = (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EINTR
                 name_file(error, self._name)
                 raise
+            self._touched = monotonic()
         return view.nbytes
 
     def publish(self) -> None:
@@ -198,9 +207,10 @@ class LocalClaim:
     def _finish(self, target: str, *, forget: str | None, replace: bool) -> None:
         """Make the bytes last, name them *target*, and end. On an error nothing has got that name."""
         try:
-            # An empty output, or one that was written long ago, is as old as its publishing too.
-            with contextlib.suppress(OSError):
-                os.utime(self._descriptor)
+            if monotonic() - self._touched > _RECENTLY:
+                # An empty output, or one that was written long ago, is as old as its publishing too.
+                with contextlib.suppress(OSError):
+                    os.utime(self._descriptor)
             if self._durability != "atomic":
                 sync_file(self._descriptor)
             replaces = replace and os.path.lexists(target)

@@ -25,6 +25,7 @@ __all__ = ["LocalStore"]
 
 # For the one look that every skip takes: each attribute of a module costs it a percent.
 _lstat, _REGULAR = os.lstat, stat.S_IFREG
+_access, _ANY = os.access, os.F_OK
 _KIND = stat.S_IFMT(0xFFFF)  # the bits of a mode that say what kind of file it is
 
 
@@ -154,11 +155,11 @@ class LocalStore:
         check_name(name)
         name, failure = _absolute(name), _absolute(failure)
         part = name + PART
-        if not replace and not os.path.lexists(part):
-            # Nobody is making it. A `.part` made now, only to find the output there, would be left behind
-            # by a process that is killed in between, and nobody would look for it again.
+        if not replace and (_access(name, _ANY) or _access(failure, _ANY)):
+            # A `.part` made now, only to find the output there, would be left behind by a process that is
+            # killed in between, and nobody would look for it again.
             found = self.status(name, failure)
-            if found != "absent":
+            if found != "absent" and not os.path.lexists(part):
                 return found
         held = lock_part(part)
         if held is None:
@@ -220,7 +221,7 @@ class LocalStore:
 
 def _absolute(name: str) -> str:
     """Pin *name* to the current directory; unlike `os.path.abspath`, `link/..` keeps its meaning."""
-    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)
+    return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def _open_regular(path: str, flags: int) -> int:

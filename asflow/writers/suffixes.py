@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from asflow.errors import DefinitionTypeError, DefinitionValueError, MissingExtraError
@@ -40,6 +41,7 @@ class Suffixes(NamedTuple):
     compression: Compression
 
 
+@lru_cache
 def split_suffixes(name: str) -> Suffixes:
     """Tell format and compression from the end of *name*.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, field
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -121,7 +121,7 @@ def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data:
         if kind in legal:
             successor, after = step(life.policy, state, event)
             assert isinstance(after, Action)
-            assert (successor.phase is Phase.DONE) == isinstance(after, (Finish, Fail))
+            assert (successor.phase == "done") == isinstance(after, (Finish, Fail))
         else:
             with pytest.raises(EngineError) as caught:
                 step(life.policy, state, event)
@@ -132,7 +132,7 @@ def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data:
 
 @given(
     policy=policies(),
-    phase=st.sampled_from(Phase),
+    phase=st.sampled_from(get_args(Phase)),
     attempt=st.integers(0, 5),
     closing=st.sampled_from([None, Commit(), Abort(), RecordFailure(BadError())]),
     ending=st.sampled_from(
@@ -238,8 +238,7 @@ def test_a_life_is_replayed_from_printed_states(story: Life) -> None:
     names = {**vars(life), **{error.__name__: error for error in ERRORS}}
     following = [state for state, _ in story.steps[1:]] + [story.last]
     for (state, event), action, after in zip(story.steps, story.actions, following, strict=True):
-        printed = re.sub(r"<(Phase\.\w+): '\w+'>", r"\1", repr(state))
-        reread = eval(printed, dict(names))
+        reread = eval(repr(state), dict(names))
         assert isinstance(reread, State)
         assert repr(reread) == repr(state)
         again, acted = step(story.policy, reread, event)
