@@ -1,4 +1,7 @@
-"""`flow.task`: the decorator that makes tasks, and everything that belongs to a call of one."""
+"""`flow.task`: the decorator that makes tasks, and everything that belongs to a call of one.
+
+Long by its overloads: each has the docstring that an editor shows for it, options included.
+"""
 
 from __future__ import annotations
 

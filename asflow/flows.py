@@ -126,8 +126,9 @@ class Flow:
         self, func: object = None, /, *, verbose: bool | None = None, progress: bool = True
     ) -> object:
         """Turn a function into a flow; see the overloads."""
-        for name, value in (("verbose", verbose), ("progress", progress)):
-            if value is not None and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = [("verbose", verbose)] if verbose is not None else []
+        for name, value in (*given, ("progress", progress)):
+            if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
                 raise DefinitionTypeError(f"@flow: {name} takes True or False, not {value!r}")
         reporter = self.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
 
@@ -211,21 +212,23 @@ def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
 class _Display:
     """The default display, imported with its first event: importing asflow must cost little."""
 
-    __slots__ = ("_display", "_sink", "_verbose", "wants_tasks")
+    __slots__ = ("_display", "_made", "_verbose", "wants_tasks")
 
     def __init__(self, verbose: bool | None, *, display: bool = True) -> None:
         self._verbose = verbose
         self._display = display
-        self._sink: ProgressSink | None = None
+        self._made: dict[str, ProgressSink] = {}
         self.wants_tasks = {None: "outside", True: "all", False: "none"}[verbose]
 
     def emit(self, event: Event, /) -> None:
         """Pass *event* on."""
-        if self._sink is None:
+        sink = self._made.get("sink")
+        if sink is None:
             from asflow.sinks import RichSink
 
-            self._sink = RichSink(verbose=self._verbose, display=self._display)
-        self._sink.emit(event)
+            # Where two threads come here at once, the first one's is everybody's: `setdefault` is one step.
+            sink = self._made.setdefault("sink", RichSink(verbose=self._verbose, display=self._display))
+        sink.emit(event)
 
 
 def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowRun:

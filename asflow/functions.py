@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from asflow.errors import DefinitionTypeError
+from asflow.runtime.inspecting import annotations_of, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -49,7 +50,7 @@ class Subject:
         _refuse_generators(function, inner, self.name, what)
         self.is_async: bool = _is_async(function)
         try:
-            self.signature: inspect.Signature | None = inspect.signature(function)
+            self.signature: inspect.Signature | None = signature_of(function)
         except (ValueError, TypeError):
             self.signature = None
         self.hidden_arguments: int = int(
@@ -170,8 +171,8 @@ def _is_async(function: Callable[..., object]) -> bool:
     if any(inspect.iscoroutinefunction(candidate) for candidate in candidates):
         return True
     # A plain function that says that it returns something to await: only its word can be taken.
-    annotations = cast("dict[str, object]", getattr(function, "__annotations__", None) or {})
-    returned = annotations.get("return")
+    returned = annotations_of(function).get("return")
+    returned = getattr(returned, "__forward_arg__", returned)
     origin: object = getattr(returned, "__origin__", returned)
     name = origin if isinstance(origin, str) else cast("str", getattr(origin, "__name__", ""))
     return name.partition("[")[0].rpartition(".")[2] in ("Coroutine", "Awaitable", "CoroutineType")

@@ -107,13 +107,15 @@ class TaskMap(Generic[R_co]):
                 for result in room.drain():
                     yield cast("R_co", result)
         finally:
-            await _end(workers)
-            # The traceback of a failure holds this frame and the workers': don't let them hold the failure.
-            workers.clear()
-            room.forget_failure()
-            await source.close()
-            if pool is not None:
-                pool.shutdown(wait=False)
+            try:
+                await _end(workers)
+            finally:
+                # The traceback of a failure holds this frame and the workers': don't let them hold it.
+                workers.clear()
+                room.forget_failure()
+                if pool is not None:
+                    pool.shutdown(wait=False)
+                await source.close()
 
     def _announce(self) -> None:
         """Let the display know how many calls will come, where that is known."""
@@ -298,8 +300,16 @@ async def _in_pool(pool: ThreadPoolExecutor, task: Callable[[T], R], item: T) ->
     """
     in_context, stop = copy_context(), Stop()
     in_context.run(stopping.set, stop)
-    future = asyncio.get_running_loop().run_in_executor(pool, lambda: in_context.run(task, item))
+    future = asyncio.get_running_loop().run_in_executor(pool, lambda: in_context.run(_contained, task, item))
     return await settled(future, stop)
+
+
+def _contained(task: Callable[[T], R], item: T) -> R:
+    try:
+        return task(item)
+    except StopIteration as error:
+        # A future can't hold one: asyncio would wait for ever. An async def turns it into this, too.
+        raise RuntimeError(f"{getattr(task, '__name__', task)} raised StopIteration") from error
 
 
 async def _end(workers: list[asyncio.Task[None]]) -> None:

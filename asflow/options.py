@@ -68,13 +68,15 @@ def policy_for(options: TaskOptions) -> TaskPolicy:
     """
     skip = checked_exceptions("skip", options.skip)
     suppress = checked_exceptions("suppress", options.suppress)
-    limited = not (isinstance(options.limit, int) and options.limit == 0)
+    retry = _retry_for(options)
+    unbounded = isinstance(options.limit, int) and options.limit == 0
     return TaskPolicy(
         persistent=options.on is not None,
-        limited=limited,
+        # Without a bound there is no slot to wait for, but with `hold_limit` a retry of somebody else.
+        limited=not unbounded or (retry is not None and retry.hold_limit),
         skip=skip,
         suppress=suppress,
-        retry=_retry_for(options),
+        retry=retry,
     )
 
 

@@ -99,7 +99,8 @@ class Output:
         """Read the records, each decoded and validated as a *record_type*.
 
         JSON Lines and CSV are streamed: memory is constant however large the output is. A JSON document
-        that is a list gives its items, any other one record. Other formats give their lines (`str`, `bytes`).
+        that is a list gives its items, any other one record. Parquet gives its rows, and what has no format
+        its lines (`str`, `bytes`).
 
         Args:
             record_type: what a record is: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
@@ -112,6 +113,7 @@ class Output:
             FileNotFoundError: the output is absent.
             CorruptOutputError: from the iterator: the output is cut, or a record is no *record_type*.
             TypeError: the format can't be decoded into *record_type*.
+            MissingExtraError: reading this format needs a package that is not installed.
         """
         from asflow.writers import read_records
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, TypeVar, final
 
 if TYPE_CHECKING:
@@ -27,30 +29,37 @@ class Progress:
         description: what is being done, or None.
     """
 
-    __slots__ = ("_outer", "_run", "completed", "description", "total")
+    __slots__ = ("_open", "_outer", "_run", "_token", "completed", "description", "total")
 
     def __init__(self, run: TaskRun | None, description: str | None, total: float | None) -> None:
         """Count for *run*; see `flow.task.progress`."""
         self._run = run
-        self._outer: tuple[str | None, float, float | None] = (None, 0, None)
+        self._open = False
+        self._outer: Progress | None = None
+        self._token: Token[Progress | None] | None = None
         self.completed: float = 0
         self.description = description
         self.total = total
 
     def __enter__(self) -> Progress:
         """Show this progress in the task's line."""
-        run = self._run
-        if run is not None:
-            self._outer = (run.description, run.completed, run.total)
+        self._open = True
+        self._outer = _innermost.get()
+        self._token = _innermost.set(self)
         self._tell()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Show again what was shown before, if this was progress within progress."""
-        description, completed, total = self._outer
-        if self._run is not None and (total is not None or description is not None):
-            self._run.description, self._run.completed, self._run.total = description, completed, total
-            self._run.progressed()
+        """Show the outer one again, if this was progress within progress."""
+        self._open = False
+        outer, self._outer = self._outer, None
+        token, self._token = self._token, None
+        if token is not None:
+            with suppress(ValueError):  # a generator that is closed in a context which is none of its own
+                _innermost.reset(token)
+        # Not one of another task, nor one that is over: a thread's context is a copy, and may outlive it.
+        if outer is not None and outer._open and outer._run is self._run:
+            outer._tell()
 
     def advance(self, n: float = 1) -> None:
         """Add *n* units (default 1) to those done."""
@@ -84,6 +93,9 @@ class Progress:
         if run is not None:
             run.description, run.completed, run.total = self.description, self.completed, self.total
             run.progressed()
+
+
+_innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=None)
 
 
 def track(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from asflow.cli.console import Terminal, UsageError, printable
-from asflow.cli.finding import PART, find
+from asflow.cli.finding import find
 from asflow.cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
+from asflow.stores.common import PART
 from asflow.stores.parts import drop
 from asflow.stores.posix import close_held, is_at, mark_of, open_held, try_lock
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from asflow.cli.console import Terminal, UsageError, age, moment, printable
-from asflow.cli.finding import ERR, find
+from asflow.cli.finding import find
 from asflow.cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
 from asflow.cli.reading import open_file
+from asflow.engine.parsing import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,8 +72,10 @@ def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_r
     """
     terminal = Terminal()
     for path in paths:
-        if not path.endswith(ERR) and not os.path.isdir(path):
-            raise UsageError(f"{path!r} is neither a folder nor a recorded failure, whose name ends in {ERR}")
+        if not path.endswith(FAILURE) and not os.path.isdir(path):
+            raise UsageError(
+                f"{path!r} is neither a folder nor a recorded failure, whose name ends in {FAILURE}"
+            )
         find(terminal, path, every=False)  # all must be there before the first is deleted
     count = 0
     for path in paths:
@@ -124,4 +127,4 @@ def _failures(terminal: Terminal, path: str) -> Iterator[tuple[str, float, str]]
             except OSError as error:
                 terminal.problem(error)
         elif found.path == path:
-            raise UsageError(f"{path!r} is no recorded failure: its name does not end in {ERR}")
+            raise UsageError(f"{path!r} is no recorded failure: its name does not end in {FAILURE}")

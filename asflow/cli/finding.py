@@ -7,6 +7,8 @@ import stat
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from asflow.cli.console import UsageError
+from asflow.engine.parsing import FAILURE
+from asflow.stores.common import PART
 from asflow.writers.suffixes import split_suffixes
 
 if TYPE_CHECKING:
@@ -14,10 +16,7 @@ if TYPE_CHECKING:
 
     from asflow.cli.console import Terminal
 
-__all__ = ["ERR", "PART", "Found", "find"]
-
-ERR = ".err"
-PART = ".part"
+__all__ = ["Found", "find"]
 
 Kind = Literal["output", "failure", "part"]
 
@@ -71,7 +70,7 @@ def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
 def _kind(name: str) -> Kind:
     if name.endswith(PART):
         return "part"
-    return "failure" if name.endswith(ERR) else "output"
+    return "failure" if name.endswith(FAILURE) else "output"
 
 
 def _is_ours(name: str) -> bool:
@@ -81,4 +80,4 @@ def _is_ours(name: str) -> bool:
     while name.endswith(PART):
         name = name.removesuffix(PART)
     suffixes = split_suffixes(name)
-    return name.endswith(ERR) or suffixes.format != "raw" or suffixes.compression != "none"
+    return name.endswith(FAILURE) or suffixes.format != "raw" or suffixes.compression != "none"

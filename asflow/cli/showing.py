@@ -12,10 +12,11 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from asflow.cli.console import Terminal, UsageError, printable
-from asflow.cli.finding import ERR, PART
 from asflow.cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
 from asflow.cli.reading import open_file
+from asflow.engine.parsing import FAILURE
 from asflow.errors import CorruptOutputError
+from asflow.stores.common import PART
 from asflow.writers import read_records, split_suffixes
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def show(
     if file.endswith(PART):
         raise UsageError(f"{file!r} is work in progress; it can be read once it has lost its {PART}")
     plain = not terminal.out.is_terminal
-    if file.endswith(ERR) or split_suffixes(file).format == "raw":
+    if file.endswith(FAILURE) or split_suffixes(file).format == "raw":
         for line in itertools.islice(read_records(file, open_file(file), str), head):
             # A pipe gets what the file holds, a terminal nothing that moves its cursor.
             shown = line if plain else printable(line.expandtabs())

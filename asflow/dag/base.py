@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from asflow.dag.calls import Extra, Inputs, close_unstarted, is_awaitable, kind_of, run, underlying
 from asflow.dag.errors import NoRunningLoopError
 from asflow.dag.running import schedule
 from asflow.dag.scopes import current_scope
+from asflow.runtime.inspecting import signature_of
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable
 
     from asflow.dag.calls import Kind
@@ -126,7 +127,7 @@ class BaseNode(Generic[P, R_co]):
         if self._signature is None:
             try:
                 # Not the wrapped function's: a decorator may well give it more than the caller does.
-                self._signature = inspect.signature(self._func, follow_wrapped=False)
+                self._signature = signature_of(self._func, follow_wrapped=False)
             except (TypeError, ValueError):
                 return
         try:

@@ -38,18 +38,15 @@ class Node(BaseNode[P, R_co]):
     (in a list, say) are handed over as they are.
 
     Args of a call: those of the function. To checkers each positional one may be a value or an awaitable
-    of it; for an awaitable by keyword see `later`.
-
-    Returns:
-        The node's task, named after the function. It needs not be held or awaited.
+    of it; for an awaitable by keyword see `later`. A call gives the node's task, named after the function,
+    which needs not be held or awaited. Where a dependency failed, the body doesn't run, and awaiting the
+    task raises what the dependency failed with: the same exception object, with the path in a note.
 
     Raises:
         TypeError: the arguments don't fit the function.
         NoRunningLoopError: no event loop runs in this thread; coroutines among the arguments are closed.
         ScopeClosedError: the scope that the call belongs to has ended, or is cancelling its rest.
         ForeignLoopError: an argument is a pending task or future of another event loop.
-        Whatever a dependency failed with, when the task is awaited: the same exception object, with the
-        path in a note. The body doesn't run then.
 
     An `async` body runs on the loop, any other in a thread (`asyncio.to_thread`). Cancelling the task
     cancels the coroutines that were given to this call, and no task or future.

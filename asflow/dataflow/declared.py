@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import cast, get_args
 
+# `Group` refers to "Definition" by name, which typing.get_type_hints looks for where `Group` is used.
 from asflow.dataflow.definition import Definition, Group, parse  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from asflow.dataflow.drawing import mermaid
 from asflow.dataflow.errors import DataFlowDefinitionError

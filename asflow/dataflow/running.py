@@ -245,8 +245,7 @@ def _first(failures: Sequence[BaseException]) -> BaseException:
     first, *others = failures
     for other in others:
         if other is not first:
-            told = traceback.format_exception_only(other)[
-                -1
-            ].strip()  # never raises, whatever its __str__ does
+            # This never raises, whatever the __str__ of the other does.
+            told = traceback.format_exception_only(other)[-1].strip()
             first.add_note(f"asflow: a neighbour failed too: {told}")
     return first

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
 
 from asflow.dataflow.errors import DataFlowDefinitionError, DataFlowFunctionArgsError
+from asflow.runtime.inspecting import signature_of as plain_signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,12 +126,7 @@ def wiring_of(func: Callable[..., object], name: str) -> Wiring:
 def signature_of(func: Callable[..., object], name: str) -> inspect.Signature:
     """The signature of *func*, without evaluating annotations."""
     try:
-        if sys.version_info >= (3, 14):
-            import annotationlib
-
-            # Names that exist for the type checker only must not stop anybody.
-            return inspect.signature(func, annotation_format=annotationlib.Format.FORWARDREF)
-        return inspect.signature(func)
+        return plain_signature_of(func)
     except ValueError:
         raise DataFlowFunctionArgsError(
             f"Python can't tell the parameters of {name}; wrap it in a function that names them."

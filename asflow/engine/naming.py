@@ -31,7 +31,7 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["MAX_NAME", "Field", "Namer", "Pattern", "compile_namer", "safe"]
+__all__ = ["MAX_NAME", "Namer", "Pattern", "compile_namer"]
 
 MAX_NAME = 3500
 """How many bytes of UTF-8 a whole name may have: PATH_MAX is 4096, and `base` comes before it."""

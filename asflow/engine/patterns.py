@@ -21,7 +21,7 @@ from asflow.engine.parsing import FAILURE, RESERVED_ENDS, STAR, Component, Field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Field", "Pattern"]
+__all__ = ["Pattern"]
 
 _Compiled: TypeAlias = "tuple[re.Pattern[str], re.Pattern[str]]"
 

@@ -15,9 +15,12 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 __all__ = ["Rate", "StartLog"]
 
-_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0}
-_LONG = {"h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
-_UNITS = _SECONDS | _LONG
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second"), 1.0),
+    **dict.fromkeys(("m", "min", "minute"), 60.0),
+    **dict.fromkeys(("h", "hour"), 3600.0),
+    **dict.fromkeys(("d", "day"), 86400.0),
+}
 _FORM = r"\s*(\d+)\s*(?:/|per)\s*(\d+(?:\.\d+)?)?\s*([a-z]+?)s?\s*"
 
 

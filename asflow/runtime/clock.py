@@ -1,4 +1,4 @@
-"""The one place that knows what time it is, how to wait, and how to draw a random number.
+"""What waiting goes by: a monotonic clock, and random numbers for the backoff.
 
 Everything in asflow that waits (backoff, rates, polling for another process) asks `now`, `sleep`
 and `sleep_async` of the clock that stands in `current`, so that a test can put its own in its place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import pickle
@@ -26,7 +27,6 @@ from asflow.runtime.stopping import stopping
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
-    from tempfile import TemporaryDirectory
 
     from asflow.protocols import ByteStream, Writer
 
@@ -209,7 +209,7 @@ class _Folder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: tuple[int, TemporaryDirectory[str]] | None = None
+        self._made: tuple[int, str] | None = None
 
     def path(self) -> str:
         """Return its path; a forked child has one of its own."""
@@ -217,8 +217,17 @@ class _Folder:
             if self._made is None or self._made[0] != os.getpid():
                 import tempfile
 
-                self._made = os.getpid(), tempfile.TemporaryDirectory(prefix="asflow-")
-            return self._made[1].name
+                # No TemporaryDirectory: dropped in a forked child, it would remove its parent's folder.
+                self._made = os.getpid(), tempfile.mkdtemp(prefix="asflow-")
+                atexit.register(_remove, *self._made)
+            return self._made[1]
+
+
+def _remove(process: int, folder: str) -> None:
+    if process == os.getpid():
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _folder = _Folder()

@@ -37,9 +37,8 @@ class Owner:
     def __init__(self, run: TaskRun, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
         self.run: TaskRun = run
         self.store: object = store  # kept alive, so that its id stays its own
-        self.loop: asyncio.AbstractEventLoop | None = (
-            loop  # on which the body runs; None for a sync body on a thread without one
-        )
+        # On which the body runs; None for a sync body on a thread without one.
+        self.loop: asyncio.AbstractEventLoop | None = loop
         self.over: bool = False
         self.wakers: deque[Callable[[], object]] = deque()
 
@@ -51,8 +50,7 @@ def enter(key: Key, owner: Owner) -> bool:
     """Take the output called *key* for *owner*; False where another call of this process has it.
 
     Raises:
-        DeadlockError: *owner* is called from the body of the very call that has it, or blocks the
-            loop on which that call runs.
+        DeadlockError: *owner* is called from the body of the very call that has it.
     """
     present = _owners.setdefault(key, owner)
     if present is owner:

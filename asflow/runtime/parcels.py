@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow.errors import TransferError
+from asflow.runtime.inspecting import signature_of
 from asflow.runtime.labels import short
 
 if TYPE_CHECKING:
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ByteStream, Writer
 
-__all__ = ["Answer", "Parcel", "RemoteTraceback", "dump", "packed_arguments", "packed_function"]
+__all__ = [
+    "Answer",
+    "ByName",
+    "Parcel",
+    "RemoteTraceback",
+    "dump",
+    "open_writer_of",
+    "packed_arguments",
+    "packed_function",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +182,7 @@ def _culprit(
     function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], by_value: bool
 ) -> tuple[str, object]:
     try:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        given = signature_of(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         given = {f"number {index + 1}": value for index, value in enumerate(args)} | dict(kwargs)
     for name, value in given.items():

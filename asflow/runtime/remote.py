@@ -114,16 +114,25 @@ def _call(run: _RemoteRun, function: Callable[..., object], writer: Writer[objec
     try:
         value = function(*run.args, **run.kwargs)
     except BaseException:
-        if writer is not None:
-            run.put = output_closed
-            writer.abort()
+        run.put = output_closed
+        _let_go(writer)
         raise
     finally:
         leave(token)
     if writer is not None:
         run.put = output_closed
-        writer.commit()
+        try:
+            writer.commit()
+        except BaseException:
+            _let_go(writer)
+            raise
     return value
+
+
+def _let_go(writer: Writer[object] | None) -> None:
+    if writer is not None:
+        with contextlib.suppress(Exception):  # the reason for the abort says more than its failing
+            writer.abort()
 
 
 def _serialised(writer: Writer[object]) -> Callable[[object], object]:

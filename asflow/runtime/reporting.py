@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from asflow.errors import DefinitionTypeError
 
@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from asflow.events import Event
     from asflow.protocols import ProgressSink
 
-__all__ = ["Reporter", "WantsTasks"]
-
-WantsTasks = Literal["all", "outside", "none"]
+__all__ = ["Reporter"]
 
 _dropping = threading.RLock()
 

@@ -113,19 +113,21 @@ class FlowReport:
     def __rich__(self) -> Table:
         """Show the counts as a table, and below it the problems: `rich.print(report)`."""
         from rich.table import Table
+        from rich.text import Text
 
-        title = f"{self.flow}({self.label}) in {self.seconds:.2f} s"
+        # As Text, since rich reads square brackets in a str as markup, and arguments and messages hold some.
+        title = Text(f"{self.flow}({self.label}) in {self.seconds:.2f} s", "table.title")
         shown = [name for name in _COUNTS if any(getattr(task, name) for task in self.tasks)]
         table = Table("task", *shown, "seconds", "slowest", title=title)
         for column in table.columns[1:]:
             column.justify = "right"
         for task in self.tasks:
             counts = [str(getattr(task, name) or "") for name in shown]
-            table.add_row(task.task, *counts, f"{task.seconds:.2f}", f"{task.slowest:.2f}")
+            table.add_row(Text(task.task), *counts, f"{task.seconds:.2f}", f"{task.slowest:.2f}")
         if self.problems:
             lines = [_problem_line(problem) for problem in self.problems[:20]]
             more = len(self.problems) - len(lines) + self.problems_left_out
-            table.caption = "\n".join(lines + [f"... and {more} more"] * (more > 0))
+            table.caption = Text("\n".join(lines + [f"... and {more} more"] * (more > 0)), "table.caption")
             table.caption_justify = "left"
         return table
 
@@ -179,5 +181,9 @@ def _problem_line(problem: Problem) -> str:
 
 
 def _error_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    """Return class and message of *error* in one line of UTF-8; never raises."""
+    try:
+        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

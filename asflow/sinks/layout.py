@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asflow.sinks.logline import Counts, Piece, clean, clock, join
+from asflow.sinks.logline import Counts, Piece, call_title, clean, clock, join
 from asflow.sinks.model import first_values
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _task_rows(view: FlowView, tally: Tally, depth: int, detail: _Detail, now: f
         calls = []
     yield row
     for call in calls:
-        yield _tell(Row(depth + 6, _call_title(call)), view, call, now)
+        yield _tell(Row(depth + 6, call_title(call)), view, call, now)
     if calls and active > len(calls):
         yield _more(depth + 6, active - len(calls), "call")
 
@@ -161,17 +161,6 @@ def _tell(row: Row, view: FlowView, call: RunningCall, now: float) -> Row:
     row.left = view.call_seconds_left(call, now)
     row.told = join(told)
     return row
-
-
-def _call_title(call: RunningCall) -> str:
-    """Return the arguments of a call; a single string stands without its quotes."""
-    try:
-        label = clean(call.label)
-    except Exception:  # noqa: BLE001 - made from a user's repr
-        return "?"
-    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
-        return label[1:-1]
-    return label or "()"
 
 
 def fold(pieces: list[Piece], width: int, cell_len: Callable[[str], int]) -> list[Line]:

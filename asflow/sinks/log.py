@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogSink"]
 
-_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
+_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40  # as in logging, which is imported when it is needed
 
 _LEVELS = {
     "completed": _INFO,

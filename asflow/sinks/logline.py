@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from asflow.events import FlowOutcome, Tally, TaskFinished
+    from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished
 
 __all__ = [
     "Counts",
     "Piece",
+    "call_title",
     "clean",
     "clock",
     "duration",
@@ -98,6 +99,17 @@ def _error(error: BaseException) -> str:
         message = message[: _MESSAGE_LIMIT - 1] + "…"
     name = type(error).__name__
     return clean(f"{name}: {message}" if message else name)
+
+
+def call_title(call: RunningCall) -> str:
+    """Return the arguments of a call; a single string stands without its quotes. Never raises."""
+    try:
+        label = clean(call.label)
+    except Exception:  # noqa: BLE001 - made from a user's repr
+        return "?"
+    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
+        return label[1:-1]
+    return label or "()"
 
 
 def task_line(event: TaskFinished) -> list[Piece]:

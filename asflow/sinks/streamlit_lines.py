@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from asflow.sinks.logline import Counts, clean, clock
+from asflow.sinks.logline import Counts, call_title, clean, clock
 from asflow.sinks.model import Pace, first_values
 
 if TYPE_CHECKING:
@@ -87,12 +87,6 @@ def _colored(piece: Piece) -> str:
 
 def _call(call: RunningCall) -> str:
     """Return the arguments of a call and what it tells of itself, as in `2010-01-02 (page 3, 30%)`."""
-    try:
-        label = clean(call.label)
-    except Exception:  # noqa: BLE001 - made from a user's repr
-        label = "?"
-    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
-        label = label[1:-1]
     told: list[str] = []
     if call.description:
         told.append(clean(call.description))
@@ -102,4 +96,4 @@ def _call(call: RunningCall) -> str:
         told.append(f"{call.completed:,g}")
     if call.attempt > 1:
         told.append(f"attempt {call.attempt}")
-    return escape(label or "()") + (f" ({escape(', '.join(told))})" if told else "")
+    return escape(call_title(call)) + (f" ({escape(', '.join(told))})" if told else "")

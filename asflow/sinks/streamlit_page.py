@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, NamedTuple, cast, final
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
@@ -36,6 +36,14 @@ _TITLE_LIMIT = 120
 _ICONS = {"completed": ":material/check:", "failed": ":material/error:", "cancelled": ":material/error:"}
 
 
+class _Running(NamedTuple):
+    """A flow of the page that runs: how its tasks are called, and whether they have lines."""
+
+    path: str
+    shown: bool
+    tallies: Mapping[str, Tally]
+
+
 @final
 class Page:
     """A flow, with all flows that it calls, as a status on a page. Safe from any thread."""
@@ -48,8 +56,9 @@ class Page:
         self._every = every
         self._keep = keep
         self._lock = threading.Lock()
-        self._flows: dict[int, tuple[str, Mapping[str, Tally]]] = {}
+        self._flows: dict[int, _Running] = {}
         self._lines: dict[str, Line] = {}
+        self._unshown: dict[str, Line] = {}
         self._root = 0
         self._title = ""
         self._status: StatusContainer | None = None
@@ -84,8 +93,9 @@ class Page:
                 self._title = _cut(f"{clean(event.flow)}({clean(event.label)})")
                 path = ""
             else:
-                path = (outer[0] if outer else "") + f"{clean(event.flow)} / "
-            self._flows[event.flow_id] = path, event.tallies
+                path = (outer.path if outer else "") + f"{clean(event.flow)} / "
+            shown = event.progress and (outer is None or outer.shown)
+            self._flows[event.flow_id] = _Running(path, shown, event.tallies)
         if event.flow_id == self._root:
             add_script_run_ctx(self._thread, self._context)
             self._thread.start()
@@ -100,7 +110,7 @@ class Page:
         with self._lock:
             self._look()
             self._flows.pop(event.flow_id, None)
-            for line in self._lines.values():
+            for line in (*self._lines.values(), *self._unshown.values()):
                 line.end(event.flow_id)
 
     @property
@@ -133,7 +143,7 @@ class Page:
         with self._lock:
             self._look()
             counts = Counts()
-            for line in self._lines.values():
+            for line in (*self._lines.values(), *self._unshown.values()):
                 counts.add(line.ended)
                 for tally in first_values(line.live, len(line.live)):
                     counts.add(tally)
@@ -148,10 +158,11 @@ class Page:
 
     def _look(self) -> None:
         """Find the tasks that were called since the last look. Hold the lock."""
-        for flow_id, (path, tallies) in self._flows.items():
-            for tally in first_values(tallies, len(tallies)):
-                title = escape(path + clean(tally.task))
-                self._lines.setdefault(title, Line(title)).live[flow_id] = tally
+        for flow_id, flow in self._flows.items():
+            lines = self._lines if flow.shown else self._unshown
+            for tally in first_values(flow.tallies, len(flow.tallies)):
+                title = escape(flow.path + clean(tally.task))
+                lines.setdefault(title, Line(title)).live[flow_id] = tally
 
     def _draw(self, container: DeltaGenerator) -> None:
         """Send what has changed; each task keeps its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Literal, final
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Tee"]
 
 _LEVELS = ("none", "outside", "all")
+
+_dropping = threading.RLock()
 
 
 @final
@@ -62,7 +65,10 @@ class Tee:
         """Tell *broken* nothing more. Call from an exception handler."""
         import logging
 
-        self._sinks = tuple(sink for sink in self._sinks if sink is not broken)
+        with _dropping:
+            if not any(sink is broken for sink in self._sinks):
+                return  # another thread's event was its last one
+            self._sinks = tuple(sink for sink in self._sinks if sink is not broken)
         logging.getLogger("asflow.sinks").warning(
             "progress sink %s raised and is told nothing more", type(broken).__name__, exc_info=True
         )

@@ -29,7 +29,8 @@ class TqdmSink:
     """Shows one tqdm bar per task and flow: how many calls have ended, how many are left, how fast.
 
     What did not simply complete is counted behind the bar (`on disk`, `skipped`, ...). The total grows with
-    the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have no bar.
+    the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have no bar, nor has
+    what runs in a flow under `@flow(progress=False)`.
 
     Threads: `emit` may be called from any thread.
     """
@@ -50,13 +51,18 @@ class TqdmSink:
         self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
         self._lock = threading.Lock()
         self._flows: dict[int, tuple[str, dict[str, _TaskBar]]] = {}
+        self._hidden: set[int] = set()
 
     def emit(self, event: Event, /) -> None:
         """Move the bar that *event* is about."""
         with self._lock:
             if event.kind == "flow_started":
-                self._flows[event.flow_id] = (event.flow, {})
+                if event.progress and event.parent_id not in self._hidden:
+                    self._flows[event.flow_id] = (event.flow, {})
+                else:
+                    self._hidden.add(event.flow_id)
             elif event.kind == "flow_finished":
+                self._hidden.discard(event.flow_id)
                 for bar in self._flows.pop(event.flow_id, ("", {}))[1].values():
                     bar.close()
             elif event.flow_id in self._flows:

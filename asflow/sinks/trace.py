@@ -64,6 +64,7 @@ class TraceSink:
                 case _:
                     pass
             if not self._flows and not self._starts:
+                self._lanes.clear()  # all are free
                 self._file.rest()
 
     def _flow_ended(self, event: FlowFinished) -> None:

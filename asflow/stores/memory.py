@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 import weakref
@@ -72,7 +73,7 @@ class MemoryStore:
         """Return a reader of the bytes of *name*, as they are now. Raises FileNotFoundError if absent."""
         found = self._find(name)
         if found is None:
-            raise FileNotFoundError(2, "nothing of this name in the MemoryStore", name)
+            raise FileNotFoundError(errno.ENOENT, "nothing of this name in the MemoryStore", name)
         return BytesIO(found[0])
 
     def list(self, prefix: str, /) -> Iterator[str]:

@@ -12,7 +12,7 @@ from asflow.errors import OutputNameError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["patiently", "translated"]
+__all__ = ["first_line", "patiently", "translated"]
 
 T = TypeVar("T")
 
@@ -64,16 +64,16 @@ def translated(url: str) -> Generator[None]:
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
         raise
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise PermissionError(errno.EACCES, f"{_DENIED}: {_first_line(error)}", url) from error
+        raise PermissionError(errno.EACCES, f"{_DENIED}: {first_line(error)}", url) from error
     except FileNotFoundError as error:
         if any(word in str(error) for word in _ADVICE[0][0]):
             raise OSError(errno.ENOENT, _ADVICE[0][2], url) from error
         raise
     except exceptions.BaseError as error:
-        code, advice = _judge(_first_line(error))
-        raise OSError(code, f"{advice}: {_first_line(error)}", url) from error
+        code, advice = _judge(first_line(error))
+        raise OSError(code, f"{advice}: {first_line(error)}", url) from error
     except ValueError as error:
-        raise OutputNameError(f"no object can be called {url!r}: {_first_line(error)}") from error
+        raise OutputNameError(f"no object can be called {url!r}: {first_line(error)}") from error
 
 
 def patiently(attempt: Callable[[], T], seconds: float) -> T:
@@ -106,7 +106,7 @@ def _judge(text: str) -> tuple[int, str]:
     return errno.EIO, "the object store did not do what it was asked, also not when asked again"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What obstore says, without the debug output that follows."""
     text = str(error).partition("\n\nDebug source")[0]
     return " ".join(text.split())[:1000]

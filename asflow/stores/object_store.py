@@ -17,7 +17,7 @@ from asflow.errors import (
 )
 from asflow.stores.common import PART, Info, check_name
 from asflow.stores.object_claims import ObjectClaim
-from asflow.stores.object_errors import patiently, translated
+from asflow.stores.object_errors import first_line, patiently, translated
 from asflow.stores.object_reading import open_object, pages_of
 
 if TYPE_CHECKING:
@@ -328,8 +328,7 @@ def _client(
     try:
         return make(url, **given)
     except (exceptions.BaseError, ValueError, TypeError) as error:
-        said = str(error).partition("\n\nDebug")[0]
-        raise DefinitionValueError(f"ObjectStore({url!r}) can't be made: {said}") from error
+        raise DefinitionValueError(f"ObjectStore({url!r}) can't be made: {first_line(error)}") from error
 
 
 def _checked_scheme(url: object) -> str:

@@ -1,4 +1,4 @@
-"""Conformance kits: prove that a class of your own keeps the promises that asflow relies on."""
+"""A kit that checks stores."""
 
 from __future__ import annotations
 

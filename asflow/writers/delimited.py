@@ -66,8 +66,10 @@ class DelimitedWriter:
             OSError: the store can't take the bytes.
         """
         if is_raw(record):
-            self._stream.write(raw_bytes(record, self._task))
-            self._kind = self._kind or "raw"
+            data = raw_bytes(record, self._task)
+            self._stream.write(data)
+            if data:
+                self._kind = self._kind or "raw"
             return
         mapping = as_mapping(record)
         if mapping is not None:
@@ -89,6 +91,8 @@ class DelimitedWriter:
 
     def _write_mapping(self, record: object, mapping: Mapping[object, object]) -> None:
         texts = {self._cell(record, key): self._cell(record, value) for key, value in mapping.items()}
+        if len(texts) < len(mapping):
+            raise refuse_value(record, "has two keys that would be one column, such as 1 and '1'", self._task)
         if self._kind is None:
             if not texts:
                 raise refuse_value(record, "has no keys to make the header from", self._task)

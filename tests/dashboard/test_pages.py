@@ -141,6 +141,17 @@ def test_a_flow_without_progress_and_one_that_is_not_kept() -> None:
     assert len(statuses(app)) == 1
 
 
+def test_a_flow_without_progress_in_one_that_is_shown() -> None:
+    """It has no bars, nor have the flows that it calls; the line at the end counts its tasks all the same."""
+    app = page(
+        "@flow(progress=False)\nasync def quiet():\n    await squares([1, 2])\n    await square(1)\n"
+        "@flow\nasync def loud():\n    await quiet()\n    await square(2)\nasyncio.run(loud())\n"
+    )
+    assert not app.exception
+    assert bars(app) == ["**square** 1/1"]
+    assert statuses(app) == [("loud(): 4 done", ":material/check:")]
+
+
 def test_a_sync_flow_and_one_in_a_thread_of_the_users_own() -> None:
     """A thread is told which page it belongs to by Streamlit's own function."""
     app = page(

@@ -49,6 +49,30 @@ def write_from_threads(count: int) -> None:
         thread.join()
 
 
+class ClumsyWriter:
+    """Takes paths, can't commit, and makes a file at each path when it is aborted, which fails then."""
+
+    def __init__(self, stream: object) -> None:
+        self._paths: list[str] = []
+
+    def write(self, record: str, /) -> None:
+        self._paths.append(record)
+
+    def commit(self) -> None:
+        raise OSError("commit failed")
+
+    def abort(self) -> None:
+        for path in self._paths:
+            Path(path).touch()
+        raise OSError("abort failed")
+
+
+def write_path(path: str, well: bool) -> None:
+    flow.task.write(path)
+    if not well:
+        raise LookupError("body failed")
+
+
 def fail(name: str) -> None:
     flow.task.write("half")
     raise LookupError(name, 7)

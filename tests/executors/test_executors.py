@@ -142,6 +142,19 @@ def test_exceptions_come_back_unchanged(flow: Flow, executor: Executor) -> None:
     assert spooled() == []
 
 
+@pytest.mark.parametrize(("well", "said"), [(True, "commit failed"), (False, "body failed")])
+def test_a_writer_that_can_not_commit_is_aborted_in_the_worker(
+    flow: Flow, executors: Callable[[str], Executor], tmp_path: Path, well: bool, said: str
+) -> None:
+    """What aborting raises hides nothing."""
+    task = flow.task(on="out-*.txt", writer=bodies.ClumsyWriter, executor=executors("processes"))(
+        bodies.write_path
+    )
+    with pytest.raises((OSError, LookupError), match=said):
+        task(str(tmp_path / "aborted"), well)
+    assert (tmp_path / "aborted").exists()
+
+
 def test_the_policy_stays_here(flow: Flow, executor: Executor) -> None:
     """Skipped, suppressed with the worker's traceback on record, and retried."""
     skipping = flow.task(on="s/{name}.txt", skip=LookupError, executor=executor)(bodies.fail)

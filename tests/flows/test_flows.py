@@ -7,16 +7,20 @@ import re
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import asflow.sinks
 from asflow import Flow, MemoryStore
-from asflow.errors import NoPathError
+from asflow.errors import DefinitionTypeError, NoPathError
 from asflow.events import FlowFinished, FlowStarted, TaskFinished, TaskQueued
 from asflow.runtime.runs import FlowRun
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink
+
+if TYPE_CHECKING:
+    from asflow.events import Event
 
 
 def test_the_events_of_a_flow_in_order(flow: Flow, sink: RecordingSink) -> None:
@@ -251,6 +255,39 @@ def test_verbose_for_one_flow_alone(capfd: pytest.CaptureFixture[str]) -> None:
     assert isinstance(started, FlowStarted)
     assert started.progress is False
     assert sys.stdout is not None
+
+
+@pytest.mark.parametrize("options", [{"progress": None}, {"progress": 0}, {"verbose": 1}])
+def test_a_flow_takes_true_or_false(flow: Flow, options: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionTypeError, match="takes True or False, not"):
+        flow(**options)
+
+
+def test_flows_that_begin_together_share_the_default_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one of them would be announced to a sink that never hears of its end."""
+    meeting = threading.Barrier(2)
+    told: list[tuple[object, str]] = []
+
+    class Slow:
+        def __init__(self, **options: object) -> None:
+            meeting.wait(30)
+
+        def emit(self, event: Event, /) -> None:
+            told.append((self, event.kind))
+
+    monkeypatch.setattr(asflow.sinks, "RichSink", Slow)
+    flow = Flow()
+
+    @flow
+    def pipeline() -> None: ...
+
+    threads = [threading.Thread(target=pipeline) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(kind for _, kind in told) == ["flow_finished"] * 2 + ["flow_started"] * 2
+    assert len({sink for sink, _ in told}) == 1
 
 
 def test_flows_in_threads_keep_apart(flow: Flow, sink: RecordingSink) -> None:

@@ -92,6 +92,17 @@ async def test_sync_tasks_run_in_threads_up_to_their_limit(flow: Flow) -> None:
     assert threading.get_ident() not in threads
 
 
+async def test_a_sync_body_may_raise_stop_iteration(flow: Flow) -> None:
+    """A future can't hold one: without care the map would wait for ever."""
+
+    @flow.task(limit=2)
+    def first(items: list[int]) -> int:
+        return next(iter(items))
+
+    with pytest.raises(RuntimeError, match="first raised StopIteration"):
+        await flow.task.map(first, [[]])
+
+
 async def test_the_first_failure_stops_it_and_is_raised_unchanged(flow: Flow, sink: RecordingSink) -> None:
     error, started = OSError("the third"), list[int]()
 

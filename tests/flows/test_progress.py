@@ -119,3 +119,46 @@ def test_progress_of_a_body_that_has_ended_is_told_to_nobody(
     context.run(progress.advance)
     assert sink.events == before
     assert sink.kinds()[-1] == "task_finished"
+
+
+def test_one_progress_after_the_other_shows_the_later_one(flow: Flow, sink: RecordingSink) -> None:
+    """The first is over, so nothing of it comes back."""
+
+    @flow.task
+    def work() -> None:
+        with flow.task.progress("download", total=2) as progress:
+            progress.advance(2)
+        with flow.task.progress("parse", total=3) as progress:
+            progress.advance()
+
+    work()
+    assert told(sink) == [("download", 0, 2), ("download", 2, 2), ("parse", 0, 3), ("parse", 1, 3)]
+
+
+def test_the_outer_progress_is_shown_again_as_it_is_then(flow: Flow, sink: RecordingSink) -> None:
+    """Also one without words and total, and with what it has come to meanwhile."""
+
+    @flow.task
+    def work() -> None:
+        with flow.task.progress() as outer:
+            outer.advance(3)
+            with flow.task.progress("inner", total=1):
+                outer.completed = 4
+
+    work()
+    assert told(sink)[-2:] == [("inner", 0, 1), (None, 4, None)]
+
+
+def test_a_task_called_in_a_progress_has_a_progress_of_its_own(flow: Flow, sink: RecordingSink) -> None:
+    @flow.task
+    def inner() -> None:
+        with flow.task.progress("inner", total=1):
+            pass
+
+    @flow.task
+    def outer() -> None:
+        with flow.task.progress("outer", total=1):
+            inner()
+
+    outer()
+    assert told(sink) == [("outer", 0, 1), ("inner", 0, 1)]

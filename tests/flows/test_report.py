@@ -105,3 +105,44 @@ def test_problems_are_bounded() -> None:
     assert len(report.problems) == 1000
     assert report.problems_left_out == 200
     assert report.tasks[0].skipped == 1200
+
+
+class WordlessError(Exception):
+    """An error that can't even be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no [/items] in [red]page"), "ValueError: no [/items] in [red]page"),
+        (ValueError("half \ud800"), "ValueError: half \\ud800"),
+        (WordlessError(), "WordlessError"),
+    ],
+)
+def test_whatever_an_error_says_can_be_shown(error: Exception, line: str) -> None:
+    """Square brackets are no markup, and a text that is no UTF-8, or none at all, stops no report."""
+    flow = Flow(sink=NullSink())
+
+    @flow.task(skip=Exception)
+    def fail(what: Exception) -> None:
+        raise what
+
+    @flow
+    def pipeline(paths: list[str]) -> FlowRun | None:
+        fail(error)
+        return flow.run
+
+    run = pipeline(["[/a]"])
+    assert run is not None
+    report = run.report()
+    assert str(report).endswith(line)
+    assert json.loads(report.to_json())["problems"][0]["error"] == line
+    console = Console(file=io.StringIO(), width=120)
+    console.print(report)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert line in shown
+    assert "pipeline(['[/a]']) in" in shown

@@ -278,3 +278,24 @@ async def test_hold_limit_keeps_everybody_who_shares_the_limit_from_starting() -
         await asyncio.gather(first, second)
     assert sorted(starts) == [("limited", 0.0), ("limited", 7.5), ("other", 7.5)]
     assert not limit.paced
+
+
+async def test_hold_limit_holds_the_calls_of_a_task_without_a_bound() -> None:
+    flow, starts = Flow(store=MemoryStore(), sink=NullSink()), list[tuple[str, float]]()
+    with fake_clock(manual=True) as clock:
+
+        @flow.task(limit=0, retry=Retry(1, delay=lambda error, n: 7.0, hold_limit=True))
+        async def fetch(name: str) -> None:
+            starts.append((name, clock.now()))
+            if len(starts) == 1:
+                raise OSError
+
+        first = asyncio.create_task(fetch("first"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(fetch("second"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert starts == [("first", 0.0)]
+        clock.advance(7.0)
+        await asyncio.gather(first, second)
+    assert sorted(starts) == [("first", 0.0), ("first", 7.0), ("second", 7.0)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from asflow import Flow
+from asflow.events import FlowStarted
 from asflow.sinks import NullSink, Tee
 
 if TYPE_CHECKING:
@@ -87,6 +89,26 @@ def test_a_sink_that_raises_is_told_nothing_more_and_the_others_go_on(
     assert "Broken raised and is told nothing more" in record.getMessage()
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "no room"
+
+
+def test_a_sink_that_raises_on_two_threads_at_once_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    meeting = threading.Barrier(2)
+
+    class BrokenTogether:
+        def emit(self, event: Event, /) -> None:
+            meeting.wait(30)
+            raise OSError("no room")
+
+    tee = Tee(BrokenTogether())
+    event = FlowStarted(flow_id=1, flow="f", label="", parent_id=None, progress=True, tallies={}, at=0.0)
+    with caplog.at_level(logging.WARNING):
+        threads = [threading.Thread(target=tee.emit, args=(event,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tee.emit(event)
+    assert len(caplog.records) == 1
 
 
 def test_what_is_no_sink_is_refused() -> None:

@@ -148,3 +148,31 @@ def test_without_tqdm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'asflow\[tqdm\]'"):
         TqdmSink()
+
+
+def test_a_flow_without_progress_has_no_bars() -> None:
+    """Nor have the flows that it calls; the flow around it keeps its own."""
+    stream = io.StringIO()
+    flow = Flow(sink=sink(stream))
+
+    @flow.task
+    def work() -> None: ...
+
+    @flow
+    def inner() -> None:
+        work()
+
+    @flow(progress=False)
+    def quiet() -> None:
+        work()
+        inner()
+
+    @flow
+    def main() -> None:
+        work()
+        quiet()
+
+    quiet()
+    assert states(stream) == []
+    main()
+    assert {state.partition("|")[0] for state in states(stream)} == {"main work"}

@@ -122,6 +122,22 @@ def test_the_file_is_whole_between_runs(tmp_path: Path) -> None:
     assert len(read(path)) == 1
 
 
+def test_flows_that_have_ended_leave_nothing_in_memory(tmp_path: Path) -> None:
+    sink = TraceSink(tmp_path / "trace.json")
+    flow = Flow(sink=sink)
+
+    @flow.task
+    def work() -> None: ...
+
+    @flow
+    def main() -> None:
+        work()
+
+    for _ in range(10):
+        main()
+    assert not any((sink._flows, sink._starts, sink._lanes))
+
+
 def test_what_a_killed_program_leaves_can_be_read(tmp_path: Path) -> None:
     """Events are on their way to the file while the flow runs: whole lines, and an array without its end."""
     path = tmp_path / "trace.json"

@@ -94,6 +94,7 @@ def test_tsv_sets_cells_apart_by_tabs(text: Callable[..., str]) -> None:
         ([{"a": 1}, [1]], RecordValueError, "bare row"),
         ([[1], {"a": 1}], RecordValueError, "rows without a header"),
         (["raw\n", {"a": 1}], RecordValueError, "raw text"),
+        ([{1: "a", "1": "b"}], RecordValueError, "two keys"),
         ([{}], RecordValueError, "no keys"),
         ([[]], RecordValueError, "no cells"),
         ([5], RecordTypeError, "no row"),
@@ -108,6 +109,10 @@ def test_what_makes_no_table_is_refused(
 ) -> None:
     with pytest.raises(error, match=f"task get: .*{match}"):
         written("x.csv", *records, task="get")
+
+
+def test_an_empty_text_is_nothing(written: Callable[..., bytes]) -> None:
+    assert written("x.csv", "", {"a": 1}) == written("x.csv", {"a": 1})
 
 
 def test_a_refused_first_record_makes_no_header() -> None:
