@@ -47,15 +47,18 @@ bench: $(VENV)-bench/.bench  ## the performance envelope, side by side; writes d
 soak: $(VENV)/.dev  ## kill, cut, cancel and model for some 20 minutes; stops by itself
 	ASFLOW_KILLS=48 ASFLOW_MODEL_RUNS=600 timeout 3600 $(BIN)/pytest -q --timeout 1800 tests/reliability tests/stores
 
-mutants: $(VENV)/.dev  ## mutation testing of the stores and the engine, for an hour at most; MUTANTS="--every 10"
-	$(BIN)/python tests/reliability/mutants.py $(MUTANTS)
+mutants: $(VENV)/.dev  ## mutation testing of the engine and the stores, for an hour at most; MUTANTS="asflow.stores.*"
+	copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R asflow docs tests pyproject.toml "$$copy" && cd "$$copy" && \
+	PYTEST_DEBUG_TEMPROOT="$$copy" timeout --foreground --signal=INT --kill-after=60 3600 \
+		$(abspath $(BIN))/python tests/reliability/mutants.py $(MUTANTS)
 
 wheel: $(VENV)/.dev  ## the wheel and the source archive, in dist/
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 
 docs: $(VENV)/.dev  ## the site, in site/; a broken link, anchor or reference fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean --config-file docs/site/mkdocs.yml
+	@# not --quiet: mkdocs counts the warnings that it prints, and no others, as failures
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --config-file docs/site/mkdocs.yml
 	! grep -rEl '<(script|link|img)[^>]*(src|href)="https?://[^"]*\.(js|css|woff2?|png|svg|webp)' site
 
 pictures: $(VENV)/.dev  ## the pictures of the documentation, in docs/assets/; needs Chromium

@@ -1,191 +1,158 @@
-"""Mutation testing: change the code in one place, and see whether a test notices.
+"""Mutation testing: mutmut changes the code in one place at a time, and the tests have to notice.
 
-    python tests/reliability/mutants.py [--every N] [--seconds S] [PATH ...]     (make mutants)
+    make mutants MUTANTS="asflow.stores.claims.*"
 
-Works on a copy of the repository in a temporary folder; each mutant runs the fast
-tests of its own room, quickest first. *every* takes each N-th mutant only, *seconds* stops after so long.
-Prints the survivors as diffs, and the score.
+Runs in the current directory, a copy of the repository that `make mutants` has made, with `[tool.mutmut]`
+of `pyproject.toml`. Arguments are patterns of mutants' names; none takes them all, quickest first. Ctrl-C
+(or the end of the hour) stops it. Prints each change that no test noticed by then, and the score.
 """
 
 from __future__ import annotations
 
-import argparse
-import ast
-import difflib
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+import libcst as cst
+import mutmut.__main__ as tool
+from mutmut.mutation import file_mutation, mutators
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
+from mutmut.stats import status_by_exit_code
+from mutmut.utils.file_utils import walk_mutatable_files
+from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-ROOT = Path(__file__).parents[2]
-PATHS = ["asflow/engine", "asflow/stores"]
-SUITES = {
-    "asflow/engine": ["tests/engine", "tests/runtime", "tests/flows"],
-    "asflow/stores": [
-        "tests/stores",
-        "tests/reliability/test_io_errors.py",
-        "tests/reliability/test_endings.py",
-    ],
-}
-
-COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.Div: ast.Mult, ast.Pow: ast.Mult,
-    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
-}  # fmt: skip
+# A mutant is reached through two more calls each; some tests nest values as deep as is allowed.
+RECURSION = 20_000
+PROCESSES = ("tests/stores/test_faults.py", "tests/stores/test_processes.py")
+LOCAL = {"claims.py", "local.py", "parts.py", "posix.py"}
+run_stats = PytestRunner.run_stats
+CACHED = type(cache(len))
+TRAMPOLINE = "from asflow._trampoline import wrap_in_trampoline as _mutmut_mutated, MutantDict"
 
 
-def quiet(node: ast.AST) -> set[ast.AST]:
-    """What below *node* can't be tested: annotations, `__all__`, messages of exceptions, types."""
-    silent: set[ast.AST] = set()
-    for each in ast.walk(node):
-        parts: list[ast.AST | None] = []
-        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            parts += [each.returns, *(each.body if each.name == "__repr__" else [])]
-        elif isinstance(each, (ast.arg, ast.AnnAssign)):
-            parts += [each.annotation]
-        elif isinstance(each, (ast.Raise, ast.Assert, ast.JoinedStr)) or _for_readers(each):
-            parts += [each]
-        for part in parts:
-            if part is not None:
-                silent |= set(ast.walk(part))
-    return silent
+def drop_call(node: cst.Expr) -> Iterator[cst.CSTNode]:
+    """A call for its effect alone (a sync, a close) that does not happen."""
+    value = node.value.expression if isinstance(node.value, cst.Await) else node.value
+    if isinstance(value, cst.Call):
+        yield cst.Pass(semicolon=node.semicolon)
 
 
-def _for_readers(node: ast.AST) -> bool:
-    """Whether *node* is a list of names, or there for the type checker alone."""
-    if isinstance(node, ast.Assign):
-        return any(
-            isinstance(name, ast.Name) and name.id in {"__all__", "__slots__"} for name in node.targets
-        )
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+def drop_raise(node: cst.Raise) -> Iterator[cst.CSTNode]:
+    """An error that is not raised."""
+    yield cst.Pass(semicolon=node.semicolon)
 
 
-def mutants(source: str) -> Iterator[tuple[int, str]]:
-    """Yield each mutant of *source* with its line: one operator, constant, condition or statement changed."""
-    tree = ast.parse(source)
-    silent = quiet(tree)
-    for node in list(ast.walk(tree)):
-        if node in silent:
-            continue
-        for change in changes(node):
-            undo = change()
-            yield getattr(node, "lineno", 0), ast.unparse(tree)
-            undo()
+def drop_handler(node: cst.ExceptHandler) -> Iterator[cst.CSTNode]:
+    """An error that is not caught: nothing here raises this one."""
+    if node.type is not None:
+        yield node.with_changes(type=cst.Name("StopAsyncIteration"))
 
 
-def changes(node: ast.AST) -> Iterator[Callable[[], Callable[[], None]]]:
-    """Yield functions that change *node* and return one that undoes it."""
-
-    def setting(target: object, name: str, value: object) -> Callable[[], Callable[[], None]]:
-        def change() -> Callable[[], None]:
-            before = getattr(target, name)
-            setattr(target, name, value)
-            return lambda: setattr(target, name, before)
-
-        return change
-
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARE:
-        yield setting(node, "ops", [COMPARE[type(node.ops[0])](), *node.ops[1:]])
-    elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-        yield setting(node, "op", ARITHMETIC[type(node.op)]())
-    elif isinstance(node, ast.BoolOp):
-        yield setting(node, "op", ast.And() if isinstance(node.op, ast.Or) else ast.Or())
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield setting(node, "operand", ast.UnaryOp(ast.Not(), node.operand))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield setting(node, "value", not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield setting(node, "value", node.value + 1)
-    elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(node.test, ast.Constant):
-        yield setting(node, "test", ast.UnaryOp(ast.Not(), node.test))
-    if isinstance(node, (ast.FunctionDef, ast.If, ast.With, ast.For, ast.While, ast.Try)):
-        for index, statement in enumerate(node.body):
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-                body = [*node.body[:index], ast.Pass(), *node.body[index + 1 :]]
-                yield setting(node, "body", body)
+def drop_result(node: cst.Return) -> Iterator[cst.CSTNode]:
+    """A function that returns nothing."""
+    if node.value is not None and not (isinstance(node.value, cst.Name) and node.value.value == "None"):
+        yield node.with_changes(value=cst.Name("None"))
 
 
-def suites(path: str) -> list[str]:
-    room = next((room for room in SUITES if path.startswith(room)), "asflow/stores")
-    return [suite for suite in SUITES[room] if (ROOT / suite).exists()]
+def turn_condition(node: cst.If | cst.While) -> Iterator[cst.CSTNode]:
+    """A condition that holds when it should not; mutmut itself turns comparisons and `not`."""
+    if isinstance(node.test, (cst.Comparison, cst.UnaryOperation)):
+        return
+    inner = node.test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    space = cst.SimpleWhitespace(" ")
+    turned = cst.UnaryOperation(cst.Not(), inner)
+    if isinstance(node, cst.If):
+        yield node.with_changes(test=turned, whitespace_before_test=space)
+    else:
+        yield node.with_changes(test=turned, whitespace_after_while=space)
 
 
-def survives(copy: Path, path: str) -> bool:
-    # -B and a changed size or not: a stale .pyc must never stand in for the mutant.
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PYTEST_DEBUG_TEMPROOT"] = str(copy)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "20", "-p", "no:cacheprovider"]
-    # A mutant that leaves a file open would keep a test's disk from being unmounted.
-    command += ["-m", "not slow", "-k", "not full_disk and not mount and not full_of_names"]
-    try:
-        process = subprocess.run(
-            [*command, *suites(path)],
-            cwd=copy,
-            env=environment,
-            capture_output=True,
-            timeout=180,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return process.returncode == 0
+def change_text(node: cst.BaseString) -> Iterator[cst.CSTNode]:
+    """mutmut's changes of a text, where a program reads it: sentences are for people."""
+    if not (isinstance(node, cst.SimpleString) and node.value.strip("\"'").count(" ") > 1):
+        yield from mutators.operator_string(node)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3600)
-    parser.add_argument("paths", nargs="*", default=PATHS)
-    options = parser.parse_args()
-    end = time.monotonic() + cast("float", options.seconds)
-    tried = survived = 0
-    everyone: list[tuple[Path, int, str]] = []
-    with tempfile.TemporaryDirectory(prefix="mutants") as top:
-        copy = Path(top)
-        for each in ("asflow", "tests", "docs"):
-            shutil.copytree(ROOT / each, copy / each, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
-        files = [
-            file
-            for path in cast("list[str]", options.paths)
-            for file in ([copy / path] if path.endswith(".py") else sorted((copy / path).rglob("*.py")))
-        ]
-        everyone += [(file, line, text) for file in files for line, text in mutants(file.read_text())]
-        rooms = {tuple(suites(str(file.relative_to(copy)))): str(file.relative_to(copy)) for file in files}
-        for room, path in rooms.items():
-            if not survives(copy, path):
-                raise SystemExit(f"these tests fail without any change: {' '.join(room)}")
-        for file, line, text in everyone[:: cast("int", options.every)]:
-            if time.monotonic() > end:
-                print("stopped: out of time")
-                break
-            path, before = str(file.relative_to(copy)), file.read_text()
-            file.write_text(text)
-            try:
-                alive = survives(copy, path)
-            finally:
-                file.write_text(before)
-            tried, survived = tried + 1, survived + alive
-            if alive:
-                clean = ast.unparse(ast.parse(before)).splitlines()
-                print(f"-- survived: {path}:{line}")
-                print(
-                    "\n".join(list(difflib.unified_diff(clean, text.splitlines(), lineterm="", n=1))[2:]),
-                    flush=True,
-                )
-    print(f"{tried - survived} of {tried} mutants killed, of {len(everyone)} there are; {survived} survived")
+def choose(name: str | None) -> None:
+    """Choose the mutant *name*; what a test's own processes call can't be counted."""
+    set_mutant_under_test(name)
+    # What the tests left in a cache would hide what a mutant does.
+    for module in [module for known, module in sys.modules.items() if known.startswith("asflow.")]:
+        for value in vars(module).values():
+            if isinstance(value, CACHED):
+                value.cache_clear()
+    if name == "stats":
+        del os.environ["MUTANT_UNDER_TEST"]
+
+
+def count(runner: PytestRunner, *, tests: Iterable[str]) -> int:
+    """Find out which tests call what; those in `PROCESSES` may call any part of the local store."""
+    code = run_stats(runner, tests=tests)
+    own = {test for test in state().duration_by_test if test.startswith(PROCESSES)}
+    for path in walk_mutatable_files():
+        if path.name in LOCAL:
+            data = SourceFileMutationData(path=path)
+            data.load()
+            for mutant in data.exit_code_by_key:
+                state().tests_by_mangled_function_name[mangled_name_from_mutant_name(mutant)] |= own
+    return code
+
+
+def prepare() -> None:
+    """Let mutmut make these changes, too, and leave the types of casts alone."""
+    operators = cast("list[object]", mutators.mutation_operators)
+    operators[:] = [pair for pair in mutators.mutation_operators if pair[1] is not mutators.operator_string]
+    operators += [
+        (cst.BaseString, change_text),
+        (cst.Expr, drop_call),
+        (cst.Raise, drop_raise),
+        (cst.ExceptHandler, drop_handler),
+        (cst.Return, drop_result),
+        (cst.If, turn_condition),
+        (cst.While, turn_condition),
+    ]
+    file_mutation.NEVER_MUTATE_FUNCTION_CALLS.add("cast")
+    sys.setrecursionlimit(RECURSION)
+    # Some tests start a Python without site-packages, and so without mutmut.
+    shutil.copy(Path(__file__).with_name("trampoline.py"), "asflow/_trampoline.py")
+    file_mutation.trampoline_impl_cst[:] = cst.parse_module(TRAMPOLINE).body
+    setattr(PytestRunner, "run_stats", count)  # noqa: B010
+    setattr(tool, "set_mutant_under_test", choose)  # noqa: B010
+
+
+def report() -> None:
+    """Print each survivor as a diff, the counts of each file, and the score."""
+    everything: Counter[str] = Counter()
+    lines: list[str] = []
+    for path in sorted(walk_mutatable_files()):
+        data = SourceFileMutationData(path=path)
+        data.load()
+        statuses = {name: status_by_exit_code[code] for name, code in data.exit_code_by_key.items()}
+        for name, status in statuses.items():
+            if status in {"survived", "no tests"}:
+                changes = get_diff_for_mutant(name, path=path).splitlines()[3:]
+                print(f"-- {status}: {name}", *(line for line in changes if line[:1] in "+-"), sep="\n")
+        counts = Counter(statuses.values())
+        everything += counts
+        lines.append(f"{path}: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
+    print(*lines, sep="\n")
+    tried = everything.total() - everything["not checked"]
+    alive = everything["survived"] + everything["no tests"]
+    print(f"{tried - alive} of {tried} mutants killed, of {everything.total()} there are; {alive} survived")
 
 
 if __name__ == "__main__":
-    main()
+    prepare()
+    try:
+        tool.cli.main(["run", "--max-children", "1", *sys.argv[1:]], standalone_mode=False)
+    finally:
+        report()
