@@ -20,4 +20,4 @@ def draw(source: str) -> str:
     # Each drawing calls itself "my-svg": two on one page would share their styles and arrow heads.
     name = f"diagram-{sha256(source.encode()).hexdigest()[:8]}"
     svg = str(mermaidx.render(source).svg()).replace("my-svg", name).replace("\n", " ")
-    return f'<div style="background: white; padding: 1em">{svg}</div>'
+    return f'<div class="diagram">{svg}</div>'

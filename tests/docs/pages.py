@@ -18,7 +18,7 @@ PAGES = sorted(
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.M | re.S)
 _TITLE = re.compile(r'title="([^"]+)"')
-_DIRECTIVE = re.compile(r"<!-- (skip): (.*?) -->\s*\Z", re.S)
+_DIRECTIVE = re.compile(r"<!-- (skip): ((?:(?!-->).)*?) -->\s*\Z", re.S)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The smoke test of the wheel, run on the source tree."""
+"""The smoke tests of the wheel, run on the source tree."""
 
 import subprocess
 import sys
@@ -10,3 +10,12 @@ def test_smoke() -> None:
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("OK: ")
+
+
+def test_every_extra_works() -> None:
+    """And each module can be imported."""
+    run = [sys.executable, str(Path(__file__).with_name("extras.py")), "--all"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("OK: ")
+    assert "cli, dask, parquet, s3, streamlit, tqdm" in done.stdout

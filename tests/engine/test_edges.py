@@ -1,0 +1,238 @@
+"""The edges that nothing else reaches: the last surrogate, the longest name, and what a message says."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Flag
+from pathlib import PurePosixPath
+
+import pytest
+
+from asflow.engine import vocabulary
+from asflow.engine.escaping import safe, unescape
+from asflow.engine.identity import call_hasher, fingerprint
+from asflow.engine.naming import MAX_NAME, Namer, Pattern, compile_namer
+from asflow.engine.parsing import shown
+from asflow.engine.policy import Retry, checked_exceptions, checked_seconds
+from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
+
+
+def namer_of(on: str, function: Callable[..., object], key: Callable[..., str] | None = None) -> Namer:
+    signature = inspect.signature(function)
+    pattern = Pattern.parse(on, parameters=list(signature.parameters), task="extract", keyed=key is not None)
+    return compile_namer(pattern, signature, task="extract", key=key)
+
+
+@pytest.mark.parametrize("code", [0xD7FF, 0xD800, 0xDFFF, 0xE000])
+def test_the_first_and_the_last_surrogate(code: int) -> None:
+    text = f"a{chr(code)}b"
+    name = safe(text)
+    assert name.encode().decode() == name
+    assert unescape(name) == text
+
+
+@pytest.mark.parametrize("text", ["X", "aX", "x"])
+def test_only_a_dot_and_a_space_are_encoded_at_the_end(text: str) -> None:
+    assert safe(text) == text
+    assert safe(text + ".") == text + "%2E"
+    assert safe(text + " ") == text + "%20"
+
+
+def test_the_hash_of_a_text_that_is_no_text() -> None:
+    """A path of bytes that are no UTF-8 has lone surrogates, and another one has another hash."""
+    hashes = {fingerprint("t", {"x": PurePosixPath(name)}) for name in ("a\udc80", "a\udc81", "a?")}
+    assert len(hashes) == 3
+
+
+class Loose:
+    """Has no identity."""
+
+
+@dataclasses.dataclass
+class Fields:
+    """Has the name of a named tuple's attribute, and is none."""
+
+    _fields = ("b",)
+    a: int
+
+
+def test_a_dataclass_is_no_named_tuple_for_an_attribute_of_that_name() -> None:
+    assert fingerprint("t", {"x": Fields(1)}) != fingerprint("t", {"x": Fields(2)})
+
+
+def refusal(value: object) -> str:
+    with pytest.raises(IdentityError) as caught:
+        fingerprint("t", {"x": value})
+    return str(caught.value)
+
+
+def test_a_refusal_names_the_type_in_full_but_for_builtins() -> None:
+    assert f"is of type {Loose.__module__}.Loose, which" in refusal(Loose())
+    assert "is of type object, which" in refusal(object())
+
+
+@pytest.mark.parametrize(
+    ("depth", "where"), [(1, "at x[0],"), (8, "at x" + "[0]" * 8 + ","), (9, "at x" + "[0]" * 8 + "...,")]
+)
+def test_a_refusal_says_where_in_eight_steps(depth: int, where: str) -> None:
+    value: object = Loose()
+    for _ in range(depth):
+        value = [value]
+    assert where in refusal(value)
+
+
+def test_a_refusal_names_the_argument_that_is_meant() -> None:
+    hash_call = call_hasher("t", ["b", "a"])
+    with pytest.raises(IdentityError, match="argument 'b'"):
+        hash_call(Loose(), 1)
+    with pytest.raises(IdentityError, match="argument 'a'"):
+        hash_call(1, Loose())
+
+
+class Odd(Flag):
+    """A flag of two bits."""
+
+    ONE = 1
+    TWO = 2
+
+
+def test_flags_that_have_no_name_differ_by_their_value() -> None:
+    assert fingerprint("t", {"x": Odd.ONE | Odd.TWO}) != fingerprint("t", {"x": Odd.ONE})
+
+
+@pytest.mark.parametrize("set_at", [1, 5, 19, 20])
+def test_a_set_below_lists_has_no_text_of_its_own(set_at: int) -> None:
+    value: object = {"one", "two"}
+    for _ in range(set_at):
+        value = [value]
+    with pytest.raises(OutputNameError, match="not the same in the next run"):
+        namer_of("{x}.json", lambda x: None).output(value)
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), ("date", 2)])
+def test_a_value_that_is_no_date_may_hold_the_stop_character(value: object) -> None:
+    """Only dates write it in a fixed place."""
+    name = namer_of("{x}-{y}.json", lambda x, y: None)
+    assert name.output(value, "a-b") != name.output(f"{value}-a", "b")
+
+
+def test_a_name_at_the_bound_and_one_beyond_it() -> None:
+    """Bytes count, folders too; the message shows the name."""
+    namer = namer_of("/".join(["{x}"] * 40) + ".json", lambda x: None)
+    longest = max(n for n in range(1, 200) if len(("/".join(["a" * n] * 40) + ".json").encode()) <= MAX_NAME)
+    assert namer.output("a" * longest).count("/") == 39
+    with pytest.raises(OutputNameError, match=f"more than {MAX_NAME}: 'aaa"):
+        namer.output("a" * (longest + 1))
+
+
+def test_a_long_text_and_a_hash_share_a_name() -> None:
+    """The slow path, where a component is cut, puts in the hash that the fast one does."""
+    namer = namer_of("*/{x}.json", lambda x: None)
+    folder, _, _ = namer.output("ä" * 300).partition("/")
+    assert folder == fingerprint("extract", {"x": "ä" * 300})
+
+
+def test_a_key_keeps_the_next_separator_out() -> None:
+    namer = namer_of("*-{x}.json", lambda x: None, key=lambda x: "ä-b")
+    assert namer.output("c") == "ä%2Db-c.json"
+
+
+def test_an_error_in_a_values_text_names_the_task() -> None:
+    with pytest.raises(OutputNameError, match="task 'extract'"):
+        namer_of("{x:%q}.json", lambda x: None).output("a")
+
+
+def test_reading_names_back_goes_on_after_a_place_with_another_format() -> None:
+    pattern = Pattern.parse("{n}/{n:03d}/{s}.json", parameters=["n", "s"], task="t")
+    assert pattern.unparse("7/007/x.json") == {"n": "7", "s": "x"}
+    assert Pattern.parse("{n}/{n:03d}/{n}.json", parameters=["n"], task="t").unparse("7/007/8.json") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a" * 78, repr("a" * 78)),
+        ("a" * 79, "'" + "a" * 76 + "..."),
+        ("a" * 500, "'" + "a" * 76 + "..."),
+        (list(range(100)), str(list(range(100)))[:77] + "..."),
+    ],
+)
+def test_a_value_in_a_message_has_eighty_characters(value: object, text: str) -> None:
+    assert shown(value) == text
+    assert len(shown(value)) <= 80
+
+
+def test_a_broken_repr_in_a_message() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    assert shown(Broken()).endswith("Broken whose repr raised ZeroDivisionError>")
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("{video.id.x}.json", r"write '\{video\}' or"),
+        ("{video[0]}.json", r"write '\{video\}' or"),
+        ("{vide}.json", r"did you mean '\{video\}'\? The parameters are video, videos$"),
+        ("{zzz}.json", "with '{zzz}': the parameters are video, videos$"),
+        ("{other.id}.json", "names no parameter with"),
+    ],
+)
+def test_an_unknown_placeholder_is_told_what_is_near(on: str, message: str) -> None:
+    with pytest.raises(DefinitionValueError, match=message):
+        Pattern.parse(on, parameters=["video", "videos"], task="t")
+
+
+def test_an_unknown_placeholder_of_a_task_without_parameters() -> None:
+    with pytest.raises(DefinitionValueError, match=r"the parameters are none$"):
+        Pattern.parse("{x}.json", parameters=[], task="t")
+
+
+def test_a_pattern_is_shown_up_to_120_characters() -> None:
+    on = "{zzz}" + "a" * 300
+    with pytest.raises(DefinitionValueError) as caught:
+        Pattern.parse(on, parameters=["x"], task="t")
+    assert f"on={shown(on, 120)} names" in str(caught.value)
+    assert len(shown(on, 120)) == 120
+
+
+def test_seconds_come_back_as_a_float() -> None:
+    seconds = checked_seconds("timeout", 2)
+    assert seconds == 2.0
+    assert isinstance(seconds, float)
+
+
+@pytest.mark.parametrize(("positive", "least"), [(True, "more than 0"), (False, "0 or more")])
+def test_seconds_that_are_refused_say_what_they_may_be(positive: bool, least: str) -> None:
+    with pytest.raises(DefinitionValueError, match=f"timeout takes {least} finite seconds, not -1"):
+        checked_seconds("timeout", -1, positive=positive)
+    with pytest.raises(DefinitionTypeError, match="seconds, not 'soon'"):
+        checked_seconds("timeout", "soon", positive=positive)
+
+
+def test_a_retry_that_is_refused_names_what_is_wrong() -> None:
+    async def later(error: Exception, n: int) -> float:
+        raise NotImplementedError
+
+    with pytest.raises(DefinitionTypeError, match=r"^exceptions.*'x'"):
+        Retry(exceptions="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(DefinitionTypeError, match="not 'x'"):
+        Retry(delay="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(DefinitionTypeError, match=r"later.* is async"):
+        Retry(delay=later)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(DefinitionTypeError, match="not 'x'"):
+        Retry(hold_limit="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    assert checked_exceptions("skip", OSError) == (OSError,)
+
+
+def test_events_and_actions_are_told_apart_in_a_set() -> None:
+    plain = [kind() for kind in vars(vocabulary).values() if inspect.isclass(kind) and not _fields(kind)]
+    assert len(set(plain)) == len(plain) > 3
+    assert len({hash(value) for value in plain}) > 1
+
+
+def _fields(kind: type[object]) -> bool:
+    return not issubclass(kind, vocabulary._Plain) or kind is vocabulary._Plain
