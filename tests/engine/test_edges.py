@@ -146,6 +146,10 @@ def test_an_error_in_a_values_text_names_the_task() -> None:
 def test_reading_names_back_goes_on_after_a_place_with_another_format() -> None:
     pattern = Pattern.parse("{n}/{n:03d}/{s}.json", parameters=["n", "s"], task="t")
     assert pattern.unparse("7/007/x.json") == {"n": "7", "s": "x"}
+    assert Pattern.parse("{n:03d}/{s}.json", parameters=["n", "s"], task="t").unparse("007/x.json") == {
+        "n": "007",
+        "s": "x",
+    }
     assert Pattern.parse("{n}/{n:03d}/{n}.json", parameters=["n"], task="t").unparse("7/007/8.json") is None
 
 
