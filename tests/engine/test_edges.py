@@ -138,6 +138,12 @@ def test_a_key_keeps_the_next_separator_out() -> None:
     assert namer.output("c") == "ä%2Db-c.json"
 
 
+def test_both_names_take_arguments_by_keyword() -> None:
+    """The output's and the failure's."""
+    namer = namer_of("{x}.json", lambda x: None)
+    assert namer.names(x="a") == namer.names("a") == ("a.json", "a.err")
+
+
 def test_an_error_in_a_values_text_names_the_task() -> None:
     with pytest.raises(OutputNameError, match="task 'extract'"):
         namer_of("{x:%q}.json", lambda x: None).output("a")

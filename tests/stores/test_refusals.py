@@ -151,6 +151,27 @@ def test_the_bytes_are_on_the_disk_before_the_name(
     assert set(steps[2:]) == ({"folder"} if durability == "full" else set())
 
 
+def test_the_way_to_each_new_folder_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With "full", what is known of one folder's way says nothing about another's."""
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def sync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    store = LocalStore(durability="full")
+    for name in ("a", "b", "b/c"):
+        synced.clear()
+        folder = tmp_path / name
+        folder.mkdir()
+        claim = store.claim(str(folder / "x.txt"), str(folder / "x.err"))
+        assert isinstance(claim, LocalClaim)
+        claim.publish()
+        assert {folder.stat().st_ino, folder.parent.stat().st_ino} <= synced
+
+
 def test_an_empty_compressed_file_is_not_found(tmp_path: Path) -> None:
     name = str(tmp_path / "x.jsonl.gz")
     Path(name).touch()
