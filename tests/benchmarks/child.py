@@ -15,11 +15,15 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.peers import peer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 __all__ = ["run_child"]
 
@@ -211,27 +215,47 @@ def _peak() -> float:
 # ------------------------------------------------------------------ the display
 
 
+@contextmanager
+def _bar(how: str, total: int) -> Generator[Callable[[], object] | None]:
+    """Show a bar of a library's, and give what advances it by one; None for "none" and "asflow"."""
+    if how == "rich":
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as progress:
+            yield partial(progress.advance, progress.add_task("task", total=total))
+    elif how == "tqdm":
+        with peer("tqdm").tqdm(total=total) as bar:
+            yield bar.update
+    else:
+        yield None
+
+
 def displayed(how: str, count: str) -> float:
-    """CPU microseconds a task of a flow of *count* tasks, with the display or without one."""
+    """CPU microseconds a task of a flow of *count* tasks: "asflow"'s display, a bar by hand, or "none"."""
     from asflow import Flow
     from asflow.sinks import NullSink
 
     flow = Flow() if how == "asflow" else Flow(sink=NullSink())
 
-    @flow.task
-    async def task(_index: int) -> None:
-        await asyncio.sleep(0)
-
-    @flow
-    async def shown(number: int) -> None:
-        async for _ in flow.task.map(task, range(number)):
-            pass
-
     async def main() -> float:
-        await shown(100)  # imports, and the first picture
-        start = time.process_time()
-        await shown(int(count))
-        return time.process_time() - start
+        with _bar(how, int(count) + 100) as advance:
+
+            @flow.task
+            async def task(_index: int) -> None:
+                await asyncio.sleep(0)
+                if advance is not None:
+                    advance()
+
+            @flow
+            async def shown(number: int) -> None:
+                async for _ in flow.task.map(task, range(number)):
+                    pass
+
+            await shown(100)  # imports, and the first picture
+            start = time.process_time()
+            await shown(int(count))
+            return time.process_time() - start
 
     return asyncio.run(main()) / int(count) * 1e6
 
@@ -257,28 +281,6 @@ def displayed_flows(count: str) -> float:
             start = time.process_time()
         asyncio.run(small())
     return (time.process_time() - start) / 10 * 1e3
-
-
-def displayed_rich(count: str) -> float:
-    """The same tasks, with one rich bar that each of them advances."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    async def main() -> float:
-        semaphore = asyncio.Semaphore(os.cpu_count() or 1)
-        with Progress(console=Console(stderr=True)) as progress:
-            bar = progress.add_task("task", total=int(count))
-
-            async def one() -> None:
-                async with semaphore:
-                    await asyncio.sleep(0)
-                progress.advance(bar)
-
-            start = time.process_time()
-            await asyncio.gather(*(one() for _ in range(int(count))))
-            return time.process_time() - start
-
-    return asyncio.run(main()) / int(count) * 1e6
 
 
 # ------------------------------------------------------------------ import

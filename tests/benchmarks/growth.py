@@ -26,7 +26,7 @@ def _kinds(scratch: Scratch) -> Iterator[tuple[str, int, Callable[[int], Contend
     yield (
         "skip through map",
         10_000,
-        lambda size: skips.OutputSet(scratch.new(), size, star=False).through_map(),
+        lambda size: skips.OutputSet(scratch.new(), skips.video_ids(size)).through_map(),
     )
     yield "write to .jsonl.zst", 10_000, lambda size: writes.by_asflow(".zst", size)
     yield "2 KB outputs, atomic", 200, lambda size: outputs.by_asflow("atomic", size)

@@ -29,14 +29,18 @@ def rows(short: bool) -> Iterator[Row]:
         (
             child("no display", "displayed", "none", tasks, pty=True),
             child(ASFLOW, "displayed", "asflow", tasks, pty=True),
-            child("rich, one bar, advanced by hand", "displayed_rich", tasks, pty=True),
+            child("rich, one bar, advanced by hand", "displayed", "rich", tasks, pty=True),
+            *where_installed(
+                "tqdm",
+                lambda: child("tqdm, one bar, advanced by hand", "displayed", "tqdm", tasks, pty=True),
+            ),
         ),
         unit="us a task",
         judge="value",
         compare="difference",
         bound=0.5,
         cost="a picture some times a second, whatever the number of tasks; a task only counts.",
-        floor="the same flow with a sink that shows nothing.",
+        floor="the same flow with a sink that shows nothing. The libraries: that flow, and their own bar.",
     )
     yield Row(
         "display-flows",

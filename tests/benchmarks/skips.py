@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["OutputSet", "rows"]
+__all__ = ["OutputSet", "rows", "video_ids"]
 
 
 def video_ids(count: int) -> list[str]:
@@ -32,15 +32,15 @@ _ALPHABET = string.ascii_letters + string.digits + "-_"
 class OutputSet:
     """So many outputs in one folder, made once and only looked at."""
 
-    def __init__(self, folder: Path, count: int, *, star: bool) -> None:
+    def __init__(self, folder: Path, ids: Sequence[str | int], *, star: bool = False) -> None:
         self.flow = Flow(folder, sink=NullSink())
-        self.ids: Sequence[str] = video_ids(count)
+        self.ids = ids
         pattern = "d/*.jsonl" if star else "d/{video}.jsonl"
 
-        async def download(video: str) -> None:
+        async def download(video: str | int) -> None:
             raise AssertionError(f"{video} is there")
 
-        def download_sync(video: str) -> None:
+        def download_sync(video: str | int) -> None:
             raise AssertionError(f"{video} is there")
 
         self.task = self.flow.task(on=pattern, limit=100)(download)
@@ -150,7 +150,12 @@ def _diskcache(folder: Path, ids: Sequence[str]) -> Contender:
 def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
     """Return the rows about outputs that exist; *new* gives folders that last until the end."""
     count = 500 if short else 10_000
-    named, starred = OutputSet(new(), count, star=False), OutputSet(new(), count, star=True)
+    ids = video_ids(count)
+    named, starred, numbered = (
+        OutputSet(new(), ids),
+        OutputSet(new(), ids, star=True),
+        OutputSet(new(), range(count)),
+    )
     floor = "`os.stat` of ready-made absolute names in a loop: one system call each, nothing else."
     made_of = "the system call (two thirds), the generated function that makes the name, and the coroutine."
     yield Row(
@@ -159,11 +164,19 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         (
             named.stats(),
             named.one_by_one(),
-            *where_installed("joblib", lambda: _joblib(new(), named.ids[: count // 10])),
-            *where_installed("diskcache", lambda: _diskcache(new(), named.ids[: count // 10])),
+            *where_installed("joblib", lambda: _joblib(new(), ids[: count // 10])),
+            *where_installed("diskcache", lambda: _diskcache(new(), ids[: count // 10])),
         ),
         bound=1.4,
         cost=made_of,
+        floor=floor,
+    )
+    yield Row(
+        "skip-number",
+        "the same with a number as the argument",
+        (numbered.stats(), numbered.one_by_one()),
+        bound=1.4,
+        cost="as above; digits need no look at what they are.",
         floor=floor,
     )
     yield Row(
