@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from asflow.engine.policy import Retry, TaskPolicy, checked_exceptions, checked_seconds
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from datetime import timedelta
     from typing import Never
 
     from asflow.engine.policy import ExceptionTypes
@@ -184,6 +184,8 @@ def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None
         return None
     if options.on is None:
         raise DefinitionValueError("refresh=... makes outputs anew; give the task one with on='...'")
+    from datetime import timedelta
+
     if isinstance(refresh, timedelta):
         refresh = refresh.total_seconds()
     if callable(refresh):

@@ -8,12 +8,8 @@ and `sleep_async` of the clock that stands in `current`, so that a test can put 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Protocol
 
 __all__ = ["Clock", "SystemClock", "current", "draw"]
 
@@ -62,5 +58,9 @@ class _Current:
 current: _Current = _Current()
 """Where the clock in use stands: `current.clock`."""
 
-draw: Callable[[], float] = random.random
-"""Return a uniform random number, 0 <= draw < 1."""
+
+def draw() -> float:
+    """Return a uniform random number, 0 <= draw < 1."""
+    import random
+
+    return random.random()

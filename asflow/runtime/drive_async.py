@@ -61,8 +61,11 @@ async def run_async(
                 job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
-                    async with time_limit(spec.timeout):
-                        value = await body(*args, **kwargs)
+                    value = await (
+                        _in_time(spec.timeout, body(*args, **kwargs))
+                        if spec.timeout
+                        else body(*args, **kwargs)
+                    )
                     event = Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
@@ -80,14 +83,16 @@ async def run_async(
         try:
             raise action.error
         finally:
-            del (
-                state,
-                action,
-                event,
-                job,
-            )  # the error's traceback holds this frame: don't let the frame hold it
+            # The error's traceback holds this frame: don't let the frame hold the error.
+            del state, action, event, job
     job.finished(action.outcome, action.error)
     return value if action.outcome == "completed" else None
+
+
+async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
+    """Await *attempt* for so many seconds at most; a limit costs as much as a step of the engine."""
+    async with time_limit(seconds):
+        return await attempt
 
 
 async def _act(job: Job, action: Action) -> Event:

@@ -77,12 +77,8 @@ def run_sync(
         try:
             raise action.error
         finally:
-            del (
-                state,
-                action,
-                event,
-                job,
-            )  # the error's traceback holds this frame: don't let the frame hold it
+            # The error's traceback holds this frame: don't let the frame hold the error.
+            del state, action, event, job
     job.finished(action.outcome, action.error)
     return value if action.outcome == "completed" else None
 
