@@ -6,13 +6,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypedDict
 
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
-from asflow.runtime.runs import TaskRun
+from asflow.runtime.runs import TaskRun, is_told
 
 if TYPE_CHECKING:
     from asflow.engine.vocabulary import Wait
     from asflow.events import Outcome, Tally
 
-__all__ = ["count", "finished", "is_told", "queued", "ran", "retrying", "started", "stopped"]
+__all__ = ["count", "finished", "queued", "ran", "retrying", "started", "stopped"]
 
 
 class _Call(TypedDict):
@@ -26,12 +26,6 @@ def _call(run: TaskRun) -> _Call:
     """Return what every event says about its call."""
     flow_id = None if run.flow is None else run.flow.flow_id
     return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
-
-
-def is_told(run: TaskRun) -> bool:
-    """Whether the sink hears of this call."""
-    reporter = run.reporter
-    return reporter.outside if run.flow is None else reporter.inside
 
 
 def count(run: TaskRun | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
@@ -60,7 +54,7 @@ def queued(run: TaskRun) -> None:
         total = tally.total
         with tally.lock:
             tally.queued += 1
-    if is_told(run):
+    if is_told(run.spec, run.flow):
         run.queued_at = monotonic()
         run.reporter.emit(
             TaskQueued(
@@ -81,7 +75,7 @@ def started(run: TaskRun, attempt: int) -> None:
     run.is_running = True
     if flow is not None:
         flow.tally(run.spec.name).active[id(run)] = run
-    if is_told(run):
+    if is_told(run.spec, run.flow):
         run.reporter.emit(
             TaskStarted(
                 **_call(run),
@@ -105,7 +99,7 @@ def retrying(run: TaskRun, wait: Wait) -> None:
         tally = flow.tally(run.spec.name)
         with tally.lock:
             tally.retries += 1
-    if is_told(run):
+    if is_told(run.spec, run.flow):
         run.reporter.emit(
             TaskRetrying(
                 **_call(run),
@@ -122,7 +116,7 @@ def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> Non
     flow = run.flow
     if flow is not None:
         count(run, flow.tally(run.spec.name), outcome, error)
-    if is_told(run):
+    if is_told(run.spec, run.flow):
         now = monotonic()
         run.reporter.emit(
             TaskFinished(

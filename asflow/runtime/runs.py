@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asflow.runtime.reports import FlowReport
     from asflow.runtime.specs import TaskSpec
 
-__all__ = ["FlowRun", "TaskRun", "current", "leave", "no_output", "output_closed"]
+__all__ = ["FlowRun", "TaskRun", "current", "is_told", "leave", "no_output", "output_closed"]
 
 current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", default=None)
 
@@ -39,6 +39,11 @@ def leave(token: Token[TaskRun | FlowRun | None]) -> None:
         current.reset(token)
     except ValueError:
         pass  # a coroutine that the garbage collector closes, in a context that is none of its own
+
+
+def is_told(spec: TaskSpec, flow: FlowRun | None) -> bool:
+    """Whether the sink hears of each call of a task that is made in *flow*, or outside any."""
+    return spec.reporter.outside if flow is None else flow.reporter.inside
 
 
 # The report of a flow holds arguments and tracebacks: of so many calls, and a count of the rest.
@@ -304,9 +309,9 @@ class TaskRun(RunningCall):
         """Tell the sink how far the body is; nothing once it has ended (a thread may live on)."""
         if not self.is_running:
             return
-        spec, flow, reporter = self.spec, self.flow, self.reporter
-        if reporter.inside if flow is not None else reporter.outside:
-            reporter.emit(
+        spec, flow = self.spec, self.flow
+        if is_told(spec, flow):
+            self.reporter.emit(
                 TaskProgressed(
                     call_id=self.call_id,
                     flow_id=None if flow is None else flow.flow_id,
