@@ -76,21 +76,37 @@ def short(value: object) -> str:
         return f"<{type(value).__name__}>"
     if not text.isprintable():
         text = ascii(text)[1:-1]
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
+def _argument(value: object) -> str:
+    """Return *value* as `short` does, but a date, a path, a decimal or the like as it prints."""
+    if type(value).__module__ in _PLAIN:
+        try:
+            text = str(value)
+        except Exception:  # noqa: BLE001 - a time asks its zone, which may be a user's
+            text = ""
+        if text and text.isprintable():
+            return _cut(text)
+    return short(value)
+
+
 def call_label(args: tuple[object, ...], kwargs: Mapping[str, object], *, skip: int = 0) -> str:
-    """Return the arguments of a call as one line, as in `'Hello', 3, lang='en'`.
+    """Return the arguments of a call as one line, as in `'Hello', 3, 2026-01-02, lang='en'`.
 
     Args:
         args: positional arguments.
         kwargs: keyword arguments.
         skip: leading arguments to leave out (a method's `self`).
     """
-    parts = [short(value) for value in args[skip : skip + 4]]
+    parts = [_argument(value) for value in args[skip : skip + 4]]
     if len(args) - skip > 4:
         parts.append("...")
-    parts += [f"{name}={short(value)}" for name, value in list(kwargs.items())[:4]]
+    parts += [f"{name}={_argument(value)}" for name, value in list(kwargs.items())[:4]]
     if len(kwargs) > 4:
         parts.append("...")
     return ", ".join(parts)

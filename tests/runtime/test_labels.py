@@ -73,3 +73,22 @@ def test_the_label_of_a_call() -> None:
     assert call_label(("self", "Hello", 3), {"lang": "en"}, skip=1) == "'Hello', 3, lang='en'"
     assert call_label(tuple(range(9)), {}) == "0, 1, 2, 3, ..."
     assert call_label((), dict.fromkeys("abcdef", 1)) == "a=1, b=1, c=1, d=1, ..."
+
+
+def test_dates_paths_and_numbers_are_labelled_as_they_print() -> None:
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, moment: datetime.datetime | None) -> datetime.timedelta:
+            raise RuntimeError
+
+        def dst(self, moment: datetime.datetime | None) -> datetime.timedelta:
+            raise RuntimeError
+
+        def tzname(self, moment: datetime.datetime | None) -> str:
+            raise RuntimeError
+
+    values = (datetime.date(2026, 1, 2), Decimal("1.10"), UUID(int=1))
+    assert call_label(values, {}) == "2026-01-02, 1.10, 00000000-0000-0000-0000-000000000001"
+    assert call_label((Path("a/b"),), {"path": Path("x" * 100)}) == f"a/b, path={'x' * 77}..."
+    assert call_label((Path("a\n"), Path("\udc80")), {}) == "PosixPath('a\\n'), PosixPath('\\udc80')"
+    nowhere = datetime.datetime(2026, 1, 2, tzinfo=Zone())
+    assert call_label((nowhere,), {}).startswith("datetime.datetime(2026, 1, 2")
