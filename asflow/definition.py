@@ -12,7 +12,9 @@ from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueE
 from asflow.options import check_executor, check_limit, limit_for, named, policy_for, refresh_for, timeout_for
 from asflow.outputs import Output
 from asflow.runtime.fastpath import wrap_async, wrap_sync
+from asflow.runtime.labels import short
 from asflow.runtime.specs import OutputSpec, TaskSpec
+from asflow.stores.posix import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -180,6 +182,10 @@ def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
         keyed=options.key is not None,
     )
     namer = compile_namer(pattern, subject.signature, task=subject.qualname, key=options.key)
+    if options.writer is not None and not callable(options.writer):
+        raise DefinitionTypeError(
+            f"writer takes what makes a Writer on a stream, not {short(options.writer)}"
+        )
     check_suffix(pattern.suffix, options.level, custom=options.writer is not None)
     return namer
 
@@ -218,7 +224,7 @@ def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions
         store=store,
         locate=locate,
         failure_of=pattern.failure_name,
-        absolute=_absolute if hasattr(store, "path") else _as_is,
+        absolute=absolute if hasattr(store, "path") else _as_is,
         open_writer=opener,
         is_stale=_is_stale_for(store, prefix, namer, options),
     )
@@ -242,10 +248,6 @@ def _is_stale_for(
         return bool(refresh(Output(store, name, location, failure, pattern.suffix)))  # type: ignore[operator]
 
     return is_unwanted if callable(refresh) else is_old
-
-
-def _absolute(name: str) -> str:
-    return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def _as_is(name: str) -> str:

@@ -1,4 +1,4 @@
-r"""How an argument's text becomes part of one path component, and back. A file format: it never changes.
+r"""How an argument's text becomes part of one path component. A file format: it never changes.
 
 Encoded, as `%` and two upper-case hex digits for each byte of the character's UTF-8 (with surrogatepass):
 
@@ -22,10 +22,9 @@ others. Where that matters, use `*`.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
-__all__ = ["CUT_MARK", "EMPTY", "MAX_COMPONENT", "UNSAFE", "cut", "percent", "safe", "unescape"]
+__all__ = ["CUT_MARK", "EMPTY", "MAX_COMPONENT", "UNSAFE", "cut", "percent", "safe"]
 
 MAX_COMPONENT = 200
 """How many bytes of UTF-8 a component with values in it may have; `.part` still fits below NAME_MAX (255)."""
@@ -87,23 +86,6 @@ def safe(text: str, stop: str = "") -> str:
     if name[-1] in ". ":
         name = name[:-1] + percent(name[-1])
     return name
-
-
-def unescape(name: str) -> str:
-    """Return the text whose `safe` form is *name*.
-
-    Raises:
-        ValueError: *name* comes from no text.
-    """
-    if name == EMPTY:
-        return ""
-    if re.search("%(?![0-9A-F]{2})", name):
-        raise ValueError(f"not an encoded text: {name!r}")
-    return re.sub("(?:%[0-9A-F]{2})+", _decode, name)
-
-
-def _decode(found: re.Match[str]) -> str:
-    return bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "surrogatepass")
 
 
 def cut(component: str, tail: str) -> str:

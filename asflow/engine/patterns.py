@@ -13,17 +13,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from asflow.engine.escaping import CUT_MARK, EMPTY, UNSAFE, unescape
+from asflow.engine.escaping import CUT_MARK, EMPTY, UNSAFE
 from asflow.engine.parsing import FAILURE, RESERVED_ENDS, STAR, Component, Field, parse_components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Pattern"]
-
-_Compiled: TypeAlias = "tuple[re.Pattern[str], re.Pattern[str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,9 @@ class Pattern:
         keyed: whether the task's `key=` says what stands for `*`.
         prefix: the literal text before the first placeholder or `*`: all outputs' names start with it.
         suffix: the literal end of all outputs' names; "" if there is none.
-        failure: the pattern of the names of recorded failures: `suffix` replaced by `.err`.
-        failure_shape: the same without the parameters' names (`{}` for each, `*` for the hash). Two tasks of
-            equal shape can record a failure under one name, unless a `*` without `key=` tells them apart.
+        failure_shape: the pattern with `.err` for the suffix and `{}` for each parameter (`*` for the hash).
+            Two tasks of equal shape can record a failure under one name, unless a `*` without `key=` tells
+            them apart.
     """
 
     text: str
@@ -50,7 +48,6 @@ class Pattern:
     keyed: bool
     prefix: str
     suffix: str
-    failure: str
     failure_shape: str
 
     @classmethod
@@ -80,8 +77,7 @@ class Pattern:
             keyed=keyed,
             prefix=flat[0] if isinstance(flat[0], str) else "",
             suffix=suffix,
-            failure="".join(_spell(piece) for piece in stems) + FAILURE,
-            failure_shape="".join(_spell(piece, names=False) for piece in stems) + FAILURE,
+            failure_shape="".join(_shape(piece) for piece in stems) + FAILURE,
         )
 
     @property
@@ -102,32 +98,7 @@ class Pattern:
         """Tell whether *name*, relative to `base`, looks like an output of this pattern. Cut names do too."""
         if name.lower().endswith(RESERVED_ENDS):
             return False
-        return _compiled(self)[0].fullmatch(name) is not None
-
-    def unparse(self, name: str) -> dict[str, str] | None:
-        """Return the text of each placeholder's value in *name*, as it was formatted.
-
-        Returns:
-            Texts by parameter name, and under `"*"` the hash or key. None where *name* is no output of this
-            pattern, was cut, or can be read in more than one way (`{a}-{b}` and `2026-01-01-x`).
-        """
-        if CUT_MARK in name or not self.match(name):
-            return None
-        most, least = (compiled.fullmatch(name) for compiled in _compiled(self))
-        if most is None or least is None or most.groups() != least.groups():
-            return None
-        values: dict[str, str] = {}
-        specs: dict[str, str] = {}
-        for field, encoded in zip(self.fields, most.groups(), strict=True):
-            try:
-                text = unescape(encoded)
-            except ValueError:
-                return None
-            if specs.setdefault(field.name, field.spec) != field.spec:
-                continue
-            if values.setdefault(field.name, text) != text:
-                return None
-        return values
+        return _compiled(self).fullmatch(name) is not None
 
 
 def _flatten(components: Sequence[Component]) -> tuple[str | Field, ...]:
@@ -156,34 +127,27 @@ def _without(piece: str | Field, suffix: str) -> tuple[str | Field, ...]:
     return (piece,) if isinstance(piece, Field) else (piece[: len(piece) - len(suffix)],)
 
 
-def _spell(piece: str | Field, *, names: bool = True) -> str:
-    """Write a piece as it stands in a pattern."""
+def _shape(piece: str | Field) -> str:
+    """Write a piece as it stands in a pattern, without the parameter's name."""
     if isinstance(piece, str):
         return piece.replace("{", "{{").replace("}", "}}")
-    if piece.name == STAR:
-        return STAR
-    return ("{" + piece.name + (f":{piece.spec}" if piece.spec else "") + "}") if names else "{}"
+    return STAR if piece.name == STAR else "{}"
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: Pattern) -> _Compiled:
-    """Return two expressions that match the same names; early values get as much as they can, or as little.
-
-    Where they agree on every value, there is only one way to read the name.
-    """
-    most, least = ("/".join(_component(c, pattern, lazy) for c in pattern.components) for lazy in ("", "?"))
-    return re.compile(most), re.compile(least)
+def _compiled(pattern: Pattern) -> re.Pattern[str]:
+    return re.compile("/".join(_component(component, pattern) for component in pattern.components))
 
 
-def _component(component: Component, pattern: Pattern, lazy: str) -> str:
-    plain = "".join(re.escape(p) if isinstance(p, str) else _value(p, pattern, lazy) for p in component)
+def _component(component: Component, pattern: Pattern) -> str:
+    plain = "".join(re.escape(p) if isinstance(p, str) else _value(p, pattern) for p in component)
     if all(isinstance(piece, str) for piece in component):
         return plain
     tail = re.escape(component[-1]) if isinstance(component[-1], str) else ""
     return f"(?:{plain}|[^/]*{CUT_MARK}[0-9a-f]{{32}}{tail})"
 
 
-def _value(field: Field, pattern: Pattern, lazy: str) -> str:
+def _value(field: Field, pattern: Pattern) -> str:
     if field.name == STAR and not pattern.keyed:
-        return "([0-9a-f]{32})"
-    return rf"({EMPTY}|(?!\.)(?:%[0-9A-F]{{2}}|[^{re.escape(UNSAFE)}])+{lazy}(?<![. ]))"
+        return "[0-9a-f]{32}"
+    return rf"(?:{EMPTY}|(?!\.)(?:%[0-9A-F]{{2}}|[^{re.escape(UNSAFE)}])+(?<![. ]))"

@@ -12,7 +12,8 @@ The second name is told by the link count, so whoever sees it next, `status` or 
 never writes into it. To replace an existing NAME the descriptor is linked to NAME.part.part and that is
 renamed over NAME. Renaming NAME.part itself would have a hole: if a stranger removed it and somebody else
 claimed anew, their unfinished bytes would be published. It is done only where linking is refused (a file
-system without hard links, no /proc), after a check that NAME.part is still ours.
+system without hard links, no /proc, a name too long for NAME.part.part), after a check that NAME.part is
+still ours.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import threading
 from time import monotonic
 from typing import Literal
 
-from asflow.errors import ClaimLostError, OutputClosedError
-from asflow.stores.common import PART, is_void
+from asflow.errors import ClaimLostError
+from asflow.stores.common import PART, ClaimState, is_void, may_publish, not_the_owner, too_late
 from asflow.stores.parts import drop, remove, unlock_part
 from asflow.stores.posix import (
     Mark,
@@ -48,8 +49,10 @@ Durability = Literal["data", "full", "atomic"]
 """What is on the disk before an output is published: see `asflow.stores.LocalStore`."""
 
 # Where one of these refuses the link and it is no fault of the link, the rename says so again.
+# ENAMETOOLONG: NAME.part.part may be too long where NAME.part is not.
 _NO_LINKS = frozenset(
     {
+        errno.ENAMETOOLONG,
         errno.EPERM,
         errno.EACCES,
         errno.ENOENT,
@@ -94,7 +97,7 @@ class LocalClaim:
         self._known = known
         self._forks = fork_count()
         self._lock = threading.Lock()
-        self._state: Literal["open", "sealed", "ended"] = "open"
+        self._state: ClaimState = "open"
         self._spoiled = 0
         self._touched = 0.0
 
@@ -121,7 +124,7 @@ class LocalClaim:
         view = memoryview(data)
         with self._lock:
             if self._state != "open":
-                raise OutputClosedError(f"{self._name!r} takes no more bytes: its task has ended")
+                raise too_late(self._name)
             try:
                 written = os.write(self._descriptor, view)
                 if written != view.nbytes:
@@ -150,12 +153,8 @@ class LocalClaim:
         """
         self._refuse_fork()
         with self._lock:
-            if self._state == "ended":
+            if not may_publish(self._state, self._name):
                 return
-            if self._state == "sealed":
-                raise OutputClosedError(
-                    f"{self._name!r} was not published before: abort this claim, make a new one"
-                )
             self._state = "sealed"
             if self._spoiled:
                 raise OSError(self._spoiled, "a write failed before, so the output would be cut", self._name)
@@ -178,7 +177,7 @@ class LocalClaim:
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
                 self._write_rest(memoryview(report), 0)
                 if os.path.dirname(self._failure) != os.path.dirname(self._name):
-                    make_folder(self._failure)
+                    make_folder(self._failure, self._known)
             except OSError as error:
                 name_file(error, self._failure)
                 raise
@@ -192,9 +191,7 @@ class LocalClaim:
 
     def _refuse_fork(self) -> None:
         if self._forks != fork_count():
-            raise OutputClosedError(
-                f"{self._name!r} belongs to the parent of this process: only that can write it"
-            )
+            raise not_the_owner(self._name)
 
     def _write_rest(self, view: memoryview, done: int) -> None:
         """Write what a first write left over: a full disk and a file size limit may take only a part."""

@@ -12,7 +12,7 @@ from asflow.stores.claims import Durability, LocalClaim
 from asflow.stores.common import PART, Info, check_name, is_void
 from asflow.stores.listing import walk
 from asflow.stores.parts import lock_part, sweep, unlock_part
-from asflow.stores.posix import Mark, look, place_error, sync_folder
+from asflow.stores.posix import Mark, absolute, look, place_error, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ __all__ = ["LocalStore"]
 
 # For the one look that every skip takes: each attribute of a module costs it a percent.
 _lstat, _REGULAR = os.lstat, stat.S_IFREG
-_access, _ANY = os.access, os.F_OK
 _KIND = stat.S_IFMT(0xFFFF)  # the bits of a mode that say what kind of file it is
 
 
@@ -153,15 +152,15 @@ class LocalStore:
             OSError: the place can't be written (EACCES, ENOSPC, EMFILE, ...); nothing is left behind.
         """
         check_name(name)
-        name, failure = _absolute(name), _absolute(failure)
+        name, failure = absolute(name), absolute(failure)
         part = name + PART
-        if not replace and (_access(name, _ANY) or _access(failure, _ANY)):
+        if not replace and (os.access(name, os.F_OK) or os.access(failure, os.F_OK)):
             # A `.part` made now, only to find the output there, would be left behind by a process that is
             # killed in between, and nobody would look for it again.
             found = self.status(name, failure)
             if found != "absent" and not os.path.lexists(part):
                 return found
-        held = lock_part(part)
+        held = lock_part(part, self._known)
         if held is None:
             return "busy"
         try:
@@ -215,13 +214,8 @@ class LocalStore:
                 raise place_error(name) from None
             raise
         if self._durability == "full":
-            sync_folder(os.path.dirname(_absolute(name)), self._known)
+            sync_folder(os.path.dirname(absolute(name)), self._known)
         return True
-
-
-def _absolute(name: str) -> str:
-    """Pin *name* to the current directory; unlike `os.path.abspath`, `link/..` keeps its meaning."""
-    return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def _open_regular(path: str, flags: int) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
 import weakref
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from asflow.errors import OutputClosedError
-from asflow.stores.common import Info, check_name, is_void
+from asflow.stores.common import Info, check_name, is_void, not_the_owner, too_late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,8 @@ class MemoryStore:
     """Keep outputs in memory; see `asflow.protocols.Store`. Names are plain keys, nothing is a folder.
 
     Threads: every method may be called from any thread. Each process has its own outputs: a forked
-    child starts with a copy. A claim that is dropped without an end is free at once.
+    child starts with a copy, and without its parent's claims. A claim that is dropped without an end is
+    free at once.
     """
 
     blocking: bool = False
@@ -36,6 +37,7 @@ class MemoryStore:
         self._files: dict[str, tuple[bytes, float]] = {}
         # Weak: a claim that is garbage holds nothing, and needs no finaliser that would take the lock.
         self._claims: dict[str, weakref.ref[MemoryClaim]] = {}
+        _stores.add(self)
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._files)} outputs and failures>"
@@ -87,6 +89,11 @@ class MemoryStore:
         with self._lock:
             return self._files.pop(name, None) is not None
 
+    def _forked(self) -> None:
+        """Start anew in a forked child: whoever holds the lock, or a claim, is not in it."""
+        self._lock = threading.Lock()
+        self._claims.clear()
+
     def _find(self, name: str) -> tuple[bytes, float] | None:
         found = self._files.get(name)
         return None if found is None or is_void(name, len(found[0])) else found
@@ -101,19 +108,33 @@ class MemoryStore:
             self._claims.pop(name, None)  # the caller's: while a claim is open, nobody else gets its name
 
 
+_stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in _stores:
+        store._forked()  # pyright: ignore[reportPrivateUsage] - the other half of one class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 class MemoryClaim:
     """The exclusive right to make one output; see `asflow.protocols.Claim`. Made by `MemoryStore.claim`.
 
-    Threads: safe; a write that is under way when the claim is ended is finished first.
+    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's copy
+    is dead.
     """
 
-    __slots__ = ("__weakref__", "_chunks", "_failure", "_lock", "_name", "_replace", "_store")
+    __slots__ = ("__weakref__", "_chunks", "_failure", "_lock", "_name", "_pid", "_replace", "_store")
 
     def __init__(self, store: MemoryStore, name: str, failure: str, *, replace: bool) -> None:
         self._store = store
         self._name = name
         self._failure = failure
         self._replace = replace
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._chunks: list[bytes] | None = []
 
@@ -121,16 +142,26 @@ class MemoryClaim:
         return f"<MemoryClaim of {self._name!r}, {'ended' if self._chunks is None else 'open'}>"
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        """Append a copy of *data*; return the number of its bytes. Raises OutputClosedError after the end."""
+        """Append a copy of *data*; return the number of its bytes.
+
+        Raises:
+            OutputClosedError: the claim has ended, or this is a forked child.
+        """
+        self._refuse_fork()
         copy = bytes(data)
         with self._lock:
             if self._chunks is None:
-                raise OutputClosedError(f"{self._name!r} takes no more bytes: its task has ended")
+                raise too_late(self._name)
             self._chunks.append(copy)
         return len(copy)
 
     def publish(self) -> None:
-        """Keep the bytes as the output and give up the claim; with `replace`, drop an older failure."""
+        """Keep the bytes as the output and give up the claim; with `replace`, drop an older failure.
+
+        Raises:
+            OutputClosedError: this is a forked child.
+        """
+        self._refuse_fork()
         with self._lock:
             data = self._take()
             if data is not None:
@@ -140,17 +171,24 @@ class MemoryClaim:
 
     def abort(self) -> None:
         """Discard the bytes and give up the claim. Never raises."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             if self._take() is not None:
                 self._store._settle(self._name, None, b"", None)  # pyright: ignore[reportPrivateUsage]
 
     def fail(self, report: bytes, /) -> None:
-        """Discard the bytes, keep *report* as the failure, and give up the claim."""
+        """Discard the bytes, keep *report* as the failure, and give up the claim. Raises as `publish`."""
+        self._refuse_fork()
         with self._lock:
             if self._take() is not None:
                 self._store._settle(  # pyright: ignore[reportPrivateUsage] - as above
                     self._name, self._failure, bytes(report), None
                 )
+
+    def _refuse_fork(self) -> None:
+        if self._pid != os.getpid():
+            raise not_the_owner(self._name)
 
     def _take(self) -> bytes | None:
         """Return what was written, once; None when the claim has ended."""

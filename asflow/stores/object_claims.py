@@ -20,15 +20,13 @@ import contextlib
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from asflow.errors import OutputClosedError
-from asflow.stores.common import PART
+from asflow.stores.common import PART, ClaimState, may_publish, not_the_owner, too_late
 from asflow.stores.object_errors import patiently, translated
+from asflow.stores.spool import Spool
 
 if TYPE_CHECKING:
-    from typing import IO
-
     from asflow.stores.object_store import ObjectStore
 
 __all__ = ["ObjectClaim"]
@@ -48,8 +46,8 @@ class ObjectClaim:
     """
 
     __slots__ = (
-        "__weakref__", "_failure", "_file", "_lock", "_name", "_pid",
-        "_replace", "_size", "_spoiled", "_state", "_store",
+        "__weakref__", "_failure", "_lock", "_name", "_pid",
+        "_replace", "_size", "_spoiled", "_spool", "_state", "_store",
     )  # fmt: skip
 
     def __init__(self, store: ObjectStore, name: str, failure: str, *, replace: bool) -> None:
@@ -58,21 +56,19 @@ class ObjectClaim:
         self._failure = failure
         self._replace = replace
         self._lock = threading.Lock()
-        self._file: IO[bytes] | None = None
+        self._spool = Spool(_SMALL)
         self._size = 0
         self._spoiled = False
         self._pid = os.getpid()
-        self._state: Literal["open", "sealed", "ended"] = "open"
+        self._state: ClaimState = "open"
 
     def __repr__(self) -> str:
         return f"<ObjectClaim of {self._name!r}, {self._state}>"
 
     def __del__(self) -> None:
         # The name is free already, by the store's weak reference; no lock may be taken here.
-        file = getattr(self, "_file", None)
-        if file is not None:
-            with contextlib.suppress(Exception):
-                file.close()
+        with contextlib.suppress(Exception):
+            self._spool.close()
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append all of *data*; return the number of its bytes.
@@ -85,9 +81,9 @@ class ObjectClaim:
         size = memoryview(data).nbytes
         with self._lock:
             if self._state != "open":
-                raise OutputClosedError(f"{self._name!r} takes no more bytes: its task has ended")
+                raise too_late(self._name)
             try:
-                self._spool().write(data)
+                self._spool.write(data)
             except BaseException:
                 self._spoiled = True
                 raise
@@ -109,19 +105,16 @@ class ObjectClaim:
         """
         self._refuse_fork()
         with self._lock:
-            if self._state == "ended":
+            if not may_publish(self._state, self._name):
                 return
-            if self._state == "sealed":
-                raise OutputClosedError(
-                    f"{self._name!r} was not published before: abort this claim, make a new one"
-                )
             self._state = "sealed"
             if self._spoiled:
                 raise OSError(errno.EIO, "a write failed before, so the output would be cut", self._name)
             with translated(self._store.url(self._name)):
                 if self._replace:
-                    self._upload(self._name)
+                    # In this order: a call that raises, here too, has published nothing.
                     self._store.delete(self._failure)
+                    self._upload(self._name)
                 else:
                     self._create()
             self._end()
@@ -147,16 +140,7 @@ class ObjectClaim:
 
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
-            raise OutputClosedError(
-                f"{self._name!r} belongs to the parent of this process: only that can write it"
-            )
-
-    def _spool(self) -> IO[bytes]:
-        if self._file is None:
-            from tempfile import SpooledTemporaryFile
-
-            self._file = SpooledTemporaryFile(_SMALL, prefix="asflow-")  # noqa: SIM115 - closed in _end
-        return self._file
+            raise not_the_owner(self._name)
 
     def _create(self) -> None:
         """Publish where the name is free; the first one wins, and its bytes are as good as ours."""
@@ -207,21 +191,16 @@ class ObjectClaim:
         if self._size <= _SMALL:
             obstore.put(client, name, self._bytes(), use_multipart=False)
             return
-        file = self._spool()
-        file.seek(0)
+        file = self._spool.rewound()
         part = max(_SMALL, -(-self._size // _MOST_PARTS))
         obstore.put(client, name, file, use_multipart=True, chunk_size=part, max_concurrency=_UPLOADS)
 
     def _bytes(self) -> bytes:
-        file = self._spool()
-        file.seek(0)
-        return file.read()
+        return self._spool.rewound().read()
 
     def _end(self) -> None:
         if self._state != "ended":
             self._state = "ended"
-            if self._file is not None:
-                with contextlib.suppress(OSError):
-                    self._file.close()
-                self._file = None
+            with contextlib.suppress(OSError):
+                self._spool.close()
             self._store.free(self._name)

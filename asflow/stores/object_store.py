@@ -154,10 +154,12 @@ class ObjectStore:
         Raises:
             OutputNameError: no output can be called that.
             FileNotFoundError: there is no such bucket.
+            DeadlockError: this is a forked child of a process that has used an ObjectStore.
             OSError: as `status`.
         """
         check_name(name)
         _check_key(name)
+        _ = self.client  # before the claims are looked at: in a forked child they are the parent's, for ever
         self._look_at_place()
         claim = ObjectClaim(self, name, failure, replace=replace)
         with self._lock:
@@ -207,15 +209,16 @@ class ObjectStore:
         """Delete the output or failure called *name*; False where there was none. Two requests."""
         import obstore
 
-        if self._head(name) is None:
+        there = self._head(name) is not None
+        try:
+            if there:
+                with translated(self.url(name)):
+                    obstore.delete(self.client, name)
+        except FileNotFoundError:
             return False
-        self._listings.forget(name)
-        with translated(self.url(name)):
-            try:
-                obstore.delete(self.client, name)
-            except FileNotFoundError:
-                return False
-        return True
+        finally:  # also after an error: the answer may have got lost, and not the request
+            self._listings.forget(name)
+        return there
 
     def free(self, name: str) -> None:
         """Let the next claim have *name*; called by the claim that has it."""
@@ -287,10 +290,12 @@ class _Listings:
         return name in names
 
     def forget(self, name: str) -> None:
-        """*name* is deleted."""
+        """*name* is gone. Waits for a listing that is under way, and may have seen it."""
         with self._lock:
-            for _, names, _ in self._folders.values():
-                names.discard(name)
+            folder = self._folders.get(name[: name.rfind("/") + 1])
+        if folder is not None:
+            with folder[0], self._lock:
+                self._folders[name[: name.rfind("/") + 1]][1].discard(name)
 
 
 def _client(
@@ -328,7 +333,8 @@ def _client(
     try:
         return make(url, **given)
     except (exceptions.BaseError, ValueError, TypeError) as error:
-        raise DefinitionValueError(f"ObjectStore({url!r}) can't be made: {first_line(error)}") from error
+        refused = DefinitionTypeError if isinstance(error, TypeError) else DefinitionValueError
+        raise refused(f"ObjectStore({url!r}) can't be made: {first_line(error)}") from error
 
 
 def _checked_scheme(url: object) -> str:

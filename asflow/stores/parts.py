@@ -26,8 +26,12 @@ __all__ = ["drop", "lock_part", "remove", "sweep", "unlock_part"]
 _TRIES = 100
 
 
-def lock_part(part: str) -> tuple[int, Mark] | None:
+def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
     """Open and lock the file *part*, made if it is missing with its folders; None where its writer lives.
+
+    Args:
+        part: absolute path.
+        known: see `make_folder`.
 
     Returns:
         The descriptor and the file's mark. It is empty: the bytes of a dead writer are gone.
@@ -37,7 +41,7 @@ def lock_part(part: str) -> tuple[int, Mark] | None:
         ClaimLostError: somebody else removes it as fast as it is made.
     """
     for _ in range(_TRIES):
-        descriptor, created = _open_part(part)
+        descriptor, created = _open_part(part, known)
         locked = kept = False
         try:
             locked = try_lock(descriptor)
@@ -67,17 +71,17 @@ def lock_part(part: str) -> tuple[int, Mark] | None:
     raise ClaimLostError(f"somebody else keeps removing {part!r}; find out who, then run again")
 
 
-def _open_part(part: str) -> tuple[int, bool]:
+def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
     """Open *part*, telling whether it was made just now."""
     for _ in range(_TRIES):
         try:
             return open_held(part, os.O_CREAT | os.O_EXCL), True
         except FileExistsError:
             pass
-        except (FileNotFoundError, NotADirectoryError):
-            make_folder(part)
-            continue
         except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                make_folder(part, known)
+                continue
             if error.errno in {errno.EMFILE, errno.ENFILE}:
                 error.add_note(
                     "asflow: each running task with an output holds one file open; lower its limit"

@@ -12,11 +12,13 @@ import os
 import stat
 import sys
 import threading
+from typing import Literal
 
 from asflow.errors import OutputPlaceError
 
 __all__ = [
     "Mark",
+    "absolute",
     "close_held",
     "fork_count",
     "is_at",
@@ -177,15 +179,18 @@ def look(path: str) -> os.stat_result | None:
     """Look at the regular file called *path*, through a symbolic link too; None where there is nothing.
 
     Raises:
-        OutputPlaceError: something else than a regular file is there, or a link that leads nowhere.
-        NotADirectoryError: a file stands where *path* needs a folder.
+        OutputPlaceError: something else than a regular file is there, or a link that leads nowhere; or a
+            link to itself stands where *path* needs a folder.
+        NotADirectoryError: a file stands there.
     """
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         return None
-    except NotADirectoryError:
-        raise _folder_error(path) from None
+    except OSError as error:
+        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+            raise _folder_error(path) from None
+        raise
     if stat.S_ISLNK(found.st_mode):
         try:
             found = os.stat(path)
@@ -198,7 +203,11 @@ def look(path: str) -> os.stat_result | None:
     return found
 
 
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
 _KINDS = {
+    # Links are followed, but for `NAME.part`: to write through one would be to write into somebody's file.
+    stat.S_IFREG: ("a symbolic link", errno.EEXIST),
     stat.S_IFDIR: ("a folder", errno.EISDIR),
     stat.S_IFIFO: ("a FIFO", errno.EEXIST),
     stat.S_IFSOCK: ("a socket", errno.EEXIST),
@@ -207,27 +216,41 @@ _KINDS = {
 }
 
 
-def place_error(path: str) -> OutputPlaceError:
-    """Describe what stands at *path* in the place of a regular file."""
+def place_error(path: str, *, belongs: Literal["file", "folder"] = "file") -> OutputPlaceError:
+    """Describe what stands at *path* in the place of a regular file, or of a folder."""
     try:
         kind, code = _KINDS[stat.S_IFMT(os.stat(path).st_mode)]
     except OSError as error:
         kind, code = "a symbolic link that leads nowhere", error.errno or errno.ENOENT
     except KeyError:
         kind, code = "something that is no regular file", errno.EEXIST
-    return OutputPlaceError(
-        code, f"{kind} stands where a file belongs; move it away, or rename the output", path
-    )
+    remedy = "rename the output" if belongs == "file" else "change base"
+    return OutputPlaceError(code, f"{kind} stands where a {belongs} belongs; move it away, or {remedy}", path)
 
 
-def _folder_error(path: str) -> NotADirectoryError:
-    """Find the file that stands where *path* needs a folder."""
-    parent = os.path.dirname(path)
-    while parent and not os.path.lexists(parent):
-        parent = os.path.dirname(parent)
+def _lowest(path: str) -> str:
+    """Return the lowest of the folders above *path* whose name is taken, be it by a file or a link."""
+    folder = os.path.dirname(path)
+    while folder and not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _folder_error(path: str) -> OSError:
+    """Describe the file, or the link that leads nowhere, that stands where *path* needs a folder."""
+    blocked = _lowest(path)
+    if os.path.islink(blocked) and not os.path.exists(blocked):
+        return place_error(blocked, belongs="folder")
     return NotADirectoryError(
-        errno.ENOTDIR, f"this is no folder, but {path!r} needs one here; move it away, or change base", parent
+        errno.ENOTDIR,
+        f"this is no folder, but {path!r} needs one here; move it away, or change base",
+        blocked,
     )
+
+
+def absolute(name: str) -> str:
+    """Pin *name* to the current directory; unlike `os.path.abspath`, `link/..` keeps its meaning."""
+    return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def name_file(error: BaseException, path: str) -> None:
@@ -236,20 +259,30 @@ def name_file(error: BaseException, path: str) -> None:
         error.filename = path
 
 
-def make_folder(path: str) -> None:
+def make_folder(path: str, known: set[Mark]) -> None:
     """Make the folder that *path* is to live in, and those above it.
 
+    Args:
+        path: absolute path of a file.
+        known: folders whose way from the root was synced before; those that are made now are taken out, as
+            they may have got the inodes of removed ones.
+
     Raises:
-        OutputPlaceError: a link that leads nowhere, or the like, stands in a folder's place.
+        OutputPlaceError: a link that leads nowhere stands in a folder's place.
         NotADirectoryError: a file does.
+        OSError: a folder can't be made (EACCES, ENOSPC, ...).
     """
-    folder = os.path.dirname(path)
+    folder, there = os.path.dirname(path), _lowest(path)
     try:
         os.makedirs(folder, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         if os.path.isdir(folder):  # made by somebody else in the meantime
             return
-        blocked = folder if error.filename is None else os.fsdecode(error.filename)
-        if os.path.islink(blocked) and not os.path.exists(blocked):
-            raise place_error(blocked) from None
-        raise _folder_error(path) from None
+        # makedirs names a folder below the link that is in the way, and says that there is nothing above it.
+        if error.errno in _IN_THE_WAY and not os.path.isdir(_lowest(path)):
+            raise _folder_error(path) from None
+        raise
+    while known and folder != there:
+        with contextlib.suppress(OSError):  # removed again: it will be made anew
+            known.discard(mark_of(os.stat(folder)))
+        folder = os.path.dirname(folder)

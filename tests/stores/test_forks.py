@@ -33,7 +33,7 @@ def run(script: str, folder: Path) -> None:
 PREAMBLE = """
     import os, sys
     from asflow.errors import OutputClosedError
-    from asflow.stores import LocalStore
+    from asflow.stores import LocalStore, MemoryStore
 
     def forked(act):
         pid = os.fork()
@@ -107,3 +107,56 @@ def test_a_second_fork_closes_no_file_that_took_the_number_after_the_first(tmp_p
         tmp_path,
     )
     assert (tmp_path / "other").read_bytes() == b"open"
+
+
+def test_a_child_has_its_own_memory_and_none_of_its_parents_claims(tmp_path: Path) -> None:
+    """What the parent was making is free in the child, whose copy of the claim is dead."""
+    run(
+        """
+        store = MemoryStore()
+        store.claim("old.txt", "old.err").publish()
+        claim = store.claim("x.txt", "x.err")
+        claim.write(b"parent")
+
+        def child():
+            assert store.status("old.txt", "old.err") == "complete"
+            for act in (lambda: claim.write(b"more"), claim.publish, lambda: claim.fail(b"no")):
+                try:
+                    act()
+                except OutputClosedError as error:
+                    assert "parent of this process" in str(error), error
+                    continue
+                raise AssertionError("it acted")
+            own = store.claim("x.txt", "x.err")
+            assert own != "busy"
+            claim.abort()
+            assert store.claim("x.txt", "x.err") == "busy"
+            own.write(b"child")
+            own.publish()
+            assert store.open("x.txt").read() == b"child"
+
+        forked(child)
+        assert store.claim("x.txt", "x.err") == "busy"
+        claim.publish()
+        assert store.open("x.txt").read() == b"parent"
+        """,
+        tmp_path,
+    )
+
+
+def test_a_fork_while_another_thread_is_in_the_memory_store(tmp_path: Path) -> None:
+    """The thread that holds its lock is not in the child."""
+    run(
+        """
+        store = MemoryStore()
+
+        def child():
+            store.claim("x.txt", "x.err").publish()
+            assert list(store.list("")) == ["x.txt"]
+
+        with store._lock:    # as if by another thread, in the middle of its work
+            forked(child)
+        assert list(store.list("")) == []
+        """,
+        tmp_path,
+    )

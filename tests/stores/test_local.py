@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -23,7 +24,7 @@ from asflow.errors import (
     OutputNameError,
     OutputPlaceError,
 )
-from asflow.stores import LocalStore
+from asflow.stores import LocalStore, posix
 from asflow.stores.claims import LocalClaim
 
 if TYPE_CHECKING:
@@ -193,8 +194,9 @@ def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tm
     victim = tmp_path / "victim"
     victim.write_text("precious")
     place.part.symlink_to(victim)
-    with pytest.raises(OutputPlaceError):
+    with pytest.raises(OutputPlaceError, match="a symbolic link stands where a file belongs") as caught:
         LocalStore().claim(*place.names)
+    assert caught.value.filename == str(place.part)
     assert victim.read_text() == "precious"
 
 
@@ -219,12 +221,22 @@ def test_something_else_comes_into_the_place_during_the_task(
     assert place.left() == [place.path.name]
 
 
+BELOW = pytest.mark.parametrize("below", ["x.txt", "a/x.txt", "a/b/c/x.txt"])
+"""How far above the output the thing is that stands in a folder's place."""
+
+
 @pytest.mark.parametrize("method", ["status", "claim"])
-def test_a_file_in_a_folders_place(tmp_path: Path, method: str) -> None:
-    """The error names the file that is in the way, wherever in the path it is."""
+@pytest.mark.parametrize("linked", [False, True])
+@BELOW
+def test_a_file_in_a_folders_place(tmp_path: Path, method: str, below: str, linked: bool) -> None:
+    """The error names the file that is in the way, wherever in the path it is, or the link to it."""
     blocker = tmp_path / "base"
-    blocker.write_text("a file")
-    deep = blocker / "a" / "b.txt"
+    if linked:
+        (tmp_path / "file").write_text("a file")
+        blocker.symlink_to("file")
+    else:
+        blocker.write_text("a file")
+    deep = blocker / below
     with pytest.raises(NotADirectoryError, match="no folder") as caught:
         getattr(LocalStore(), method)(str(deep), str(deep.with_suffix(".err")))
     assert caught.value.errno == errno.ENOTDIR
@@ -232,14 +244,83 @@ def test_a_file_in_a_folders_place(tmp_path: Path, method: str) -> None:
     assert not list(LocalStore().list(f"{deep}"))
 
 
-def test_a_dangling_link_in_a_folders_place(tmp_path: Path) -> None:
+@BELOW
+def test_a_dangling_link_in_a_folders_place(tmp_path: Path, below: str) -> None:
     """A folder that is a link to nowhere is told as such."""
     (tmp_path / "base").symlink_to(tmp_path / "nowhere")
-    name = str(tmp_path / "base" / "x.txt")
+    name = str(tmp_path / "base" / below)
     assert LocalStore().status(name, name + ".err") == "absent"
-    with pytest.raises(OutputPlaceError, match="leads nowhere") as caught:
+    with pytest.raises(OutputPlaceError, match="leads nowhere stands where a folder belongs") as caught:
         LocalStore().claim(name, name + ".err")
-    assert caught.value.filename == str(tmp_path / "base")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "base"))
+    assert "change base" in str(caught.value)
+    assert os.listdir(tmp_path) == ["base"]
+
+
+@pytest.mark.parametrize("method", ["status", "claim"])
+@BELOW
+def test_a_link_to_itself_in_a_folders_place(tmp_path: Path, method: str, below: str) -> None:
+    """So is one that leads in a circle."""
+    _circle(tmp_path / "base")
+    name = str(tmp_path / "base" / below)
+    with pytest.raises(OutputPlaceError, match="leads nowhere stands where a folder belongs") as caught:
+        getattr(LocalStore(), method)(name, name + ".err")
+    assert (caught.value.errno, caught.value.filename) == (errno.ELOOP, str(tmp_path / "base"))
+
+
+@BELOW
+def test_something_in_the_place_of_the_failures_folder(tmp_path: Path, below: str) -> None:
+    """The same errors for a failure in a folder of its own; the claim can be given up."""
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    _circle(tmp_path / "circle")
+    (tmp_path / "file").touch()
+    for base, kind in (
+        ("dangling", OutputPlaceError),
+        ("circle", OutputPlaceError),
+        ("file", NotADirectoryError),
+    ):
+        name, part = str(tmp_path / "out" / "x.txt"), tmp_path / "out" / "x.txt.part"
+        # Put in its place after the claim was made: the claim itself looks at the failure.
+        claim = LocalStore().claim(name, name + ".err")
+        assert isinstance(claim, LocalClaim)
+        claim._failure = str(tmp_path / base / below)
+        with pytest.raises(kind) as caught:
+            claim.fail(b"report")
+        assert isinstance(caught.value, OSError)
+        assert caught.value.filename == str(tmp_path / base)
+        assert part.exists()
+        claim.abort()
+        assert not part.exists()
+
+
+def test_an_error_of_making_folders_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing stands in the way the operating system's own error is told."""
+
+    def refuse(path: str, mode: int = 0o777) -> None:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    for code in (errno.EACCES, errno.ENOSPC, errno.EROFS, errno.ENOENT):
+        with pytest.raises(OSError, match=os.strerror(code)) as caught:
+            LocalStore().claim(str(tmp_path / "a" / "x.txt"), str(tmp_path / "a" / "x.err"))
+        assert caught.value.errno == code
+        assert not isinstance(caught.value, OutputPlaceError)
+
+
+def test_a_folder_that_somebody_else_makes_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the error was: the folder is there."""
+    makedirs = os.makedirs
+
+    def late(path: str, *, exist_ok: bool) -> None:
+        makedirs(path, exist_ok=exist_ok)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+    monkeypatch.setattr(os, "makedirs", late)
+    place = Place(tmp_path / "a" / "b")
+    place.make()
+    assert place.left() == ["x.txt"]
 
 
 @THINGS
@@ -403,6 +484,34 @@ def test_the_way_to_a_folder_is_synced_once(tmp_path: Path, monkeypatch: pytest.
     assert synced[-5:] == ["", "|", "2.part", "b", "|"]
     assert store.delete(str(tmp_path / "a" / "b" / "1"))
     assert synced[-1] == "b"
+
+
+def test_a_folder_that_is_made_again_is_synced_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With "full": it may have the inode of the one that was removed, whose way is on the disk."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def reused(found: os.stat_result) -> posix.Mark:
+        return (found.st_dev, 0 if stat.S_ISDIR(found.st_mode) else found.st_ino)
+
+    monkeypatch.setattr(posix, "mark_of", reused)  # as if each new folder got the inode of an old one
+    monkeypatch.setattr(os, "fsync", spy)
+    store = LocalStore(durability="full")
+    place = Place(tmp_path / "a" / "b")
+    place.claim(store).publish()
+    shutil.rmtree(tmp_path / "a")
+    synced.clear()
+    place.claim(store).publish()
+    assert {str(place.folder), str(tmp_path / "a"), str(tmp_path)} <= set(synced)
+    synced.clear()
+    other = store.claim(str(place.folder / "y.txt"), str(place.folder / "y.err"))
+    assert isinstance(other, LocalClaim)
+    other.publish()
+    assert [path for path in synced if os.path.isdir(path)] == [str(place.folder)]
 
 
 def test_a_folder_that_is_moved_away_takes_no_output_along(tmp_path: Path) -> None:
@@ -610,6 +719,24 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
         LocalStore().claim(name, str(tmp_path / "x.err"))
     assert caught.value.errno == errno.ENAMETOOLONG
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("end", ["publish", "fail"])
+def test_a_name_that_just_fits_can_be_replaced(tmp_path: Path, end: str) -> None:
+    """`NAME.part` is as long as a name may be, so there is no room for `NAME.part.part`."""
+    path = tmp_path / ("x" * 246 + ".txt")
+    failure = path.with_suffix(".err")
+    store = LocalStore()
+    for data in (b"old", b"new"):
+        claim = store.claim(str(path), str(failure), replace=True)
+        assert isinstance(claim, LocalClaim)
+        if end == "publish":
+            claim.write(data)
+            claim.publish()
+        else:
+            claim.fail(data)
+    assert (path if end == "publish" else failure).read_bytes() == b"new"
+    assert len(os.listdir(tmp_path)) == 1
 
 
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""The folder where workers leave finished bytes: it goes with the process that made it, and with no other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asflow
+
+SCRIPT = """
+import os, sys, tempfile
+from asflow.runtime.executing import _folder
+
+mine = _folder.path()
+assert os.path.dirname(mine) == tempfile.gettempdir()
+pid = os.fork()
+if pid == 0:
+    if {uses}:
+        own = _folder.path()
+        assert own != mine and os.path.isdir(own)
+        assert _folder.path() == own
+    sys.exit(7)             # as any program ends: what is registered for the exit runs
+_, status = os.waitpid(pid, 0)
+assert os.waitstatus_to_exitcode(status) == 7, status
+assert os.listdir(tempfile.gettempdir()) == [os.path.basename(mine)]
+with open(os.path.join(mine, "bytes"), "wb"):
+    pass                    # as a worker does
+assert _folder.path() == mine
+print(mine)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("uses", [False, True], ids=["the child makes none", "the child has its own"])
+def test_a_forked_child_leaves_its_parents_folder_alone(tmp_path: Path, uses: bool) -> None:
+    """Whether it has made one of its own or not; each goes with its own process."""
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT.format(uses=uses)],
+        cwd="/",
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(asflow.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    made = process.stdout.strip()
+    assert Path(made).parent == tmp_path
+    assert Path(made).name.startswith("asflow-")
+    assert os.listdir(tmp_path) == []
