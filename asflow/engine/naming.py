@@ -343,6 +343,8 @@ def _stop_is_fixed(field: Field, value: object) -> bool:
     kind = type(value)
     if kind is int or kind is bool:
         return field.stop == "-" and re.fullmatch("0?[0-9]*d?", field.spec) is not None
+    if field.stop.isalnum():
+        return False  # `{day:%-d}1{number}`: 1 and 11 would share names
     if kind.__module__ == "datetime" and kind.__qualname__ in ("date", "datetime"):
         # Without a spec a datetime may or may not have microseconds and an offset.
         return not re.search("%:?[zZ]", field.spec) and (field.spec != "" or kind.__qualname__ == "date")

@@ -16,14 +16,7 @@ from asflow.sinks import NullSink
 LAZY = "from __future__ import annotations\n"
 """What makes annotations texts; since Python 3.14 they are evaluated late without it."""
 
-FORMS = [
-    pytest.param(LAZY, id="texts"),
-    pytest.param(
-        "",
-        id="late",
-        marks=pytest.mark.skipif(sys.version_info < (3, 14), reason="evaluated at once before Python 3.14"),
-    ),
-]
+FORMS = {"texts": LAZY} if sys.version_info < (3, 14) else {"texts": LAZY, "late": ""}
 
 SOURCE = """
 import functools
@@ -83,7 +76,7 @@ def made(form: str) -> tuple[Flow, dict[str, Any]]:
     return flow, scope
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 async def test_tasks_whose_types_are_for_checkers_only(form: str) -> None:
     """They decorate, and run, whatever they are: names of outputs and hashes need no types."""
     flow, scope = made(form)
@@ -97,7 +90,7 @@ async def test_tasks_whose_types_are_for_checkers_only(form: str) -> None:
     assert kinds == ["awaited", "hashed", "keyed", "later", "method", "object", "partial", "plain"]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_the_decorated_function_can_be_looked_at(form: str) -> None:
     """Its signature, names and defaults are the function's; types are told as far as they can be."""
     scope = made(form)[1]
