@@ -14,17 +14,19 @@ from collections import deque
 from collections.abc import Sized
 from contextvars import copy_context
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from asflow.outcomes import Completed, Failed
+from asflow.runtime.containing import contained
 from asflow.runtime.offload import settled
 from asflow.runtime.runs import current
 from asflow.runtime.stopping import Stop, stopping
 
 if TYPE_CHECKING:
     from collections.abc import (
+        AsyncGenerator,
         AsyncIterable,
         AsyncIterator,
         Callable,
@@ -49,8 +51,9 @@ _UNLIMITED = 100
 class TaskMap(Generic[R_co]):
     """A task being applied to items: `async for` gives the results one by one, `await` a list of them.
 
-    Nothing runs before that, and it can be done once. Leaving the loop early, cancelling, or (with
-    `on_error="raise"`) the first failure cancels the calls under way and waits for their end.
+    Nothing runs before that, and it can be done once. Cancelling, or (with `on_error="raise"`) the first
+    failure cancels the calls under way and waits for their end. Leaving an `async for` early cancels them
+    too, but can't wait there: `async with contextlib.aclosing(aiter(mapped)) as results` around it does.
     """
 
     __slots__ = ("_collect", "_is_async", "_items", "_name", "_ordered", "_task", "_used", "_workers")
@@ -76,7 +79,7 @@ class TaskMap(Generic[R_co]):
         self._collect = collect
         self._used = False
 
-    def __aiter__(self) -> AsyncIterator[R_co]:
+    def __aiter__(self) -> AsyncGenerator[R_co, None]:
         """Run the calls and give their results, in the order of the items or as they come."""
         return self._results()
 
@@ -88,7 +91,7 @@ class TaskMap(Generic[R_co]):
         # The list holds every result anyway, so there is nothing to gain by making the workers wait.
         return [result async for result in self._results(sys.maxsize)]
 
-    async def _results(self, capacity: int = 0) -> AsyncIterator[R_co]:
+    async def _results(self, capacity: int = 0) -> AsyncGenerator[R_co, None]:
         if self._used:
             raise RuntimeError("a map runs once; call flow.task.map(...) again")
         self._used = True
@@ -100,7 +103,7 @@ class TaskMap(Generic[R_co]):
             from concurrent.futures import ThreadPoolExecutor
 
             pool = ThreadPoolExecutor(self._workers, "asflow-map")
-        call = self._task if pool is None else partial(_in_pool, pool, self._task)
+        call = self._task if pool is None else partial(_in_pool, pool, self._name, self._task)
         workers = [room.watch(self._work(call, source, room)) for _ in range(self._workers)]
         try:
             while await room.filled():
@@ -153,31 +156,39 @@ class TaskMap(Generic[R_co]):
 class _Source:
     """The items, numbered, for several workers of one loop.
 
+    Once it has ended, the iterator is not asked again: one that takes from a queue up to a sentinel would
+    wait for ever.
+
     Attributes:
         is_sync: whether they can be had by `next(numbered)`; else by `pull_async`.
         numbered: numbers and items; of an async iterable only the numbers.
     """
 
-    __slots__ = ("_async_items", "_lock", "is_sync", "numbered")
+    __slots__ = ("_async_items", "_ended", "_lock", "is_sync", "numbered")
 
     def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
         self.is_sync = not hasattr(items, "__aiter__")
         self.numbered: Iterator[tuple[int, Any]]
         self._async_items: AsyncIterator[Any] | None = None
         if self.is_sync:
-            self.numbered = enumerate(cast("Iterable[Any]", items))
+            # A chain knows that it has ended; whoever made the iterator may not.
+            self.numbered = enumerate(chain(cast("Iterable[Any]", items)))
         else:
             self.numbered = enumerate(repeat(None))
             self._async_items = aiter(cast("AsyncIterable[Any]", items))
+        self._ended = False
         self._lock = asyncio.Lock()
 
     async def pull_async(self) -> tuple[int, Any] | None:
         """Return the next item and its number, or None at the end; one worker at a time advances."""
         assert self._async_items is not None
         async with self._lock:
+            if self._ended:
+                return None
             try:
                 item = await anext(self._async_items)
             except StopAsyncIteration:
+                self._ended = True
                 return None
             return next(self.numbered)[0], item
 
@@ -292,7 +303,7 @@ class _Room:
             self._consumer.set_result(None)
 
 
-async def _in_pool(pool: ThreadPoolExecutor, task: Callable[[T], R], item: T) -> R:
+async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], item: T) -> R:
     """Call a sync task in a thread of *pool*, in this context.
 
     Cancellation: the body can't be stopped, so this waits for its end before it lets the cancellation pass;
@@ -300,16 +311,9 @@ async def _in_pool(pool: ThreadPoolExecutor, task: Callable[[T], R], item: T) ->
     """
     in_context, stop = copy_context(), Stop()
     in_context.run(stopping.set, stop)
-    future = asyncio.get_running_loop().run_in_executor(pool, lambda: in_context.run(_contained, task, item))
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(pool, lambda: in_context.run(contained, name, task, item))
     return await settled(future, stop)
-
-
-def _contained(task: Callable[[T], R], item: T) -> R:
-    try:
-        return task(item)
-    except StopIteration as error:
-        # A future can't hold one: asyncio would wait for ever. An async def turns it into this, too.
-        raise RuntimeError(f"{getattr(task, '__name__', task)} raised StopIteration") from error
 
 
 async def _end(workers: list[asyncio.Task[None]]) -> None:
@@ -322,19 +326,20 @@ async def _end(workers: list[asyncio.Task[None]]) -> None:
 @coroutine
 def _in_context(context: Context, awaited: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
     """Await *awaited* with every step run in *context*, at a fraction of the price of a task for it."""
-    step: Callable[[Any], Any] = awaited.send
+    run, send = context.run, awaited.send
+    step: Callable[[Any], Any] = send
     value: Any = None
     while True:
         try:
-            pending = context.run(step, value)
+            pending = run(step, value)
         except StopIteration as stop:
             return cast("T", stop.value)
         finally:
             value = None  # what was thrown in has a traceback that holds this frame
         try:
-            step, value = awaited.send, (yield pending)
+            step, value = send, (yield pending)
         except GeneratorExit:
-            context.run(awaited.close)
+            run(awaited.close)
             raise
         except BaseException as error:  # noqa: BLE001 - thrown into the body, as `await` would
             step, value = awaited.throw, error

@@ -43,17 +43,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatcher()(tokens)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the caller has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more at its end, and must not fail there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return _PIPE_CLOSED
+    except OSError as error:
+        _write_no_more()
+        print(f"asflow: the output can't be written: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except MissingExtraError as error:
         print(f"asflow: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def _write_no_more() -> None:
+    """Keep the interpreter, which flushes once more at its end, from failing there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatcher() -> Callable[[list[str]], int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
@@ -71,7 +70,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     Args:
         shell: The shell that is to read the script.
     """
-    sys.stdout.write(app.generate_completion(prog_name="asflow", shell=shell))
+    print(app.generate_completion(prog_name="asflow", shell=shell), end="")
     return 0
 
 

@@ -43,6 +43,10 @@ def check(
         quiet: Show only what is not whole.
         as_json: Write one JSON array instead, a line per entry.
         every: In folders, take files of other formats and hidden ones too.
+
+    Raises:
+        UsageError: there is no file or folder *path*.
+        OSError: *path* can't be looked at.
     """
     terminal = Terminal()
     verdicts = _verdicts(terminal, path, every=every)

@@ -35,6 +35,10 @@ def clean(
         dry_run: Only tell what would be deleted.
         as_json: Write one JSON array instead, a line per entry.
         every: In folders, take files of other formats and hidden ones too.
+
+    Raises:
+        UsageError: there is nothing at *path*, or a file that is no work in progress.
+        OSError: *path* can't be looked at.
     """
     terminal = Terminal()
     dead = _dead(terminal, path, dry_run=dry_run, every=every)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from asflow.sinks.logline import Piece
 
-__all__ = ["Terminal", "UsageError", "age", "moment", "printable"]
+__all__ = ["Terminal", "UsageError", "age", "escape_odd_text", "moment", "printable"]
 
 
 class UsageError(Exception):
@@ -36,11 +36,7 @@ class Terminal:
 
     def __init__(self) -> None:
         """Write to what are standard output and standard error now."""
-        for stream in (sys.stdout, sys.stderr):
-            # A name of odd bytes must not end the listing that it stands in.
-            reconfigure = getattr(stream, "reconfigure", None)
-            if reconfigure is not None:
-                reconfigure(errors="backslashreplace")
+        escape_odd_text()
         self.out: Console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self.problems: int = 0
@@ -76,6 +72,14 @@ class Terminal:
             self.line((",\n" if opened else "[", ""), (json.dumps(row), ""), end="")
             opened = True
         self.line(("]" if opened else "[]", ""))
+
+
+def escape_odd_text() -> None:
+    """Let both streams escape what they can't encode: a name of odd bytes must not end its listing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _write(console: Console, pieces: Iterable[Piece], end: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,7 +16,9 @@ from asflow.cli.reading import open_file
 from asflow.engine.parsing import FAILURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from asflow.cli.finding import Found
 
 __all__ = ["errors", "read_failure", "reason", "retry"]
 
@@ -36,9 +39,16 @@ def errors(
         path: A folder, searched with all folders below it, or one `.err` file.
         full: Print each traceback in full.
         as_json: Write one JSON array instead, a line per entry.
+
+    Raises:
+        UsageError: there is nothing at *path*, or a file that is no recorded failure.
+        OSError: *path* can't be looked at.
     """
     terminal = Terminal()
-    failures = _failures(terminal, path)
+    files = find(terminal, path, every=False)
+    if os.path.isfile(path) and not path.endswith(FAILURE):
+        raise UsageError(f"{path!r} is no recorded failure: its name does not end in {FAILURE}")
+    failures = _failures(terminal, files)
     if as_json:
         terminal.json(
             {"name": name, "modified": moment(modified), "error": reason(text), "traceback": text}
@@ -69,28 +79,33 @@ def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_r
     Args:
         paths: `.err` files, or folders, searched with all folders below them.
         dry_run: Only tell what would be deleted.
+
+    Raises:
+        UsageError: a path is neither a folder nor a recorded failure, or nothing is there; nothing is
+            deleted.
+        OSError: a path can't be looked at; nothing is deleted.
     """
     terminal = Terminal()
+    files: list[Iterator[Found]] = []
     for path in paths:
         if not path.endswith(FAILURE) and not os.path.isdir(path):
             raise UsageError(
                 f"{path!r} is neither a folder nor a recorded failure, whose name ends in {FAILURE}"
             )
-        find(terminal, path, every=False)  # all must be there before the first is deleted
+        files.append(find(terminal, path, every=False))  # all must be there before the first is deleted
     count = 0
-    for path in paths:
-        for name, _, text in _failures(terminal, path):
-            if reason(text) is None:
-                terminal.problem(f"{name!r} holds no traceback, so it is not deleted")
-                continue
-            try:
-                if not dry_run:
-                    os.unlink(name)
-            except OSError as error:
-                terminal.problem(error)
-                continue
-            count += 1
-            terminal.line(("would forget " if dry_run else "forgot ", "dim"), (printable(name), ""))
+    for name, _, text in _failures(terminal, chain.from_iterable(files)):
+        if reason(text) is None:
+            terminal.problem(f"{name!r} holds no traceback, so it is not deleted")
+            continue
+        try:
+            if not dry_run:
+                os.unlink(name)
+        except OSError as error:
+            terminal.problem(error)
+            continue
+        count += 1
+        terminal.line(("would forget " if dry_run else "forgot ", "dim"), (printable(name), ""))
     terminal.note((f"{count:,} suppressed {'failure' if count == 1 else 'failures'}", "dim"))
     return terminal.code
 
@@ -116,15 +131,14 @@ def read_failure(path: str) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-def _failures(terminal: Terminal, path: str) -> Iterator[tuple[str, float, str]]:
-    """Yield name, time and text of each recorded failure."""
-    for found in find(terminal, path, every=False):
-        if found.kind == "failure":
-            try:
-                yield found.path, os.stat(found.path).st_mtime, read_failure(found.path)
-            except FileNotFoundError:
-                continue  # forgotten by somebody else in the meantime
-            except OSError as error:
-                terminal.problem(error)
-        elif found.path == path:
-            raise UsageError(f"{path!r} is no recorded failure: its name does not end in {FAILURE}")
+def _failures(terminal: Terminal, files: Iterable[Found]) -> Iterator[tuple[str, float, str]]:
+    """Yield name, time and text of each recorded failure among *files*."""
+    for found in files:
+        if found.kind != "failure":
+            continue
+        try:
+            yield found.path, os.stat(found.path).st_mtime, read_failure(found.path)
+        except FileNotFoundError:
+            continue  # forgotten in the meantime, by somebody else or since it was named twice
+        except OSError as error:
+            terminal.problem(error)

@@ -55,7 +55,11 @@ def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
 def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(top, onerror=terminal.problem, followlinks=True):
-        mark = os.stat(folder)
+        try:
+            mark = os.stat(folder)
+        except OSError as error:  # it has gone since it was listed
+            terminal.problem(error)
+            continue
         if (mark.st_dev, mark.st_ino) in seen:  # a link that leads back
             folders.clear()
             continue

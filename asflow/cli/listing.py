@@ -53,6 +53,10 @@ def ls(
         as_json: Write one JSON array instead, a line per entry.
         every: In folders, take files of other formats and hidden ones too.
         records: Count records, for which each file is read.
+
+    Raises:
+        UsageError: there is no file or folder *path*.
+        OSError: *path* can't be looked at.
     """
     terminal = Terminal()
     rows = _rows(terminal, find(terminal, path, every=every), count=records)

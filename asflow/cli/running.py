@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cyclopts
 
-from asflow.cli.console import UsageError
+from asflow.cli.console import UsageError, escape_odd_text
 from asflow.definition import TaskDefinition
 from asflow.flows import Flow
 from asflow.functions import attached
@@ -45,13 +45,15 @@ def run(target: str, tokens: Sequence[str]) -> int:
         if bound is None:
             return 0
         value = _called(function, bound)
+        text = None if value is None else str(value)
     except UsageError:
         raise
-    except Exception as error:  # noqa: BLE001 - the user's own, shown as Python would
+    except (Exception, asyncio.CancelledError, BaseExceptionGroup) as error:  # noqa: BLE001 - the user's own
         _show(error)
         return 1
-    if value is not None:
-        print(value)
+    if text is not None:
+        escape_odd_text()
+        print(text)
     return 0
 
 
@@ -132,7 +134,7 @@ async def _awaited(value: Awaitable[Any]) -> object:
     return await value
 
 
-def _show(error: Exception) -> None:
+def _show(error: BaseException) -> None:
     """Print the traceback from where the user's code begins, with what the flow was called from left out."""
     trace = error.__traceback__
     while trace is not None and _is_ours(trace):

@@ -41,6 +41,12 @@ def show(
         file: An output, or a recorded failure (`.err`).
         head: Show the first so many only.
         as_json: Write one line of JSON per record, also on a terminal.
+
+    Raises:
+        UsageError: *file* is a folder, work in progress, or not there.
+        CorruptOutputError: it is cut, or does not decode; what comes before that has been shown.
+        MissingExtraError: reading Parquet needs pyarrow.
+        OSError: it can't be read.
     """
     terminal = Terminal()
     if os.path.isdir(file):

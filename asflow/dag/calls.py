@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from asflow.dag.errors import ForeignLoopError
 from asflow.dag.failures import without_frames_of
 from asflow.dag.running import Latch, NodeTask, failure_of, has_failed, schedule
+from asflow.runtime.containing import contained
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -235,17 +236,8 @@ async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, r
     try:
         if kind != "sync":
             return await func(*args, **kwargs)
-        result = await asyncio.to_thread(_in_thread, func, args, kwargs)
+        result = await asyncio.to_thread(contained, name, func, *args, **kwargs)
         return await result if asyncio.iscoroutine(result) else result  # a function that made a coroutine
     finally:
         if record is not None:
             record.ended = loop.time()
-
-
-def _in_thread(func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    try:
-        return func(*args, **kwargs)
-    except StopIteration as error:
-        # A future can't hold it (on 3.11 the node would wait for ever); an async def turns it into this too.
-        message = f"{getattr(func, '__name__', func)} raised StopIteration"
-        raise RuntimeError(message) from error

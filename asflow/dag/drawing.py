@@ -7,6 +7,8 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from asflow.runtime.mermaid import label
+
 if TYPE_CHECKING:
     from asflow.dag.graphs import Graph, GraphNode
 
@@ -98,13 +100,13 @@ def _duration(seconds: float) -> str:
 
 
 def mermaid(graph: Graph, max_nodes: int) -> str:
-    """Return the flowchart. Source: the Mermaid flowchart syntax (entity codes, classDef, linkStyle)."""
+    """Return the flowchart. Source: the Mermaid flowchart syntax (classDef, linkStyle)."""
     drawing = _plan(graph, max_nodes)
     lines = ["flowchart LR"]
     for place, box in enumerate(drawing.boxes):
-        text = "<br/>".join(_entities(part) for part in (box.title, box.facts) if part)
+        text = label(*(part for part in (box.title, box.facts) if part))
         opening, closing = ("([", "])") if box.outside else ("[", "]")
-        lines.append(f'    n{place}{opening}"{text}"{closing}')
+        lines.append(f"    n{place}{opening}{text}{closing}")
     lines += [f"    n{a} {'==>' if critical else '-->'} n{b}" for (a, b), critical in drawing.edges.items()]
     critical = [f"n{place}" for place, box in enumerate(drawing.boxes) if box.critical]
     failed = [f"n{place}" for place, box in enumerate(drawing.boxes) if "failed" in box.states]
@@ -119,12 +121,6 @@ def mermaid(graph: Graph, max_nodes: int) -> str:
     if marked:
         lines.append(f"    linkStyle {','.join(marked)} stroke:{CRITICAL},stroke-width:3px")
     return "\n".join(lines) + "\n"
-
-
-def _entities(text: str) -> str:
-    """Spell what Mermaid would read as syntax, HTML or Markdown as its numeric entity codes."""
-    spelled = (char if char.isalnum() or char in " _-.,×" else f"#{ord(char)};" for char in text)
-    return "".join(spelled)
 
 
 def svg(graph: Graph, max_nodes: int) -> str:

@@ -7,6 +7,7 @@ identity for as long as a task that failed with it is alive.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class Failure:
 
     def note(self, error: BaseException, before: Path, after: Path) -> None:
         """Tell *error* that it went on from *before* to *after*: at most one note for each end it reached."""
+        # One that takes no notes, as a frozen dataclass, goes on without.
+        with suppress(Exception):
+            self._note(error, before, after)
+
+    def _note(self, error: BaseException, before: Path, after: Path) -> None:
         notes: list[str] = getattr(error, "__notes__", [])
         text, extended = f"{PREFIX}{after}", f"{PREFIX}{before}"
         if text in notes:

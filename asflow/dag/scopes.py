@@ -65,6 +65,7 @@ class Scope:
         self._exit_error: BaseException | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._parent: asyncio.Task[Any] | None = None
+        self._cancels_before = 0
         self._around: Scope | None = None
         self._began = 0.0
         self._ended: float | None = None
@@ -80,6 +81,8 @@ class Scope:
             raise ScopeClosedError(message)
         self.loop = asyncio.get_running_loop()
         self._parent = asyncio.current_task()
+        # A TaskGroup that has failed leaves one behind on Python 3.11 and 3.12: that is none of ours.
+        self._cancels_before = 0 if self._parent is None else self._parent.cancelling()
         self._began = self.loop.time()
         self._around = _current.get()
         _current.set(self)
@@ -101,7 +104,7 @@ class Scope:
         assert self.loop is not None
         self._ended = self.loop.time()
         # The cancelling of our own block must not look like one from outside (as in TaskGroup).
-        if self._cancelled_parent and self._parent is not None and self._parent.uncancel() == 0:
+        if self._cancelled_parent and self._parent and self._parent.uncancel() <= self._cancels_before:
             cancelled = None
         try:
             self._raise(exc, cancelled)
@@ -135,7 +138,7 @@ class Scope:
             if task.unseen():
                 self._add(task)
         if self._errors:
-            if self._parent is not None and self._parent.cancelling():
+            if self._parent is not None and self._parent.cancelling() > self._cancels_before:
                 # Cancelled from outside too: the failures go first, the next await is cancelled.
                 self._parent.uncancel()
                 self._parent.cancel()

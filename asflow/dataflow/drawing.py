@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, assert_never
 
 from asflow.dataflow.definition import Function, Node, Parallel, Serial
+from asflow.runtime.mermaid import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,8 @@ def _draw(node: Node, name: str, numbers: Iterator[int]) -> Iterator[str]:
     """Draw *node* under the identifier *name*, which an arrow can point at."""
     match node:
         case Function():
-            label = _quoted(node.name)
-            yield f"{name}[{label}]" if node.on_loop else f"{name}[[{label}]]"
+            text = label(node.name)
+            yield f"{name}[{text}]" if node.on_loop else f"{name}[[{text}]]"
             return
         case Serial():
             inner = _chain(node.steps, numbers)
@@ -55,11 +56,3 @@ def _draw(node: Node, name: str, numbers: Iterator[int]) -> Iterator[str]:
     yield f"    direction {'LR' if isinstance(node, Serial) else 'TB'}"
     yield from (f"    {line}" for line in inner)
     yield "end"
-
-
-def _quoted(text: str) -> str:
-    """Return *text* as a label in quotes; what Mermaid or HTML would read is written as an entity."""
-    entities = {"#": "#35;", '"': "#quot;", "&": "#amp;", "<": "#lt;", ">": "#gt;", "`": "#96;"}
-    return (
-        '"' + "".join(entities.get(letter, letter) if letter.isprintable() else " " for letter in text) + '"'
-    )

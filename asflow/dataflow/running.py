@@ -15,6 +15,7 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Awaitable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never, cast
 
@@ -25,6 +26,7 @@ from asflow.dataflow.errors import (
     DataFlowRunItemError,
 )
 from asflow.dataflow.wiring import missing
+from asflow.runtime.containing import contained
 from asflow.runtime.labels import short
 
 if TYPE_CHECKING:
@@ -117,17 +119,9 @@ async def call_function(function: Function, arguments: dict[str, object]) -> obj
     """
     if function.on_loop:
         return await cast("Awaitable[object]", function.call(**arguments))
-    result = await asyncio.to_thread(_in_thread, function, arguments)
+    result = await asyncio.to_thread(contained, function.name, function.call, **arguments)
     # A plain function that returns a coroutine, as a decorator around an async function may be.
     return await result if inspect.isawaitable(result) else result
-
-
-def _in_thread(function: Function, arguments: dict[str, object]) -> object:
-    try:
-        return function.call(**arguments)
-    except StopIteration as error:
-        # A future can't hold one: asyncio would wait for ever. Async functions turn it into this, too.
-        raise RuntimeError(f"{function.name} raised StopIteration") from error
 
 
 def _checked(name: str, result: object) -> Values:
@@ -247,5 +241,6 @@ def _first(failures: Sequence[BaseException]) -> BaseException:
         if other is not first:
             # This never raises, whatever the __str__ of the other does.
             told = traceback.format_exception_only(other)[-1].strip()
-            first.add_note(f"asflow: a neighbour failed too: {told}")
+            with suppress(Exception):  # one that takes no notes, as a frozen dataclass, goes on without
+                first.add_note(f"asflow: a neighbour failed too: {told}")
     return first

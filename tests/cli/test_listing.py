@@ -131,6 +131,24 @@ def test_ls_shows_any_name(asflow: Command, folder: Path) -> None:
     assert len(json.loads(asflow("ls", "--json").out)) == 2
 
 
+def test_a_folder_that_goes_while_it_is_listed_is_a_problem(
+    asflow: Command, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (filled / "gone").mkdir()
+    stat = os.stat
+
+    def gone(path: str) -> os.stat_result:  # between its listing and a look at it
+        if path == "./gone":
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return stat(path)
+
+    monkeypatch.setattr("asflow.cli.finding.os.stat", gone)
+    answer = asflow("ls")
+    assert answer.code == 1
+    assert "asflow: './gone': No such file or directory" in answer.err
+    assert len(answer.out.splitlines()) == 5
+
+
 def test_a_folder_without_permission_is_a_problem(
     asflow: Command, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +84,34 @@ def test_a_reader_that_has_had_enough(tmp_path: Path) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 141
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("many", [2, 20_000])
+def test_a_disk_that_is_full(tmp_path: Path, many: int) -> None:
+    """One line that says so, whether it is met on the way or by the last flush."""
+    (tmp_path / "some.jsonl").write_text('{"a": 1}\n' * many)
+    buffered = {key: value for key, value in environment().items() if key != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "asflow", "show", "some.jsonl"],
+            cwd=tmp_path, env=buffered, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("asflow: ")
+    assert done.stderr.endswith("No space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("arguments", ["ls", "--version", "completion bash"])
+def test_a_standard_output_that_is_closed(filled: Path, arguments: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m asflow {arguments} >&-"
+    done = subprocess.run(
+        command, shell=True, cwd=filled, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")

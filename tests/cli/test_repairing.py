@@ -101,6 +101,12 @@ def test_retry_deletes_failures_and_nothing_else(asflow: Command, filled: Path) 
     assert asflow("retry", "data") == (0, "", "0 suppressed failures\n")
 
 
+def test_retry_takes_a_failure_that_is_named_twice(asflow: Command, filled: Path) -> None:
+    answer = asflow("retry", "data", "data/3.err", "./data/3.err")
+    assert answer == (0, "forgot data/3.err\n", "1 suppressed failure\n")
+    assert "3.err" not in names(filled)
+
+
 def test_what_was_forgotten_runs_again(asflow: Command, folder: Path) -> None:
     flow = Flow(sink=NullSink())
     calls: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -71,6 +72,27 @@ async def test_the_body_of_a_dependent_does_not_run() -> None:
     with pytest.raises(ValueError, match="boom"):
         await task(body)(fail("boom"))
     assert not ran
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+class DeafError(Exception):
+    def add_note(self, note: str, /) -> None:
+        raise TypeError(note)
+
+
+@pytest.mark.parametrize("error", [FrozenError(3), DeafError()])
+async def test_an_exception_that_takes_no_notes_passes_all_the_same(error: Exception) -> None:
+    @task
+    async def fails() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        await last(middle(fails()))
+    assert raised.value is error
 
 
 async def test_shared_dependency_is_noted_once_for_each_path() -> None:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -168,6 +170,43 @@ async def test_the_scopes_own_cancelling_does_not_leak() -> None:
     assert current is not None
     assert current.cancelling() == 0
     await asyncio.sleep(0)
+
+
+async def failed_group() -> None:
+    """Before Python 3.13 a TaskGroup that waits leaves its task's `cancelling()` raised after a failure."""
+
+    async def fails() -> None:
+        raise OSError
+
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+
+
+async def swallowed_cancel() -> None:
+    current = asyncio.current_task()
+    assert current is not None
+    current.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("before", [failed_group, swallowed_cancel])
+@pytest.mark.parametrize("at_end", [True, False])
+async def test_a_cancel_of_long_ago_does_not_come_back_after_a_failure(
+    before: Callable[[], Awaitable[None]], at_end: bool
+) -> None:
+    async def run() -> str:
+        await before()
+        with pytest.raises(ExceptionGroup):
+            async with scope():
+                fail("boom")
+                if not at_end:
+                    await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        return "went on"
+
+    assert await asyncio.create_task(run()) == "went on"
 
 
 async def test_timeout_around_a_scope() -> None:

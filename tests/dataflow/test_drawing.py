@@ -50,8 +50,8 @@ def test_names_cannot_break_the_drawing() -> None:
 
     odd.__name__ = 'a"]; <b> #1 & `x`\nend'
     text = DataFlow((odd, lambda: None)).to_mermaid()
-    assert '[["a#quot;]; #lt;b#gt; #35;1 #amp; #96;x#96; end"]]' in text
-    assert '[["#lt;lambda#gt;"]]' in text
+    assert '[["a#34;#93;#59; #60;b#62; #35;1 #38; #96;x#96; end"]]' in text
+    assert '[["#60;lambda#62;"]]' in text
     assert len(text.splitlines()) == 4
 
 

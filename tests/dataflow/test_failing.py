@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -110,6 +111,24 @@ async def test_of_several_failures_the_first_passes_and_tells_the_others() -> No
         await DataFlow(((fails, fails_while_stopping),))()
     assert caught.value is first
     assert first.__notes__ == ["asflow: a neighbour failed too: ValueError: could not clean up"]
+
+
+async def test_a_failure_that_takes_no_notes_passes_all_the_same() -> None:
+    @dataclass(frozen=True)
+    class FrozenError(Exception):
+        code: int
+
+    first = FrozenError(1)
+
+    async def fails() -> None:
+        raise first
+
+    async def fails_too() -> None:
+        raise ValueError("second")
+
+    with pytest.raises(FrozenError) as caught:
+        await DataFlow(((fails, fails_too),))()
+    assert caught.value is first
 
 
 async def test_nothing_runs_after_a_failed_stage() -> None:

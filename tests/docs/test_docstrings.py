@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SETUP = (ROOT / "tests" / "docs" / "setups" / "docstrings.py").read_text()
+SETUPS = ROOT / "tests" / "docs" / "setups"
+SETUP = "\n".join((SETUPS / name).read_text() for name in ("dataflows.py", "docstrings.py"))
+"""The names of the page about data flows, and more; what comes later counts."""
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
@@ -86,7 +88,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
                 module = sys.modules["__main__"] = types.ModuleType("__main__")
                 module.__dict__["__file__"] = __file__
                 try:
-                    exec(compile(SETUP, "setups/docstrings.py", "exec"), vars(module))
+                    exec(compile(SETUP, "setups", "exec"), vars(module))
                     compiled = compile(code, place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
                     async def main():  # an excerpt may stand within an async function
                         if compiled.co_flags & inspect.CO_COROUTINE:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ async def test_items_are_pulled_lazily_and_a_slow_consumer_slows_it_down(flow: F
     async def same(number: int) -> int:
         return number
 
-    mapped: Any = aiter(flow.task.map(same, endless()))
+    mapped = aiter(flow.task.map(same, endless()))
     for expected in range(1, 100):
         assert await anext(mapped) == expected
         for _ in range(20):
@@ -164,6 +165,32 @@ async def test_cancelling_cancels_what_is_under_way_and_waits_for_it(flow: Flow,
     assert sink.outcomes() == ["cancelled"] * 5
 
 
+async def test_leaving_the_loop_early_cancels_and_aclosing_waits(flow: Flow, sink: RecordingSink) -> None:
+    cancelled = 0
+
+    @flow.task(limit=3)
+    async def work(number: int) -> int:
+        nonlocal cancelled
+        try:
+            await asyncio.sleep(0 if number == 0 else 3600)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            cancelled += 1
+            raise
+        return number
+
+    async with aclosing(aiter(flow.task.map(work, range(9)))) as results:
+        async for number in results:
+            assert number == 0
+            break
+    assert cancelled == len(sink.outcomes()) - 1 > 0
+    before = cancelled
+    async for _ in flow.task.map(work, range(9)):
+        break
+    while cancelled == before:  # soon, if not at once
+        await asyncio.sleep(0)
+
+
 async def test_an_items_error_stops_it_too_and_its_finally_runs(flow: Flow) -> None:
     closed: list[str] = []
 
@@ -180,10 +207,56 @@ async def test_an_items_error_stops_it_too_and_its_finally_runs(flow: Flow) -> N
 
     with pytest.raises(LookupError, match="no more pages"):
         await flow.task.map(work, broken())
-    mapped: Any = aiter(flow.task.map(work, numbers(100)))
+    mapped = aiter(flow.task.map(work, numbers(100)))
     await anext(mapped)
     await mapped.aclose()
     assert closed == ["items"]
+
+
+class UpToSentinel:
+    """Takes from a queue up to a None; asked once more, it waits for ever."""
+
+    def __init__(self) -> None:
+        self.queue = asyncio.Queue[int | None]()
+        for item in (1, 2, 3, None):
+            self.queue.put_nowait(item)
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        return self
+
+    async def __anext__(self) -> int:
+        item = await self.queue.get()
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+
+class GoesOn:
+    """Ends, and gives more to whoever asks once more."""
+
+    def __init__(self) -> None:
+        self.items: list[int | None] = [1, 2, 3, None, 4, 5, None]
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        item = self.items.pop(0)
+        if item is None:
+            raise StopIteration
+        return item
+
+
+@pytest.mark.parametrize("items", [UpToSentinel, GoesOn])
+@pytest.mark.parametrize("limit", [1, 2, 8])
+async def test_an_iterator_that_has_ended_is_not_asked_again(flow: Flow, items: Any, limit: int) -> None:
+    @flow.task(limit=limit)
+    async def same(number: int) -> int:
+        await asyncio.sleep(0)
+        return number
+
+    async with asyncio.timeout(30):
+        assert await flow.task.map(same, items()) == [1, 2, 3]
 
 
 async def test_a_map_runs_once(flow: Flow) -> None:

@@ -65,7 +65,7 @@ async def test_a_store_that_lies(method: str, lie: str, blocking: bool) -> None:
     results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
     assert results[0] is None
     assert results[2] is None
-    assert sorted(bodies) == ["better", "good"]  # A blocking store is asked in threads, so either may be first.
+    assert sorted(bodies) == ["better", "good"]  # a blocking store is asked in threads: either may be first
     for result in (results[1], results[3]):
         assert isinstance(result, RuntimeError if lie == "raising" else TypeError), result
         if lie != "raising":

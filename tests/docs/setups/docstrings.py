@@ -8,7 +8,6 @@ from pathlib import Path
 import asflow
 from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, flow
 from asflow.dag import later, scope, task
-from asflow.dataflow import DataFlow, amapper, fdispatch
 from asflow.protocols import ByteStream
 from asflow.sinks import StreamlitSink
 from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
@@ -60,7 +59,7 @@ async def fetch_headers() -> str:
 rows = "rows"
 
 
-# asflow.dataflow
+# asflow.dataflow, beside the names of `dataflows.py`
 async def source_a(endpoint_a: str) -> dict[str, int]:
     return {"a": 1}
 
@@ -78,18 +77,6 @@ async def save(data: int = 0) -> dict[str, int]:
 
 
 log = save
-
-
-def read(path: str) -> list[str]:
-    return [path]
-
-
-def split(rows: list[str]) -> tuple[list[str], list[str]]:
-    return rows, rows
-
-
-def stats(rows: list[str]) -> dict[str, int]:
-    return {"mean": len(rows)}
 
 
 # asflow.testing
