@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, final
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Progress:
 
     Attributes:
         completed: units done so far.
-        total: units in all, or None where unknown.
+        total: units in all, or None where unknown. What is infinite or no number is shown as unknown.
         description: what is being done, or None.
     """
 
@@ -91,8 +92,18 @@ class Progress:
     def _tell(self) -> None:
         run = self._run
         if run is not None:
-            run.description, run.completed, run.total = self.description, self.completed, self.total
+            run.description = self.description
+            run.completed = self.completed if _is_finite(self.completed) else 0
+            run.total = self.total if _is_finite(self.total) else None
             run.progressed()
+
+
+def _is_finite(number: float | None) -> bool:
+    """Whether a display can reckon with *number*: an infinite total, say, is an unknown one."""
+    try:
+        return number is not None and isfinite(number)
+    except (OverflowError, TypeError):  # an int beyond the floats; a text, where nobody checks types
+        return False
 
 
 _innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=None)

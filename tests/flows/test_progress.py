@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,17 @@ def test_a_task_called_in_a_progress_has_a_progress_of_its_own(flow: Flow, sink:
 
     outer()
     assert told(sink) == [("outer", 0, 1), ("inner", 0, 1)]
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan"), 10**400, "twelve"])
+def test_what_is_no_number_is_unknown(flow: Flow, sink: RecordingSink, odd: Any) -> None:
+    """A display that divides by it would fail, and show nothing more."""
+
+    @flow.task
+    def work() -> None:
+        with flow.task.progress(total=odd) as progress:
+            progress.update(completed=odd)
+            progress.update(completed=1, total=2)
+
+    work()
+    assert told(sink) == [(None, 0, None), (None, 0, None), (None, 1, 2)]
