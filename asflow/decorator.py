@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
 
 from asflow.definition import TaskDefinition, define
-from asflow.errors import DefinitionTypeError
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.functions import attached, decorate
 from asflow.mapping import TaskMap
 from asflow.options import options_from
@@ -350,7 +350,8 @@ class TaskDecorator:
                 `"collect"`: each result is a `Completed(item, value)` or a `Failed(item, error)`.
 
         Raises:
-            TypeError: *task* is no task.
+            DefinitionTypeError: *task* is no task, or *on_error* no string.
+            DefinitionValueError: *on_error* is none of the two.
         """
         ...
 
@@ -400,14 +401,15 @@ class TaskDecorator:
         /,
         *,
         ordered: bool = True,
-        on_error: str = "raise",
+        on_error: object = "raise",
     ) -> TaskMap[Any]:
         """Apply *task* to each of *items*; see the overloads."""
         found = attached(task, TaskDefinition)
         if found is None:
             raise DefinitionTypeError(f"flow.task.map takes a function under @flow.task, not {task!r}")
         if on_error not in ("raise", "collect"):
-            raise DefinitionTypeError(f"on_error is 'raise' or 'collect', not {on_error!r}")
+            refused = DefinitionValueError if isinstance(on_error, str) else DefinitionTypeError
+            raise refused(f"on_error is 'raise' or 'collect', not {on_error!r}")
         slots = found[0].spec.limit.slots
         return TaskMap(
             task,

@@ -73,6 +73,8 @@ class Flow:
         if missing:
             raise DefinitionTypeError(f"store={short(store)} is no Store: it has no {missing[0]!r}")
         self._base = os.fspath(base)
+        if not isinstance(self._base, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+            raise DefinitionTypeError(f"base takes a path of text, not of bytes: {base!r}")
         if self._base.startswith("~"):
             raise DefinitionValueError(
                 f"base {self._base!r} starts with '~', which is not expanded here; "

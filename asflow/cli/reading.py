@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from asflow.errors import CorruptOutputError, MissingExtraError
+from asflow.errors import CorruptOutputError
 from asflow.stores import LocalStore
 from asflow.stores.common import is_void
 from asflow.writers import open_reader, read_records, split_suffixes
+from asflow.writers.arrow import open_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -100,16 +100,5 @@ def _ends_its_line(path: str) -> bool:
 
 @contextmanager
 def _parquet(path: str) -> Generator[Any]:
-    """Open *path* with pyarrow, which has no types of its own."""
-    try:
-        parquet: Any = import_module("pyarrow.parquet")
-        arrow: Any = import_module("pyarrow")
-    except ImportError:
-        raise MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'") from None
-    with open_file(path) as file:
-        try:
-            yield parquet.ParquetFile(file)
-        except (arrow.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise CorruptOutputError(f"output {path!r} is no whole Parquet file: {error}") from error
+    with open_file(path) as file, open_parquet(path, file) as opened:
+        yield opened

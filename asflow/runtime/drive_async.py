@@ -61,11 +61,8 @@ async def run_async(
                 job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
-                    value = await (
-                        _in_time(spec.timeout, body(*args, **kwargs))
-                        if spec.timeout
-                        else body(*args, **kwargs)
-                    )
+                    attempt = body(*args, **kwargs)
+                    value = await (_in_time(spec.timeout, attempt) if spec.timeout else attempt)
                     event = Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))

@@ -83,14 +83,17 @@ def on_executor(
         run = current.get()
         assert isinstance(run, TaskRun)  # the driver has set it
         parcel = _packed(executor, function, open_writer, run)
-        future = _submitted(executor, run_parcel, dump(parcel, by_value=False))
         notes = os.path.join(parcel.folder, parcel.token)
+        future: Future[Answer] | None = None
         try:
+            future = _submitted(executor, run_parcel, dump(parcel, by_value=False))
             _settle(future, lambda: _look_at(run, notes + PROGRESS))
             return cast("T", _taken(future.result(), run))
         finally:
-            # A worker that goes on after a cancellation may leave its file later.
-            future.add_done_callback(lambda _: _tidy(parcel))
+            if future is None:
+                _tidy(parcel.folder)
+            else:  # a worker that goes on after a cancellation may use it until then
+                future.add_done_callback(lambda _: _tidy(parcel.folder))
 
     return body_in_thread if is_in_process(executor) else body_in_worker
 
@@ -106,6 +109,7 @@ def _packed(
     # The standard library's workers import this program's `__main__`; others start without it.
     by_value = not isinstance(executor, ProcessPoolExecutor)
     name = run.task
+    token = os.urandom(8).hex()
     try:
         opener = None if open_writer is None else dump(open_writer, by_value=by_value)
     except Exception as error:
@@ -121,8 +125,8 @@ def _packed(
         output=run.output,
         attempt=run.attempt,
         hidden_arguments=run.spec.hidden_arguments,
-        token=os.urandom(8).hex(),
-        folder=_folder.path(),
+        token=token,
+        folder=_folder.new(token),
         by_value=by_value,
     )
 
@@ -169,8 +173,7 @@ def _taken(answer: Answer, run: TaskRun) -> object:
     """Take over the output's bytes and return what the body gave, or raise what it raised."""
     if answer.error is not None:
         error = cast("BaseException", pickle.loads(answer.error))
-        error.__cause__ = RemoteTraceback(answer.text)
-        raise error
+        raise error from RemoteTraceback(answer.text)
     if answer.value is None:
         raise TransferError(f"task {run.task}(): {answer.text}")
     value = pickle.loads(answer.value)
@@ -196,23 +199,29 @@ def _look_at(run: TaskRun, notes: str) -> None:
         run.progressed()
 
 
-def _tidy(parcel: Parcel) -> None:
-    with contextlib.suppress(OSError):
-        for name in os.listdir(parcel.folder):
-            if name.startswith(parcel.token):
-                with contextlib.suppress(OSError):
-                    os.unlink(os.path.join(parcel.folder, name))
+def _tidy(folder: str) -> None:
+    """Take the folder of an attempt away, so that a worker that begins after all can leave nothing in it."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Folder:
-    """The folder where workers leave finished bytes; made when first needed, gone with the process."""
+    """Where workers leave finished bytes, a folder for each attempt; gone with the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: tuple[int, str] | None = None
 
+    def new(self, token: str) -> str:
+        """Make a folder for the attempt *token*, and return its path; there is none if that fails."""
+        folder = os.path.join(self.path(), token)
+        with contextlib.suppress(OSError):  # then the bytes travel with the answer
+            os.mkdir(folder)
+        return folder
+
     def path(self) -> str:
-        """Return its path; a forked child has one of its own."""
+        """Return the path of all; a forked child has one of its own."""
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
                 import tempfile
@@ -225,9 +234,7 @@ class _Folder:
 
 def _remove(process: int, folder: str) -> None:
     if process == os.getpid():
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
+        _tidy(folder)
 
 
 _folder = _Folder()

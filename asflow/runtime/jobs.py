@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -27,6 +26,8 @@ from asflow.runtime import clock, observing, offload, owners
 from asflow.runtime.admission import dismiss
 from asflow.runtime.labels import short
 from asflow.runtime.runs import TaskRun, no_output, output_closed
+from asflow.runtime.serialised import close_put, put_of
+from asflow.runtime.slots import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +88,7 @@ class Job:
         self._name = self._failure = ""
         self._loop = None
         if spec.output is not None:
-            self._loop = owners.running_loop()
+            self._loop = running_loop()
             run.put = output_closed
             run.output = self._name = spec.output.locate(*args, **kwargs)
             self._failure = spec.output.failure_of(self._name)
@@ -178,16 +179,14 @@ class Job:
         self._abandoned = False
         writer = self._writer
         if writer is not None:
-            put = writer.write
-            self.run.put = put if getattr(writer, "concurrent", False) else _Serialised(put)
+            self.run.put = put_of(writer)
         observing.started(self.run, attempt)
 
     def called(self) -> None:
         """The body has ended: whoever still writes is refused from now on."""
         put = self.run.put
         self.run.put = no_output if self.spec.output is None else output_closed
-        if isinstance(put, _Serialised):
-            put.close()
+        close_put(put)
         observing.stopped(self.run)
 
     def raised(self, error: Exception) -> Raised:
@@ -260,7 +259,8 @@ class Job:
             seconds = retry.delay(asked.error, asked.retry)
             return Delayed(None if seconds is None else self._checked_delay(seconds))
         except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
-            error.__context__ = asked.error
+            # Past the class's own __setattr__, which a frozen dataclass forbids.
+            BaseException.__setattr__(error, "__context__", asked.error)
             return Broke(error)
 
     def _checked_delay(self, seconds: object) -> float:
@@ -319,27 +319,6 @@ class Job:
         output = self.spec.output
         assert output is not None  # the engine only asks where the policy is persistent
         return output
-
-
-class _Serialised:
-    """Calls a writer from one thread at a time, and no more once closed."""
-
-    __slots__ = ("_closed", "_lock", "_write")
-
-    def __init__(self, write: Callable[[object], object]) -> None:
-        self._write = write
-        # Reentrant: a record's own encoding may write another record.
-        self._lock = threading.RLock()
-        self._closed = False
-
-    def __call__(self, record: object) -> object:
-        with self._lock:
-            return output_closed(record) if self._closed else self._write(record)
-
-    def close(self) -> None:
-        """Wait for the write that is under way, if any, and refuse all later ones."""
-        with self._lock:
-            self._closed = True
 
 
 def _report(closing: RecordFailure) -> bytes:

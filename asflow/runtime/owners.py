@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from asyncio import events
 from collections import deque
 from typing import TYPE_CHECKING
 
 from asflow.errors import DeadlockError
+from asflow.runtime.slots import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asflow.runtime.runs import FlowRun, TaskRun
 
-__all__ = ["Key", "Owner", "enter", "leave", "running_loop", "wait", "wait_blocking"]
-
-# The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
-running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
+__all__ = ["Key", "Owner", "enter", "leave", "wait", "wait_blocking"]
 
 Key = tuple[int, str]
 """A store (its id) and an absolute name in it."""

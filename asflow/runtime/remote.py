@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, cast
@@ -21,6 +20,7 @@ from asflow.runtime.limits import Limit
 from asflow.runtime.parcels import Answer, ByName, Parcel, dump, open_writer_of
 from asflow.runtime.reporting import Reporter
 from asflow.runtime.runs import TaskRun, current, leave, no_output, output_closed
+from asflow.runtime.serialised import close_put, put_of
 from asflow.runtime.specs import TaskSpec
 
 if TYPE_CHECKING:
@@ -65,16 +65,17 @@ class _RemoteRun(TaskRun):
         self._noted = 0.0
 
     def progressed(self) -> None:
-        """Leave a note for the caller, now and then."""
+        """Leave a note for the caller, now and then; none once the body has ended (a thread may live on)."""
         now = time.monotonic()
-        if not self._reachable or now - self._noted < _PAUSE:
+        if not self.is_running or not self._reachable or now - self._noted < _PAUSE:
             return
         self._noted = now
         import json
 
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TypeError, ValueError):  # a display fails no body
             with open(self._notes + "~", "w", encoding="utf-8") as file:
-                json.dump([self.description, self.completed, self.total], file)
+                # `float` for the numbers that JSON does not know: numpy's, a Fraction.
+                json.dump([self.description, self.completed, self.total], file, default=float)
             os.replace(self._notes + "~", self._notes)
 
 
@@ -108,44 +109,31 @@ def _function(parcel: Parcel) -> Callable[..., object]:
 
 
 def _call(run: _RemoteRun, function: Callable[..., object], writer: Writer[object] | None) -> object:
-    put = no_output if writer is None else _serialised(writer)
-    run.put = put
-    token = current.set(run)
+    run.put = no_output if writer is None else put_of(writer)
     try:
-        value = function(*run.args, **run.kwargs)
-    except BaseException:
-        run.put = output_closed
-        _let_go(writer)
-        raise
-    finally:
-        leave(token)
-    if writer is not None:
-        run.put = output_closed
+        run.is_running = True
+        token = current.set(run)
         try:
+            value = function(*run.args, **run.kwargs)
+        finally:
+            leave(token)
+            _end(run)
+        if writer is not None:
             writer.commit()
-        except BaseException:
-            _let_go(writer)
-            raise
+    except BaseException:
+        if writer is not None:
+            with contextlib.suppress(Exception):  # the reason for the abort says more than its failing
+                writer.abort()
+        raise
     return value
 
 
-def _let_go(writer: Writer[object] | None) -> None:
-    if writer is not None:
-        with contextlib.suppress(Exception):  # the reason for the abort says more than its failing
-            writer.abort()
-
-
-def _serialised(writer: Writer[object]) -> Callable[[object], object]:
-    write = writer.write
-    if getattr(writer, "concurrent", False):
-        return write
-    lock = threading.RLock()
-
-    def put(record: object) -> object:
-        with lock:
-            return write(record)
-
-    return put
+def _end(run: _RemoteRun) -> None:
+    """The body has ended: whoever still writes is refused from now on, and progress is told no more."""
+    put = run.put
+    run.put = no_output if run.output is None else output_closed
+    run.is_running = False
+    close_put(put)
 
 
 def _with_value(value: object, parcel: Parcel) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, cast
 
-from asflow.errors import DefinitionTypeError
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
     from asflow.events import Event
@@ -31,7 +31,8 @@ class Reporter:
             raise DefinitionTypeError(f"sink takes an object with a method emit(event), not {sink!r}")
         wants = getattr(sink, "wants_tasks", "all")
         if wants not in ("all", "outside", "none"):
-            raise DefinitionTypeError(f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {wants!r}")
+            refused = DefinitionValueError if isinstance(wants, str) else DefinitionTypeError
+            raise refused(f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {wants!r}")
         self._sink: ProgressSink | None = sink
         self.inside: bool = wants == "all"
         self.outside: bool = wants != "none"

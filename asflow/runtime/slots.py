@@ -12,13 +12,17 @@ import asyncio
 import threading
 from asyncio import events
 from collections import deque
+from typing import TYPE_CHECKING
 
 from asflow.errors import DeadlockError
 
-__all__ = ["Slots", "Waiter", "here"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Slots", "Waiter", "here", "running_loop"]
 
 # The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
-_running_loop = events._get_running_loop
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
 
 Ticket = list[None]
 Waiter = tuple["asyncio.Future[None] | threading.Event", Ticket, "asyncio.AbstractEventLoop | None"]
@@ -96,7 +100,7 @@ class Slots:
         """
         if self.try_acquire():
             return
-        loop = _running_loop()
+        loop = running_loop()
         if loop is not None and self._only_by(loop):
             raise DeadlockError(
                 f"{what} would wait for a slot that only this thread's event loop can free, and the loop "
@@ -222,7 +226,7 @@ class Slots:
 
 def here() -> int:
     """Return what tells the running loop (or none) apart: the place where a slot is taken."""
-    return id(_running_loop())
+    return id(running_loop())
 
 
 def _wake(waiter: Waiter) -> bool:
@@ -232,7 +236,7 @@ def _wake(waiter: Waiter) -> bool:
         sleeper.set()
         return True
     assert loop is not None
-    if _running_loop() is loop:
+    if running_loop() is loop:
         _settle(sleeper)
         return True
     try:

@@ -28,16 +28,16 @@ class Tee:
         """Join *sinks*; they are told in this order.
 
         Raises:
-            TypeError: one has no method `emit`.
+            TypeError: one has no method `emit`, or its `wants_tasks` is no string.
             ValueError: the `wants_tasks` of one is not "all", "outside" or "none".
         """
         for sink in sinks:
             if not callable(getattr(sink, "emit", None)):
                 raise TypeError(f"Tee takes objects with a method emit(event), not {sink!r}")
-            if _wish(sink) not in _LEVELS:
-                raise ValueError(
-                    f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {_wish(sink)!r}"
-                )
+            wish: object = getattr(sink, "wants_tasks", "all")
+            if wish not in _LEVELS:
+                refused = ValueError if isinstance(wish, str) else TypeError
+                raise refused(f"wants_tasks of {sink!r} is 'all', 'outside' or 'none', not {wish!r}")
         self._sinks = sinks
 
     @property

@@ -3,7 +3,7 @@
     .jsonl .ndjson    JSON Lines        json_lines.py
     .json             one document      json_document.py
     .csv .tsv         delimited text    delimited.py
-    .parquet          columns           parquet.py        needs pyarrow
+    .parquet          columns           parquet.py        needs pyarrow (arrow.py)
     any other         raw text, bytes   raw.py
 
 then `.gz` or `.zst` (compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported

@@ -17,6 +17,7 @@ __all__ = [
     "bad_record",
     "columns_of",
     "convert_unknown",
+    "decode_errors",
     "json_decoder",
     "value_converter",
 ]

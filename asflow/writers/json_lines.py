@@ -41,17 +41,18 @@ class JsonLinesWriter:
     # never replaced. Both are single steps under the GIL, so that no lock, owner or half-written line is
     # needed, not even if encoding calls back into `write`. Under a lock, a full list is cut off in front
     # and passed on. The end sets `_batch` to 0, which sends every later call to `_drain`, where it is
-    # refused: a write that returned normally was appended before that, so it is in the output.
+    # refused: a write that returned normally was appended before that, so it is in the output. The lock is
+    # reentrant, and `_passing` tells a call from within the stream's own write, or from a signal handler.
 
     __slots__ = (
         "_batch",
         "_closed",
-        "_drainer",
         "_encode",
         "_encoded_types",
         "_failure",
         "_lines",
         "_lock",
+        "_passing",
         "_stream",
         "_task",
     )
@@ -67,8 +68,8 @@ class JsonLinesWriter:
         self._encoded_types: set[type] = set()  # seen, and known not to be raw
         self._lines: list[bytes] = []
         self._batch = 64  # lines to gather; follows the length of the lines
-        self._lock = threading.Lock()
-        self._drainer = 0
+        self._lock = threading.RLock()
+        self._passing = False
         self._closed = False
         self._failure: BaseException | None = None
 
@@ -98,27 +99,22 @@ class JsonLinesWriter:
     def commit(self) -> None:
         """Pass on the gathered lines and take no more. Raises as `write` does for an earlier failure."""
         with self._lock:
-            self._batch = 0
-            if self._closed:
+            if self._closed or self._passing:
                 raise self._closed_error()
+            self._passing = self._closed = True
+            self._batch = 0
             try:
                 self._pass_on()
             finally:
-                self._closed = True
+                self._passing = False
                 self._lines.clear()
 
     def abort(self) -> None:
         """Let go of the gathered lines and take no more. Writes nothing, raises nothing."""
-        if self._drainer == threading.get_ident():  # a signal handler, say, in the middle of `_drain`
-            self._end()
-            return
         with self._lock:
-            self._end()
-
-    def _end(self) -> None:
-        self._closed = True
-        self._batch = 0
-        self._lines.clear()
+            self._closed = True
+            self._batch = 0
+            self._lines.clear()
 
     def _write_raw(self, data: bytes | bytearray | memoryview) -> None:
         line = bytes(data)
@@ -129,18 +125,18 @@ class JsonLinesWriter:
 
     def _drain(self) -> None:
         """Pass the gathered lines on, or raise because the output has ended. One thread at a time."""
-        me = threading.get_ident()
-        if self._drainer == me:
-            return  # called from within the stream's own write: that call is at it already
         with self._lock:
             if self._closed:
-                self._lines.clear()
+                if not self._passing:  # else `commit` may not have cut off all yet, and clears what is left
+                    self._lines.clear()
                 raise self._closed_error()
-            self._drainer = me
+            if self._passing:
+                return  # the call that is at it already, further up, or the next one passes the line on
+            self._passing = True
             try:
                 self._pass_on()
             finally:
-                self._drainer = 0
+                self._passing = False
 
     def _pass_on(self) -> None:
         if self._failure is not None:
@@ -157,8 +153,9 @@ class JsonLinesWriter:
                 return
             cut.append(b"")
             data = b"\n".join(cut)
-            if self._batch:
-                self._batch = min(max(CHUNK * (len(cut) - 1) // len(data), 1), _MOST_LINES)
+            batch = min(max(CHUNK * (len(cut) - 1) // len(data), 1), _MOST_LINES)
+            if self._batch:  # a signal handler may end the output, but not between these two lines
+                self._batch = batch
             self._stream.write(data)
         except BaseException as error:
             # What was cut off is lost to the output: never let it be committed without.

@@ -6,7 +6,8 @@ import datetime
 import decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from asflow.errors import CorruptOutputError, MissingExtraError, OutputClosedError, RecordError
+from asflow.errors import OutputClosedError
+from asflow.writers.arrow import check_times, import_pyarrow, open_parquet, plain_type, roomy, widened
 from asflow.writers.decoding import bad_record, decode_errors, value_converter
 from asflow.writers.delimited import as_mapping
 from asflow.writers.encoding import ENCODE_ERRORS, encode_unknown, is_raw, refuse_type, refuse_value, refused
@@ -40,8 +41,9 @@ class ParquetWriter:
 
     A record is a mapping or has named fields, as for CSV. The first table's schema, or what Arrow infers
     from the first 1,024 records, holds for the whole output: a later column is refused, a missing one
-    is null, a later table with the same columns is cast where that loses nothing. Without any record the
-    output is a file without columns.
+    is null, a later table with the same columns is cast where that loses nothing. Dates and datetimes
+    don't mix in a column, nor datetimes with and without a zone, and a time has no zone. Without any record
+    the output is a file without columns.
 
     Memory: one row group, about 16 MiB or 131,072 rows.
 
@@ -71,7 +73,7 @@ class ParquetWriter:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        _import("pyarrow")
+        import_pyarrow()
         self._sink = _Sink(stream)
         self._task = task
         self._rows: list[dict[str, object]] = []
@@ -81,7 +83,7 @@ class ParquetWriter:
         self._schema: Any = None
         self._groups: Any = None  # the pyarrow.parquet.ParquetWriter, once there is a schema
         self._closed = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def write(self, record: object, /) -> None:
         """Write one record, or all rows of an object with `__arrow_c_stream__` or `__arrow_c_array__`.
@@ -107,7 +109,7 @@ class ParquetWriter:
         """Write what is gathered and the file's footer. Raises as `write` does."""
         self._check_open()
         self._closed = True
-        self._guarded(None, self._finish)
+        self._guarded(self._rows[-1] if self._rows else self._schema, self._finish)
 
     def abort(self) -> None:
         """Let go of what is gathered. What pyarrow would still write goes nowhere."""
@@ -118,22 +120,24 @@ class ParquetWriter:
         self._groups = None
 
     def _check_open(self) -> None:
-        if self._failure is not None:
+        if isinstance(self._failure, Exception):
             raise self._failure
+        where = f"task {self._task}: " if self._task else ""
+        if self._failure is not None:
+            raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
         if self._closed:
-            where = f"task {self._task}: " if self._task else ""
             raise OutputClosedError(f"{where}the output is closed, its task has ended; nothing was written.")
 
     def _guarded(self, record: object, act: Callable[[], None]) -> None:
         # A row group that failed took other records with it: the output can't be committed any more.
         try:
             act()
-        except (RecordError, OSError) as error:
-            self._failure = error
-            raise
-        except _import("pyarrow").ArrowException as error:
+        except import_pyarrow().ArrowException as error:
             self._failure = refuse_type(record, f"can't be stored as Parquet: {error}", self._task)
             raise self._failure from error
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def _add_row(self, record: object) -> None:
         import msgspec
@@ -151,6 +155,10 @@ class ParquetWriter:
             )
         except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
+        if not row:
+            raise refuse_value(record, "has no columns, and Parquet can't hold a row without one", self._task)
+        if len(row) < len(mapping):
+            raise refuse_value(record, "has two keys that would be one column, such as 1 and '1'", self._task)
         self._rows.append(row)
         self._bytes += sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
         if len(self._rows) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
@@ -161,21 +169,23 @@ class ParquetWriter:
         if not self._rows:
             return
         rows, self._rows, self._bytes = self._rows, [], 0
-        pyarrow = _import("pyarrow")
+        pyarrow = import_pyarrow()
         columns: dict[str, Any] = {}
         for name in dict.fromkeys(name for row in rows for name in row):
+            values = [row.get(name) for row in rows]
             try:
-                columns[name] = pyarrow.array([row.get(name) for row in rows])
-            except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
+                columns[name] = pyarrow.array(values)
+                check_times(columns[name].type, values)
+            except (pyarrow.ArrowException, OverflowError, ValueError) as error:
                 reason = f"starts a batch whose column {name!r} has no one type: {error}"
                 raise refuse_value(rows[0], reason, self._task) from error
         if self._schema is None:
-            columns = {name: _roomy(column) for name, column in columns.items()}
+            columns = {name: roomy(column) for name, column in columns.items()}
         self._add_table(pyarrow.table(columns))
 
     def _add_stream(self, record: Any) -> None:
         self._gather_rows()
-        pyarrow = _import("pyarrow")
+        pyarrow = import_pyarrow()
         with pyarrow.RecordBatchReader.from_stream(record) as reader:
             self._add_table(reader.schema.empty_table())
             for batch in reader:
@@ -183,12 +193,12 @@ class ParquetWriter:
 
     def _add_array(self, record: Any) -> None:
         self._gather_rows()
-        pyarrow = _import("pyarrow")
+        pyarrow = import_pyarrow()
         self._add_table(pyarrow.Table.from_batches([pyarrow.record_batch(record)]))
 
     def _add_table(self, table: Any) -> None:
-        pyarrow = _import("pyarrow")
-        plain = pyarrow.schema([field.with_type(_plain_type(field.type)) for field in table.schema])
+        pyarrow = import_pyarrow()
+        plain = pyarrow.schema([field.with_type(plain_type(field.type)) for field in table.schema])
         if self._schema is None:
             self._open(plain.with_metadata(table.schema.metadata))
         for start in range(0, table.num_rows, _GROUP_ROWS):
@@ -205,7 +215,7 @@ class ParquetWriter:
 
     def _fit(self, table: Any) -> Any:
         """Give *table* the schema of the output, or refuse it."""
-        pyarrow = _import("pyarrow")
+        pyarrow = import_pyarrow()
         if new := [name for name in table.schema.names if name not in self._schema.names]:
             raise refuse_value(
                 table.schema, f"has a column {new[0]!r} that the first records lack", self._task
@@ -217,7 +227,7 @@ class ParquetWriter:
                 continue
             column = table.column(field.name)
             try:
-                columns.append(_widened(column, field.type))
+                columns.append(widened(column, field.type))
             except (pyarrow.ArrowException, ValueError) as error:
                 reason = (
                     f"does not fit column {field.name!r}, made {field.type} by the first records: {error}. "
@@ -227,13 +237,13 @@ class ParquetWriter:
         return pyarrow.Table.from_arrays(columns, schema=self._schema)
 
     def _open(self, schema: Any) -> None:
-        parquet = _import("pyarrow.parquet")
+        parquet = import_pyarrow("pyarrow.parquet")
         self._schema = schema
         self._groups = parquet.ParquetWriter(self._sink, schema, compression="zstd")
 
     def _write_group(self) -> None:
         if self._pending:
-            table = _import("pyarrow").concat_tables(self._pending)
+            table = import_pyarrow().concat_tables(self._pending)
             self._pending = []
             self._held_rows = self._held_bytes = 0
             if table.num_rows:
@@ -242,7 +252,7 @@ class ParquetWriter:
     def _finish(self) -> None:
         self._gather_rows()
         if self._schema is None:
-            self._open(_import("pyarrow").schema([]))
+            self._open(import_pyarrow().schema([]))
         self._write_group()
         self._groups.close()
 
@@ -254,7 +264,7 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
         MissingExtraError: pyarrow is not installed.
         CorruptOutputError: from the iterator: no whole Parquet file, or a row that does not fit the type.
     """
-    _import("pyarrow.parquet")
+    import_pyarrow("pyarrow.parquet")
     convert = value_converter(record_type, strict=True)
 
     def rows() -> Iterator[T]:
@@ -271,68 +281,11 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
 def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
     import io
 
-    pyarrow, parquet = _import("pyarrow"), _import("pyarrow.parquet")
     # The footer is at the end: what can't seek (an object store's stream) is read into memory.
-    source = raw if raw.seekable() else io.BytesIO(raw.read())
-    try:
-        with parquet.ParquetFile(source) as file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise CorruptOutputError(f"output {name!r} is no whole Parquet file: {error}.") from error
-
-
-def _plain_type(kind: Any) -> Any:
-    """Return the plain type among those that hold the same values: string for large_string, string_view."""
-    pyarrow = _import("pyarrow")
-    types = pyarrow.types
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        return pyarrow.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pyarrow.binary()
-    if types.is_list(kind) or types.is_large_list(kind):
-        field = kind.value_field
-        return pyarrow.list_(field.with_type(_plain_type(field.type)).with_name("element"))
-    if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_plain_type(field.type)) for field in kind.fields])
-    return kind
-
-
-def _roomy(column: Any) -> Any:
-    """Give decimals all digits that Arrow has: the next records may need more than the first ones."""
-    pyarrow = _import("pyarrow")
-    if pyarrow.types.is_decimal128(column.type):
-        return column.cast(pyarrow.decimal128(38, column.type.scale))
-    return column
-
-
-def _widened(column: Any, kind: Any) -> Any:
-    """Return *column* as *kind* if that holds all its values.
-
-    `pyarrow.array(values, type=kind)` would do more than that: it cuts 1.5 to 1 and drops new keys.
-
-    Raises:
-        ValueError, ArrowException: it does not.
-    """
-    if column.type == kind:
-        return column
-    pyarrow = _import("pyarrow")
-    both = [pyarrow.schema([("it", kind)]), pyarrow.schema([("it", column.type)])]
-    widest = pyarrow.unify_schemas(both, promote_options="permissive").field("it").type
-    if widest != kind:
-        raise ValueError(f"it would have to become {widest}")
-    return column.cast(kind)
-
-
-def _import(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'") from error
+    source: Any = raw if raw.seekable() else io.BytesIO(raw.read())
+    with open_parquet(name, source) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            yield from batch.to_pylist()
 
 
 class _Sink:

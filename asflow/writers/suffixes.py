@@ -5,9 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from asflow.errors import DefinitionTypeError, DefinitionValueError, MissingExtraError
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 
-__all__ = ["COMPRESSIONS", "FORMATS", "Compression", "Format", "Suffixes", "check_suffix", "split_suffixes"]
+__all__ = [
+    "COMPRESSIONS",
+    "FORMATS",
+    "Compression",
+    "Format",
+    "Suffixes",
+    "check_level",
+    "check_suffix",
+    "split_suffixes",
+]
 
 Format = Literal["json lines", "json", "csv", "tsv", "parquet", "raw"]
 """How records become bytes."""
@@ -86,7 +95,10 @@ def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Su
                 f"{name!r}: Parquet compresses its columns itself and can't be read through another "
                 "compression. Let the name end in .parquet."
             )
-        _find_pyarrow()
+        from asflow.writers.arrow import find_pyarrow
+
+        # Looked up, not imported: a task that only skips its outputs should not pay for the import.
+        find_pyarrow()
     return suffixes
 
 
@@ -103,11 +115,3 @@ def check_level(compression: Compression, level: object) -> int:
         allowed = "0 to 9" if compression == "gzip" else "1 to 22, or a negative number for more speed"
         raise DefinitionValueError(f"level={level}: {compression} has the levels {allowed}.")
     return level
-
-
-def _find_pyarrow() -> None:
-    # Looked up, not imported: a task that only skips its outputs should not pay for the import.
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError("Parquet outputs need pyarrow. Run: pip install 'asflow[parquet]'")

@@ -6,11 +6,17 @@ import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextvars import copy_context
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asflow import Flow
+from asflow.errors import OutputClosedError
 from asflow.sinks import NullSink
+
+if TYPE_CHECKING:
+    from asflow.protocols import ByteStream
 
 flow = Flow(sink=NullSink())
 own_pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))  # starts nothing before its first use
@@ -37,8 +43,6 @@ def tell() -> tuple[str, str, int, str | None]:
 
 
 def write_from_threads(count: int) -> None:
-    from contextvars import copy_context
-
     threads = [
         threading.Thread(target=copy_context().run, args=(flow.task.write, {"n": number}))
         for number in range(count)
@@ -71,6 +75,62 @@ def write_path(path: str, well: bool) -> None:
     flow.task.write(path)
     if not well:
         raise LookupError("body failed")
+
+
+class PatientWriter:
+    """Writes `<>` for a record, and leaves room for a commit between the two."""
+
+    inside = threading.Event()
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._committing = threading.Event()
+
+    def write(self, record: object, /) -> None:
+        self._stream.write(b"<")
+        self.inside.set()
+        self._committing.wait(0.3)
+        self._stream.write(b">")
+
+    def commit(self) -> None:
+        self._committing.set()
+        self._stream.write(b" end")
+
+    def abort(self) -> None: ...
+
+
+def leave_a_writer_behind(folder: str) -> None:
+    """End while a thread is in the middle of a write; it goes on until it is refused, and notes how."""
+
+    def go_on() -> None:
+        try:
+            while True:
+                flow.task.write("record")
+        except OutputClosedError as error:
+            note(folder, "refused", str(error))
+
+    PatientWriter.inside.clear()
+    threading.Thread(target=copy_context().run, args=(go_on,)).start()
+    assert PatientWriter.inside.wait(30)
+
+
+def leave_progress_behind(folder: str) -> None:
+    """End, and tell of more progress when there is a sign."""
+
+    def go_on() -> None:
+        wait_for_sign(folder)
+        with flow.task.progress("late", total=9) as progress:
+            progress.advance(4)
+        note(folder, "told", "told")
+
+    threading.Thread(target=copy_context().run, args=(go_on,)).start()
+
+
+def note(folder: str, name: str, text: str) -> None:
+    """Make a file that is never seen half written."""
+    path = Path(folder, name)
+    path.with_suffix(".part").write_text(text, encoding="utf-8")
+    path.with_suffix(".part").rename(path)
 
 
 def fail(name: str) -> None:
@@ -119,13 +179,17 @@ def always_die() -> None:
 def wait_for(number: int, folder: str) -> None:
     flow.task.write("half")
     Path(folder, f"began{number}").touch()
+    wait_for_sign(folder)
+
+
+def wait_for_sign(folder: str) -> None:
     until = time.monotonic() + 30
     while not Path(folder, "sign").exists() and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def tell_progress(folder: str) -> None:
-    with flow.task.progress("pages", total=9) as progress:
+def tell_progress(folder: str, pages: float) -> None:
+    with flow.task.progress("pages", total=pages) as progress:
         progress.advance(4)
         wait_for(0, folder)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
+import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from executors import bodies
 
@@ -17,6 +20,7 @@ from asflow import Flow, Retry
 from asflow.errors import DefinitionTypeError, ExecutorError, OutputClosedError, TransferError
 from asflow.events import TaskProgressed
 from asflow.runtime import executing
+from asflow.runtime.remote import PROGRESS
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
@@ -253,6 +257,7 @@ async def test_a_map_uses_all_workers(flow: Flow, executor: Executor) -> None:
 
 async def test_cancelling_cancels(flow: Flow, workers: Executor, tmp_path: Path) -> None:
     """What waits is never begun, what runs is left alone and its result discarded."""
+    before = set(spooled())  # another test's worker may be about to end
     task = flow.task(on="{number}.txt", limit=8, executor=workers)(bodies.wait_for)
 
     @flow.task(limit=8)
@@ -273,7 +278,9 @@ async def test_cancelling_cancels(flow: Flow, workers: Executor, tmp_path: Path)
     again = flow.task(on="again/{name}.jsonl", executor=workers)(bodies.write)
     assert again("a")
     assert files(flow) == ["again/a.jsonl"]
-    if isinstance(workers, ProcessPoolExecutor):  # two ran, one or two more were on their way to a worker
+    if not isinstance(workers, ProcessPoolExecutor):  # whatever a worker began after the cancellation
+        assert set(spooled()) <= before
+    else:  # two ran, one or two more were on their way to a worker
         assert sum(name.startswith("began") for name in os.listdir(tmp_path)) <= 5
 
 
@@ -317,7 +324,8 @@ def test_dask_gives_up_on_a_task_that_kills_its_workers(
     assert skipping() is None
 
 
-def test_progress_comes_back_while_the_body_runs(workers: Executor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", [9, np.int64(9)])
+def test_progress_comes_back_while_the_body_runs(workers: Executor, tmp_path: Path, pages: float) -> None:
     """The body waits until the sink has heard of it."""
     sign = tmp_path / "sign"
     heard: list[tuple[str | None, float, float | None]] = []
@@ -329,7 +337,7 @@ def test_progress_comes_back_while_the_body_runs(workers: Executor, tmp_path: Pa
                 sign.touch()
 
     flow = Flow(tmp_path / "out", sink=Sink())
-    flow.task(on="x.txt", executor=workers)(bodies.tell_progress)(str(tmp_path))
+    flow.task(on="x.txt", executor=workers)(bodies.tell_progress)(str(tmp_path), pages)
     assert heard[0] in {("pages", 4, 9), ("pages", 0, 9)}
 
 
@@ -358,6 +366,35 @@ def test_a_late_write_in_a_thread_is_refused(flow: Flow, executors: Callable[[st
     leak()
     with pytest.raises(OutputClosedError):
         kept[0]("late")
+
+
+def noted(path: Path) -> str:
+    """Wait for what a thread that was left behind has to say."""
+    until = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_write_under_way_at_the_end_is_whole_and_the_next_one_refused(
+    flow: Flow, executor: Executor, tmp_path: Path
+) -> None:
+    """Committing waits for it: a writer is never in two threads at a time, in a worker as here."""
+    task = flow.task(on="x.txt", writer=bodies.PatientWriter, executor=executor)(bodies.leave_a_writer_behind)
+    task(str(tmp_path))
+    text = flow.task.output(task, str(tmp_path)).text()
+    assert re.fullmatch("(<>)+ end", text)
+    assert "task leave_a_writer_behind() has ended (or was cancelled)" in noted(tmp_path / "refused")
+    assert flow.task.output(task, str(tmp_path)).text() == text
+
+
+def test_progress_after_the_end_is_not_told(flow: Flow, executor: Executor, tmp_path: Path) -> None:
+    """And leaves no note behind."""
+    flow.task(on="x.txt", executor=executor)(bodies.leave_progress_behind)(str(tmp_path))
+    (tmp_path / "sign").touch()
+    assert noted(tmp_path / "told") == "told"
+    assert [name for name in spooled() if PROGRESS in name] == []
 
 
 @pytest.mark.slow

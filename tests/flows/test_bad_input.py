@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from asflow import Flow, Limit, MemoryStore, Retry
 from asflow.errors import (
     AsflowError,
     DefinitionError,
+    DefinitionTypeError,
+    DefinitionValueError,
     IdentityError,
     NotInTaskError,
     OutputNameError,
@@ -69,6 +72,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"on": "*.txt", "refresh": datetime.timedelta(days=-1)}, ValueError, "refresh"),
     ({"on": "*.txt.gz", "level": 12}, ValueError, "level"),
     ({"on": "*.txt", "level": 3}, ValueError, "level"),
+    ({"on": "*.txt", "writer": "csv"}, TypeError, "writer takes .*'csv'"),
     ({"retries": 3}, TypeError, "did you mean 'retry'"),
     ({"base": "data"}, TypeError, "no option 'base'"),
 ]
@@ -271,8 +275,10 @@ def test_what_is_no_task(flow: Flow) -> None:
             untyped.output(task)
     with pytest.raises(TypeError, match=r"flow\.task\.map takes"):
         untyped.map(len, [])
-    with pytest.raises(TypeError, match="on_error"):
+    with pytest.raises(DefinitionValueError, match=r"on_error .* not 'ignore'"):
         untyped.map(bare, [], on_error="ignore")
+    with pytest.raises(DefinitionTypeError, match=r"on_error .* not True"):
+        untyped.map(bare, [], on_error=True)
 
 
 def test_every_error_of_ours_is_an_asflow_error_too() -> None:
@@ -289,3 +295,31 @@ def test_a_delay_that_answers_nonsense_ends_the_call(flow: Flow, answer: Any) ->
     with pytest.raises((TypeError, ValueError), match=r"delay of task .*work\(\) returned") as caught:
         work()
     assert isinstance(caught.value.__context__, OSError)
+
+
+def test_a_delay_that_raises_what_can_not_be_changed_ends_the_call_with_it(flow: Flow) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class FrozenError(Exception):
+        code: int
+
+    def delay(error: Exception, number: int) -> float:
+        raise FrozenError(number)
+
+    @flow.task(retry=Retry(1, delay=delay))
+    def work() -> None:
+        raise OSError("first")
+
+    with pytest.raises(FrozenError) as caught:
+        work()
+    assert isinstance(caught.value.__context__, OSError)
+
+
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"data"
+
+
+@pytest.mark.parametrize("base", [3, b"data", BytesPath()])
+def test_a_base_that_is_no_path_of_text_is_refused(base: Any) -> None:
+    with pytest.raises(DefinitionTypeError, match="base takes a path"):
+        Flow(base)

@@ -143,6 +143,8 @@ def test_bad_arguments_are_refused() -> None:
         ObjectStore("memory:///", listing_seconds=-1)
     with pytest.raises(DefinitionValueError, match=r"can't be made: .*colour"):
         ObjectStore("s3://bucket", config={"colour": "red"})
+    with pytest.raises(DefinitionTypeError, match="can't be made: 'int' object is not"):
+        ObjectStore("s3://bucket", config={"region": 5})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 
 
 def test_without_the_extra_the_error_names_it() -> None:

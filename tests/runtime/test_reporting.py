@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asflow import Flow, MemoryStore
-from asflow.errors import DefinitionTypeError
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.events import Event
 from asflow.runtime.reporting import Reporter
 from asflow.testing import RecordingSink
@@ -112,8 +112,9 @@ def test_what_is_no_sink_is_refused(sink: Any) -> None:
         Reporter(sink)
 
 
-def test_an_unknown_wish_is_refused() -> None:
+@pytest.mark.parametrize(("wish", "error"), [("some", DefinitionValueError), (True, DefinitionTypeError)])
+def test_an_unknown_wish_is_refused(wish: object, error: type[Exception]) -> None:
     sink: Any = RecordingSink()
-    sink.wants_tasks = "some"
-    with pytest.raises(DefinitionTypeError, match="'some'"):
+    sink.wants_tasks = wish
+    with pytest.raises(error, match=f"not {wish!r}"):
         Flow(sink=sink)

@@ -116,4 +116,6 @@ def test_what_is_no_sink_is_refused() -> None:
         Tee(object())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="'all', 'outside' or 'none', not 'some'"):
         Tee(Ear("some"))
+    with pytest.raises(TypeError, match="'all', 'outside' or 'none', not 3"):
+        Tee(Ear(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert repr(Tee(NullSink(), Tee())) == "Tee(NullSink(), Tee())"

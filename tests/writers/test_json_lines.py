@@ -366,6 +366,43 @@ def test_a_stream_may_write_too() -> None:
     assert {json.loads(line).popitem() for line in lines} == {("a", 1), ("echo", 1)}
 
 
+@pytest.mark.parametrize("end", ["commit", "abort in a write", "abort in commit"])
+def test_a_stream_may_not_write_once_the_output_ends(end: str) -> None:
+    """It is refused as everybody is, at once: it neither waits for itself nor is lost unnoticed."""
+
+    class Echo(Sink):
+        refused = 0
+
+        def write(self, data: bytes | bytearray | memoryview) -> int:
+            if end != "commit":
+                writer.abort()  # by a signal handler, say
+            for record in ({"echo": 1}, "raw"):
+                with pytest.raises(OutputClosedError, match="task get"):
+                    writer.write(record)
+                self.refused += 1
+            self.data += data
+            return len(data)
+
+    sink = Echo()
+    writer = JsonLinesWriter(sink, task="get")
+
+    def work() -> None:
+        if end == "abort in a write":
+            with pytest.raises(OutputClosedError):
+                fill(writer)
+        else:
+            writer.write({"a": 1})
+            writer.commit()
+            assert bytes(sink.data) == b'{"a":1}\n'
+
+    thread = threading.Thread(target=work, daemon=True)  # one that waits for itself ends with the tests
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert sink.refused == 2
+    assert writer._lines == []
+
+
 def test_records_do_not_pile_up_in_memory_whoever_writes_them() -> None:
     """All writes from one other thread: the lines go on to the stream, long and short ones."""
     sink = Sink()

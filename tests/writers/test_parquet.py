@@ -97,6 +97,17 @@ def test_tables_of_every_library_are_taken(written: Callable[..., bytes], made: 
     assert polars.read_parquet(io.BytesIO(data)).height == 6
 
 
+def test_categories_of_every_library_are_taken(written: Callable[..., bytes]) -> None:
+    """Though their dictionaries differ from one table to the next."""
+    for make in (
+        lambda words: polars.DataFrame({"a": words}, schema={"a": polars.Categorical}),
+        lambda words: pandas.DataFrame({"a": pandas.Categorical(words)}),
+    ):
+        data = written("x.parquet", make(["x", "y"]), make(["z", "y"]))
+        assert table(data).column("a").to_pylist() == ["x", "y", "z", "y"]
+        assert polars.read_parquet(io.BytesIO(data))["a"].to_list() == ["x", "y", "z", "y"]
+
+
 def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
     class Counting:
         size = 0
@@ -140,6 +151,22 @@ def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
         ([*[{"a": 1}] * 1024, {"a": "5"}], RecordValueError, "'a'"),
         ([pa.table({"a": [1]}), pa.table({"b": [1]})], RecordValueError, "'b'"),
         ([polars.Series([1, 2])], RecordTypeError, "Parquet"),
+        (
+            [pa.table([[1]], pa.schema([pa.field("a", pa.int64(), nullable=False)])), {}],
+            RecordValueError,
+            "{}",
+        ),
+        ([{}], RecordValueError, "no columns"),
+        ([{1: "x", "1": "y"}], RecordValueError, "one column"),
+        ([{"a": NOW.date()}, {"a": NOW}], RecordValueError, "'a'.*dates beside datetimes"),
+        ([{"a": NOW}, {"a": NOW.replace(tzinfo=None)}], RecordValueError, "'a'.*without a zone"),
+        ([{"a": NOW.replace(tzinfo=None)}, {"a": NOW}], RecordValueError, "'a'.*without a zone"),
+        ([{"a": NOW.timetz()}], RecordValueError, "'a'.*zone"),
+        (
+            [{"a": [{"b": NOW.date()}, None]}, {"a": [{"b": NOW}]}, {"a": None}],
+            RecordValueError,
+            "'a'.*dates",
+        ),
     ],
 )
 def test_what_fits_no_column_is_refused(
@@ -170,6 +197,38 @@ def test_a_failed_row_group_is_never_committed() -> None:
     with pytest.raises(RecordValueError):
         writer.write({"a": 3})
     with pytest.raises(RecordValueError):
+        writer.commit()
+    writer.abort()
+
+
+def test_dates_and_times_of_one_form_are_kept(back: Callable[..., list[object]]) -> None:
+    """None, lists and other zones included: the instant counts."""
+    there = datetime.timezone(datetime.timedelta(hours=2))
+    rows: list[dict[str, object]] = [
+        {"a": [NOW.date(), None], "b": NOW, "c": {"d": NOW.time()}, "e": None},
+        {"a": [], "b": NOW.astimezone(there), "c": None, "e": NOW.replace(tzinfo=None)},
+    ]
+    assert back("x.parquet", dict, *rows) == rows
+
+
+def test_an_interrupted_row_group_is_never_committed() -> None:
+    """In front of a stream that forgets what it refused, too."""
+
+    class Interrupted:
+        calls = 0
+
+        def write(self, data: bytes | bytearray | memoryview) -> int:
+            self.calls += 1
+            if self.calls == 3:
+                raise KeyboardInterrupt
+            return len(data)
+
+    writer = ParquetWriter(Interrupted(), task="get")
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(pa.table({"a": np.random.default_rng(5).random(400_000)}))
+    with pytest.raises(OutputClosedError, match="task get: an earlier write was interrupted"):
+        writer.write({"a": 1.0})
+    with pytest.raises(OutputClosedError):
         writer.commit()
     writer.abort()
 

@@ -1,0 +1,140 @@
+"""pyarrow, which Parquet needs: where it is found, imported, asked to open a file; and what types it is told.
+
+It has no types of its own, so that whatever comes from it is an `Any` here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from asflow.errors import CorruptOutputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+__all__ = ["check_times", "find_pyarrow", "import_pyarrow", "open_parquet", "plain_type", "roomy", "widened"]
+
+
+def find_pyarrow() -> None:
+    """Look whether pyarrow is there, without the time that importing it takes.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise _missing()
+
+
+def import_pyarrow(module: str = "pyarrow") -> Any:
+    """Import *module*, pyarrow or one of its modules.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise _missing() from error
+
+
+@contextmanager
+def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
+    """Open *file* as a `pyarrow.parquet.ParquetFile`; *file* is closed by the caller.
+
+    Raises:
+        CorruptOutputError: here or in the block: the output *name* is no whole Parquet file.
+        MissingExtraError: pyarrow is not installed.
+        OSError: here or in the block: it can't be read.
+    """
+    pyarrow, parquet = import_pyarrow(), import_pyarrow("pyarrow.parquet")
+    try:
+        with parquet.ParquetFile(file) as opened:
+            yield opened
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CorruptOutputError(f"output {name!r} is no whole Parquet file: {error}.") from error
+
+
+def _missing() -> MissingExtraError:
+    return MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'")
+
+
+# ------------------------------------------------------------------------------------------- columns
+
+
+def plain_type(kind: Any) -> Any:
+    """Return the plain type among those that hold the same values: string for large_string, string_view."""
+    pyarrow = import_pyarrow()
+    types = pyarrow.types
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return pyarrow.string()
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pyarrow.binary()
+    if types.is_list(kind) or types.is_large_list(kind):
+        field = kind.value_field
+        return pyarrow.list_(field.with_type(plain_type(field.type)).with_name("element"))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(plain_type(field.type)) for field in kind.fields])
+    if types.is_dictionary(kind):
+        return pyarrow.dictionary(kind.index_type, plain_type(kind.value_type), kind.ordered)
+    return kind
+
+
+def check_times(kind: Any, values: Iterable[Any]) -> None:
+    """Refuse dates and times of which Arrow would cut something off to make one column of them.
+
+    Raises:
+        ValueError: dates beside datetimes, datetimes with a zone beside some without, or times with a zone.
+    """
+    types = import_pyarrow().types
+    present = (value for value in values if value is not None)
+    if types.is_list(kind):
+        check_times(kind.value_type, (item for value in present for item in value))
+    elif types.is_struct(kind):
+        rows = list(present)
+        for field in kind:
+            check_times(field.type, (row.get(field.name) for row in rows))
+    elif types.is_time(kind):
+        if any(_has_zone(value) for value in present):
+            raise ValueError("a time with a zone would lose it")
+    elif types.is_date(kind) or types.is_timestamp(kind):
+        forms = {(isinstance(value, datetime.datetime), _has_zone(value)) for value in present}
+        if len(forms) > 1:
+            raise ValueError("dates beside datetimes, or datetimes with and without a zone")
+
+
+def _has_zone(value: object) -> bool:
+    return getattr(value, "tzinfo", None) is not None
+
+
+def roomy(column: Any) -> Any:
+    """Give decimals all digits that Arrow has: the next records may need more than the first ones."""
+    pyarrow = import_pyarrow()
+    if pyarrow.types.is_decimal128(column.type):
+        return column.cast(pyarrow.decimal128(38, column.type.scale))
+    return column
+
+
+def widened(column: Any, kind: Any) -> Any:
+    """Return *column* as *kind* if that holds all its values.
+
+    `pyarrow.array(values, type=kind)` would do more than that: it cuts 1.5 to 1 and drops new keys.
+
+    Raises:
+        ValueError, ArrowException: it does not.
+    """
+    if column.type == kind:
+        return column
+    pyarrow = import_pyarrow()
+    both = [pyarrow.schema([("it", kind)]), pyarrow.schema([("it", column.type)])]
+    widest = pyarrow.unify_schemas(both, promote_options="permissive").field("it").type
+    if widest != kind:
+        raise ValueError(f"it would have to become {widest}")
+    return column.cast(kind)
