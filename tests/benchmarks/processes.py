@@ -110,7 +110,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=20,
-        cost="our own modules, of which the frozen dataclasses are half; `inspect` and `dataclasses`. "
+        cost="our own modules, of which the frozen dataclasses are a third; `inspect` and `dataclasses`. "
         "rich, zstandard, msgspec and the writers are loaded when first used.",
         floor="an interpreter that has imported asyncio.",
     )
