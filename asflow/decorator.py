@@ -37,6 +37,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., object]")
 
+_get_run = current.get  # bound once: each record asks
+
 
 @final
 class TaskDecorator:
@@ -253,7 +255,7 @@ class TaskDecorator:
     @property
     def run(self) -> TaskRun | None:
         """The run of the task that is running here; None outside any task."""
-        run = current.get()
+        run = _get_run()
         return run if isinstance(run, TaskRun) else None
 
     def write(self, data: object, /) -> None:
@@ -276,7 +278,7 @@ class TaskDecorator:
         Threads: may be called from any thread that runs in the task's context (`asyncio.to_thread`
         does), at the same time too; records of one thread keep their order.
         """
-        run = current.get()
+        run = _get_run()
         if run is None:
             no_output(data)
         run.put(data)

@@ -168,8 +168,10 @@ class _Spool:
             self._file = cast("IO[bytes]", SpooledTemporaryFile(_SPOOLED, prefix="asflow-"))  # noqa: SIM115
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        """Append all of *data*."""
-        return self._file.write(data)
+        """Append all of *data*, and keep none of it here: a forked child would write its copy once more."""
+        written = self._file.write(data)
+        self._file.flush()
+        return written
 
     def finish(self) -> tuple[str | None, bytes]:
         """Return where the bytes are, or the bytes."""
