@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 # A shared machine stalls now and then; slowness is measured by benchmarks, not by tests.
 settings.register_profile("asflow", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("asflow")
+
+# A shell starts background jobs with Ctrl-C ignored, and every process that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _forbidden_skips(config: pytest.Config) -> list[object]:

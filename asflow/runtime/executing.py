@@ -203,7 +203,13 @@ def _tidy(folder: str) -> None:
     """Take the folder of an attempt away, so that a worker that begins after all can leave nothing in it."""
     import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+    # First under another name, at one go: what a worker makes in a folder that is being emptied keeps it.
+    gone = f"{folder}.gone"
+    try:
+        os.rename(folder, gone)
+    except OSError:  # none was made, or it can't be renamed
+        gone = folder
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 class _Folder:

@@ -103,9 +103,14 @@ def imported(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @contextmanager
 def running(folder: Path, script: str = "app.py") -> Generator[str]:
     """Serve an app by `streamlit run` in *folder* and give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with socket.socket() as keeper:
+        # It never listens, and keeps the port from all but a server whose socket has this option, too.
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield from _served(folder, script, keeper.getsockname()[1])
+
+
+def _served(folder: Path, script: str, port: int) -> Generator[str]:
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1", "--server.headless", "true"]
     command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]

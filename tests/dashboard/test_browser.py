@@ -63,16 +63,19 @@ class Session:
 
     def choose(self, month: str) -> None:
         """Pick a month in the select box."""
-        self.browser.switch_to.window(self.handle)
-        self.browser.find_element("css selector", "[data-testid=stSelectbox] input").click()
+        self.click("[data-testid=stSelectbox] input")
         self.shows("[role=option]", month)
         options = self.browser.find_elements("css selector", "[role=option]")
         next(option for option in options if option.text == month).click()
 
     def go_to(self, page: str) -> None:
         """Follow a link of the sidebar."""
-        self.browser.switch_to.window(self.handle)
-        self.browser.find_element("css selector", f"[data-testid=stSidebarNav] a[href$='/{page}']").click()
+        self.click(f"[data-testid=stSidebarNav] a[href$='/{page}']")
+
+    def click(self, selector: str) -> None:
+        """Click on what matches *selector* once it is there: the code of a widget may still be loading."""
+        self.has(selector)
+        self.browser.find_element("css selector", selector).click()
 
 
 @pytest.fixture
@@ -198,6 +201,6 @@ def test_flows_that_run_together_stop_together(
     url = app_in(tmp_path, TOGETHER)
     session = Session(chromium, url)
     session.shows("[data-testid=stExpander]", "1 running")
-    chromium.find_element("css selector", "[data-testid=stButton] button").click()
+    session.click("[data-testid=stButton] button")
     session.shows("[data-testid=stMarkdown]", re.escape("begun: ['one', 'one', 'two']"))
     assert len(session.texts("[data-testid=stExpander]")) == 2

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from asflow.events import Event
 
+pytestmark = pytest.mark.timeout(180)
+
 SCRIPT = """
 import asyncio
 import threading
@@ -54,7 +56,7 @@ async def outer():
 
 def page(code: str, options: str = "") -> AppTest:
     """Run a script to its end."""
-    return AppTest.from_string(SCRIPT.replace("{options}", options) + code, default_timeout=30).run()
+    return AppTest.from_string(SCRIPT.replace("{options}", options) + code, default_timeout=60).run()
 
 
 def bars(app: AppTest) -> list[str]:
@@ -73,12 +75,12 @@ def statuses(app: AppTest) -> list[tuple[str, str]]:
 
 def test_a_page_is_up_to_date(imported: Path, service: Service) -> None:
     """The first run downloads; a rerun and another session find everything on disk."""
-    app = AppTest.from_file(str(imported / "app.py"), default_timeout=30).run()
+    app = AppTest.from_file(str(imported / "app.py"), default_timeout=60).run()
     assert not app.exception
     assert statuses(app) == [("monthly(1): 31 done, 1 suppressed", ":material/check:")]
     assert app.markdown[-1].value == "30 days, 720 hours"
     assert "**Archive\\.download** 31/31 · :orange[1 suppressed]" in bars(app)
-    for later in (app.run(), AppTest.from_file(str(imported / "app.py"), default_timeout=30).run()):
+    for later in (app.run(), AppTest.from_file(str(imported / "app.py"), default_timeout=60).run()):
         assert statuses(later) == [("monthly(1): 1 done, 30 on disk, 1 suppressed", ":material/check:")]
         assert later.markdown[-1].value == "30 days, 720 hours"
     assert set(service.asked.values()) == {1}
@@ -104,7 +106,8 @@ def test_a_cached_page_runs_its_flow_once(imported: Path, service: Service) -> N
 def test_the_status_stands_where_the_flow_was_called() -> None:
     app = page("with st.sidebar:\n    asyncio.run(outer())\nst.write('below')\n")
     assert not app.exception
-    assert [status.label.partition("\\:")[0] for status in app.sidebar.status] == ["outer\\(\\)"]
+    left = [*app.sidebar.status, *app.sidebar.expander]
+    assert [status.label.partition("\\:")[0] for status in left] == ["outer\\(\\)"]
     assert bars(app) == ["**squares \\/ square** 3/3"]
     assert app.main.markdown[0].value == "below"
 
@@ -114,7 +117,7 @@ def test_flows_that_run_together_have_a_status_each() -> None:
         "async def both():\n    await asyncio.gather(squares([1]), squares([2, 1]))\nasyncio.run(both())\n"
     )
     assert not app.exception
-    assert statuses(app) == [
+    assert sorted(statuses(app)) == [
         ("squares([1]): 1 done", ":material/check:"),
         ("squares([2, ...]): 2 done", ":material/check:"),
     ]
@@ -126,8 +129,9 @@ def test_a_failure_is_shown_and_raised() -> None:
     [(label, icon)] = statuses(app)
     assert label == "squares([3], name='a:smile:') failed (ValueError: too :red[large]): 1 failed"
     assert icon == ":material/error:"
-    assert "\\:smile\\:" in app.status[0].label
-    assert "\\:red\\[large\\]" in app.status[0].label
+    [label] = [each.label for each in (*app.status, *app.expander)]
+    assert "\\:smile\\:" in label
+    assert "\\:red\\[large\\]" in label
 
 
 def test_a_flow_without_progress_and_one_that_is_not_kept() -> None:

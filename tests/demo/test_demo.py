@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEMO = Path(__file__).parents[2] / "docs" / "examples" / "demo"
 PYTHON = [sys.executable, "-W", "error"]
 
+pytestmark = pytest.mark.timeout(180)  # more than a thousand downloads in several processes
+
 
 @contextmanager
 def serving(*options: str) -> Generator[str]:

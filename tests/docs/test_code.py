@@ -55,7 +55,7 @@ def execute(page: Path, code: list[tuple[int, str]], folder: Path) -> list[str]:
     work.write_text(json.dumps([name, code]))
     done = subprocess.run(
         [sys.executable, str(RUNNER), str(work)],
-        cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=50,
+        cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=150,
     )  # fmt: skip
     if done.returncode:
         pytest.fail(f"a block of {name} failed:\n{done.stderr[-4000:]}", pytrace=False)
@@ -80,7 +80,7 @@ def converse(page: Path, block: Block, folder: Path) -> None:
         if command.startswith(ELSEWHERE):
             continue
         done = subprocess.run(
-            command, shell=True, cwd=folder, env=environment(folder), timeout=50,
+            command, shell=True, cwd=folder, env=environment(folder), timeout=150,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         where = f"{page.relative_to(ROOT)}:{block.line}: $ {command}"
@@ -89,6 +89,7 @@ def converse(page: Path, block: Block, folder: Path) -> None:
         )
 
 
+@pytest.mark.timeout(180)  # a page is several programs, one after the other
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "api.py")

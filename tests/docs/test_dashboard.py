@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from docs.pages import ROOT, blocks
 
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ IMPORT = re.compile(r"^from asflow import (?:(Retry), )?flow$", re.M)
 LOOK = """
 from streamlit.testing.v1 import AppTest
 
-page = AppTest.from_file("app.py", default_timeout=50).run()
+page = AppTest.from_file("app.py", default_timeout=120).run()
 assert not page.exception, page.exception
 print([each.label for each in (*page.status, *page.expander)], len(page.get("vega_lite_chart")))
 """
 
 
+@pytest.mark.timeout(180)  # Streamlit is imported, and its script runs a server
 def test_the_dashboard_of_the_page_shows_its_flow_and_its_chart(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "examples" / "demo" / "api.py", tmp_path)
     for page in ("tutorial.md", "dashboard.md"):
@@ -38,7 +40,7 @@ def test_the_dashboard_of_the_page_shows_its_flow_and_its_chart(tmp_path: Path) 
         assert "from flows import flow" in changed
         script.write_text(changed)
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=tmp_path, capture_output=True, text=True, timeout=55, check=False
+        [sys.executable, "-c", LOOK], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stderr
     label, charts = done.stdout.strip().rsplit(" ", 1)

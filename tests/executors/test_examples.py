@@ -13,6 +13,8 @@ import pytest
 import asflow
 from asflow import Flow, LocalStore, MemoryStore
 
+pytestmark = pytest.mark.timeout(300)  # a cluster is started
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "scaling"
 
 

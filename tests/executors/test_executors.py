@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
     from asflow.events import Event
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:distributed", "ignore::DeprecationWarning:dask", "ignore::ResourceWarning"
-)
+pytestmark = [
+    # Clusters and pools are started, and workers that were killed again: each imports for seconds.
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning:distributed", "ignore::DeprecationWarning:dask", "ignore::ResourceWarning"
+    ),
+]
 
 KINDS = ["threads", "processes", "loky", "dask"]
 
@@ -62,9 +66,13 @@ def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
         pool = loky.ProcessPoolExecutor(2)
     else:
         distributed = pytest.importorskip("distributed")
+        # Port 0 is any that is free: by default the dashboard wants one that another cluster may have.
         cluster = distributed.LocalCluster(
-            n_workers=3, threads_per_worker=2, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=3, threads_per_worker=2, processes=True, dashboard_address=":0", host="127.0.0.1"
         )
+        # A worker takes seconds to come back, and does not where it is killed again before Dask knows that it
+        # is there: with the default of 3 a busy machine may have lost all of them when the tests are through.
+        cluster.scheduler.allowed_failures = 1
         client = distributed.Client(cluster)
         closing += [cluster.close, client.close]
         pool = client.get_executor()

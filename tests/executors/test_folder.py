@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import asflow
+from asflow.runtime.executing import _tidy
 
 SCRIPT = """
 import os, sys, tempfile
@@ -53,3 +55,25 @@ def test_a_forked_child_leaves_its_parents_folder_alone(tmp_path: Path, uses: bo
     assert Path(made).parent == tmp_path
     assert Path(made).name.startswith("asflow-")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_worker_that_begins_while_its_folder_is_taken_away_leaves_nothing(tmp_path: Path) -> None:
+    """Cancelled just when a worker takes it up: what that makes goes with the folder, or is refused."""
+
+    def work(folder: Path, start: threading.Barrier) -> None:
+        start.wait(30)
+        for number in range(40):
+            try:
+                (folder / f"{number}").touch(exist_ok=False)
+            except OSError:
+                return
+
+    for number in range(200):
+        folder, start = tmp_path / f"{number}", threading.Barrier(2)
+        folder.mkdir()
+        worker = threading.Thread(target=work, args=(folder, start))
+        worker.start()
+        start.wait(30)
+        _tidy(str(folder))
+        worker.join()
+        assert os.listdir(tmp_path) == []

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 # jupyter_client and ipykernel leave a socket to the garbage collector and warn of what they do themselves.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning"
-)
+pytestmark = [
+    pytest.mark.timeout(180),  # a kernel of its own for each test
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning"
+    ),
+]
 
 
 class Cells:

@@ -223,6 +223,7 @@ def test_names_that_no_object_can_have(bucket: Bucket, name: str) -> None:
         store.claim(name, "a.err")
 
 
+@pytest.mark.timeout(300)  # more than a thousand objects are put, one by one
 def test_listings_are_paged_lazily(bucket: Bucket) -> None:
     """A page is asked for when it is needed, and none after the last name that fits."""
     store = bucket.store()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 20.0
 
+_HIDDEN, _SHOWN = b"\x1b[?25l", b"\x1b[?25h"  # the cursor: how a frame begins, and how it ends
+
 _PROGRAM = r"""
 import logging, os, sys, threading, time
 if early:
@@ -116,21 +118,26 @@ class Terminal:
                 assert chunk, "the program has ended"
                 said += chunk
         assert said == b"\0", said.decode()
+        while self._read(0):  # what was drawn before, so that nobody takes it for what came of *code*
+            pass
 
     def shows(self, *texts: str, until: Callable[[], bool] | None = None) -> list[str]:
-        """Wait until all *texts* are on the screen (or *until* holds) and return its lines."""
+        """Wait, from frame to frame, until *texts* are on the screen and *until* holds; return its lines."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             lines = self.lines
-            if all(any(text in line for line in lines) for text in texts) and (until is None or until()):
+            # A terminal passes on what is written in pieces: a frame may have been read by half.
+            whole = self.raw.count(_HIDDEN) == self.raw.count(_SHOWN)
+            seen = all(any(text in line for line in lines) for text in texts)
+            if whole and seen and (until is None or until()):
                 return lines
             self._read(0.02)
         raise AssertionError("never shown: " + repr(texts) + "\n" + "\n".join(self.lines))
 
     def frames(self, count: int = 3) -> None:
-        """Wait until *count* more frames were drawn."""
-        seen = self.raw.count(b"\x1b[?25l")
-        self.shows(until=lambda: self.raw.count(b"\x1b[?25l") >= seen + count)
+        """Wait until *count* more frames were drawn; the first may have been begun before."""
+        seen = self.raw.count(_HIDDEN)
+        self.shows(until=lambda: self.raw.count(_HIDDEN) >= seen + count)
 
     @property
     def lines(self) -> list[str]:

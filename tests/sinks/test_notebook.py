@@ -49,6 +49,7 @@ def _outputs(client: Any, code: str) -> list[tuple[str, dict[str, Any]]]:
             outputs.append((message["msg_type"], content))
 
 
+@pytest.mark.timeout(180)  # a kernel is started
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
 def test_one_output_area_is_updated_in_place() -> None:
     """Each cell has one area with bars, emptied at the end, and a summary; nothing needs ipywidgets."""

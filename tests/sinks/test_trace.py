@@ -180,6 +180,7 @@ async def test_the_page_needs_nothing_else_and_is_safe(tmp_path: Path) -> None:
     assert any("</script>" in event["args"].get("label", "") for event in read(path))
 
 
+@pytest.mark.timeout(180)  # a browser is started
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 async def test_a_browser_draws_the_page(tmp_path: Path) -> None:
     """The script runs to its end: the sum and the key are there."""

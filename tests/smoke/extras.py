@@ -145,7 +145,7 @@ def dask() -> None:
     from distributed import Client
 
     flow = quiet("dask")
-    cluster: dict[str, Any] = {"processes": False, "n_workers": 1, "dashboard_address": None}
+    cluster: dict[str, Any] = {"processes": False, "n_workers": 1, "dashboard_address": ":0"}
     with cast("Any", Client)(**cluster) as client:  # it has no types
 
         @flow.task(on="{n}.jsonl", executor=client.get_executor())

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def test_smoke() -> None:
     run = [sys.executable, "-W", "error", str(Path(__file__).with_name("smoke.py"))]
@@ -12,6 +14,7 @@ def test_smoke() -> None:
     assert done.stdout.startswith("OK: ")
 
 
+@pytest.mark.timeout(180)  # a cluster and a Streamlit page are started
 def test_every_extra_works() -> None:
     """And each module can be imported."""
     run = [sys.executable, str(Path(__file__).with_name("extras.py")), "--all"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.descriptors import open_below
 
 from asflow.errors import (
     ClaimLostError,
@@ -65,10 +66,6 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def zst(tmp_path: Path) -> Place:
     return Place(tmp_path, ".jsonl.zst")
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 # Options
@@ -181,12 +178,11 @@ def test_something_else_in_the_place_of_the_work(
 ) -> None:
     """The same holds for `NAME.part`; a link there is never followed."""
     put(place.part)
-    before = open_descriptors()
     with pytest.raises(OutputPlaceError, match=kind) as caught:
         LocalStore().claim(*place.names)
     assert (caught.value.errno, caught.value.filename) == (code, str(place.part))
     assert place.left() == [place.part.name]
-    assert open_descriptors() == before
+    assert open_below(place.folder) == []
 
 
 def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tmp_path: Path) -> None:
@@ -327,11 +323,10 @@ def test_a_folder_that_somebody_else_makes_at_the_same_time(
 def test_reading_never_waits(place: Place, put: Callable[[Path], None], kind: str, code: int) -> None:
     """`open` of something that is no file is an error at once: a FIFO would wait for a writer."""
     put(place.path)
-    before = open_descriptors()
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the class differs, the errno is what counts
         LocalStore().open(str(place.path))
     assert caught.value.errno == code
-    assert open_descriptors() == before
+    assert open_below(place.folder) == []
 
 
 def test_a_link_to_a_file_is_an_output(place: Place, tmp_path: Path) -> None:
@@ -638,20 +633,17 @@ def test_sweeping_leaves_a_living_writer_alone(place: Place) -> None:
 
 def test_a_dropped_claim_leaves_nothing(place: Place) -> None:
     """A claim that is garbage-collected closes its file and removes it."""
-    gc.collect()  # what other tests have left
-    before = open_descriptors()
     claim = place.claim()
     claim.write(b"x")
     assert LocalStore().claim(*place.names) == "busy"
     del claim
     gc.collect()
     assert place.left() == []
-    assert open_descriptors() == before
+    assert open_below(place.folder) == []
 
 
 def test_nothing_is_left_open(place: Place, tmp_path: Path) -> None:
     """Every way to end or to be refused closes its descriptors."""
-    before = open_descriptors()
     store = LocalStore(durability="full")
     for _ in range(3):
         claim = place.claim(store)
@@ -663,7 +655,7 @@ def test_nothing_is_left_open(place: Place, tmp_path: Path) -> None:
         assert store.claim(*place.names) == "suppressed"
         place.claim(store, replace=True).abort()
         store.delete(place.names[1])
-    assert open_descriptors() == before
+    assert open_below(place.folder) == []
     assert place.left() == []
 
 

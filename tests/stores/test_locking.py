@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.descriptors import open_below
 
 from asflow.errors import ClaimLostError
 from asflow.stores import LocalStore
@@ -33,10 +34,6 @@ def claimed(names: tuple[str, str]) -> LocalClaim:
     return claim
 
 
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-
-
 def test_an_empty_output_in_a_dead_writers_file(names: tuple[str, str]) -> None:
     """Not a byte of the dead writer's is left."""
     Path(names[0] + ".part").write_bytes(b"bytes of a writer that was killed")
@@ -56,13 +53,12 @@ def test_a_file_system_without_locks(
     def refuse(*args: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    before = open_descriptors()
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match=r"x\.txt\.part") as caught:
         LocalStore().claim(*names)
     assert caught.value.errno == errno.ENOLCK
     assert part.exists() is left
-    assert open_descriptors() == before
+    assert open_below(Path(names[0]).parent) == []
 
 
 def test_somebody_removes_the_file_as_fast_as_it_is_made(
@@ -74,11 +70,10 @@ def test_somebody_removes_the_file_as_fast_as_it_is_made(
         os.unlink(names[0] + ".part")
         FLOCK(descriptor, operation)
 
-    before = open_descriptors()
     monkeypatch.setattr(fcntl, "flock", remove_first)
     with pytest.raises(ClaimLostError, match=r"keeps removing '.*x\.txt\.part'"):
         LocalStore().claim(*names)
-    assert open_descriptors() == before
+    assert open_below(Path(names[0]).parent) == []
 
 
 class Opening:
@@ -139,14 +134,13 @@ def test_a_file_that_can_not_be_looked_at(names: tuple[str, str], monkeypatch: p
     def refuse(descriptor: int) -> os.stat_result:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    before = open_descriptors()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fstat", refuse)
         with pytest.raises(OSError, match="Input/output error") as caught:
             LocalStore().claim(*names)
     assert caught.value.filename == str(part)
     assert part.read_bytes() == b"left"
-    assert open_descriptors() == before
+    assert open_below(Path(names[0]).parent) == []
 
 
 @pytest.mark.parametrize(("which", "told"), [(0, "complete"), (1, "suppressed")])
@@ -169,8 +163,7 @@ def test_somebody_else_was_quicker_than_the_lock(
         Path(names[which]).write_bytes(b"whole")
         FLOCK(descriptor, operation)
 
-    before = open_descriptors()
     monkeypatch.setattr(fcntl, "flock", publish_first)
     assert LocalStore().claim(*names) == told
     assert os.listdir(Path(names[0]).parent) == [Path(names[which]).name]
-    assert open_descriptors() == before
+    assert open_below(Path(names[0]).parent) == []

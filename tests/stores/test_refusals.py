@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.descriptors import open_below
 
 from asflow.errors import ClaimLostError, OutputClosedError
 from asflow.stores import LocalStore
@@ -43,10 +44,6 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 def test_a_disk_that_takes_a_few_bytes_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,10 +292,9 @@ def test_a_second_name_that_can_not_be_swept_harms_nobody(
             patch.setattr(os, name, _refuse(errno.EACCES))
             assert LocalStore().status(*place.names) == "complete"
     assert place.left() == ["x.txt", "x.txt.part"]
-    before = open_descriptors()
     assert LocalStore().status(*place.names) == "complete"
     assert place.left() == ["x.txt"]
-    assert open_descriptors() == before
+    assert open_below(place.folder) == []
 
 
 def test_a_file_that_can_not_be_deleted_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
