@@ -30,6 +30,8 @@ def _kinds(scratch: Scratch) -> Iterator[tuple[str, int, Callable[[int], Contend
     )
     yield "write to .jsonl.zst", 10_000, lambda size: writes.by_asflow(".zst", size)
     yield "2 KB outputs, atomic", 200, lambda size: outputs.by_asflow("atomic", size)
+    yield "2 KB outputs, data", 200, lambda size: outputs.by_asflow("data", size)
+    yield "2 KB outputs, full", 200, lambda size: outputs.by_asflow("full", size)
     yield "2 KB outputs, data, 16 in flight", 200, lambda size: outputs.by_asflow_in_flight("data", size, 16)
 
 

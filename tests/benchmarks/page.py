@@ -157,7 +157,10 @@ def _left_out(missing: Mapping[str, str]) -> str:
     return "".join(f"; {name} is not measured: {why}" for name, why in missing.items())
 
 
-_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#9d755d", "#eeca3b")
+_COLOURS = (
+    *("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2"),
+    *("#b279a2", "#9d755d", "#eeca3b", "#bab0ac", "#2f4b7c"),
+)
 
 
 def plot(growth: Growth) -> str:

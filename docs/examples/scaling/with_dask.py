@@ -38,7 +38,7 @@ if __name__ == "__main__":
 
     dask = cast("Any", distributed)  # it has no types
     with (
-        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         dask.Client(cluster) as client,
     ):
         asyncio.run(main(client.get_executor()))
