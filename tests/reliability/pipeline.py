@@ -186,7 +186,12 @@ def run_all(folder: str, durability: Durability, count: int, seed: int, loops: i
     def work(number: int) -> None:
         indices = list(range(count))
         random.Random(seed * 100 + number).shuffle(indices)
-        asyncio.run(pipeline.everything(indices))
+        try:
+            asyncio.run(pipeline.everything(indices))
+        except asyncio.CancelledError:
+            # Nobody else cancels: Python's Runner forgets a Ctrl-C that comes after it has taken over the
+            # signal and just before it starts to count, and lets the cancellation out in its place.
+            raise KeyboardInterrupt from None
 
     others = [threading.Thread(target=work, args=(number,)) for number in range(1, loops)]
     for other in others:
