@@ -6,7 +6,7 @@ events answer it. `asflow.engine.lifecycle` has the table of what follows on wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from asflow.events import Outcome
@@ -54,10 +54,10 @@ class _Value:
     """
 
     __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def _fields(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__match_args__)
+        names: tuple[str, ...] = getattr(self, "__match_args__", ())
+        return tuple(getattr(self, name) for name in names)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Value) and type(other) is type(self) and self._fields() == other._fields()

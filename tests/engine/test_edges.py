@@ -233,10 +233,10 @@ def test_a_retry_that_is_refused_names_what_is_wrong() -> None:
 def test_events_and_actions_are_told_apart_in_a_set() -> None:
     kinds = vocabulary._Value.__subclasses__()
     error = OSError("down")
-    values = [kind(*[error] * len(kind.__match_args__)) for kind in kinds]
+    values = [kind(*[error] * len(kind.__slots__)) for kind in kinds]
     assert len(set(values)) == len(values) > 20
     assert len({hash(value) for value in values}) > 1
-    assert [kind(*[error] * len(kind.__match_args__)) for kind in kinds] == values
+    assert [kind(*[error] * len(kind.__slots__)) for kind in kinds] == values
     assert vocabulary.Wait(1, 2, error) != vocabulary.Wait(1, 3, error)
     assert repr(vocabulary.Finish("skipped", error)) == "Finish('skipped', OSError('down'))"
     assert vocabulary.Done() != ()
