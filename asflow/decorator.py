@@ -293,7 +293,7 @@ class TaskDecorator:
 
         Args:
             description: what is being done, shown in the task's line.
-            total: units in all, >= 0; None where unknown.
+            total: units in all, >= 0; None, or an infinite one, where unknown.
         """
         return Progress(self.run, description, total)
 

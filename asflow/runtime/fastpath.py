@@ -197,7 +197,7 @@ async def _counted_async(
     kwargs: Mapping[str, object],
 ) -> R | None:
     parent = _get_run()
-    if is_told(spec, None if parent is None else parent.flow):
+    if is_told(spec, parent):
         return await run_async(spec, body, args, kwargs)
     tally = _queued(spec, parent)
     run = None
@@ -220,7 +220,7 @@ def _counted_sync(
     spec: TaskSpec, body: Callable[..., R], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> R | None:
     parent = _get_run()
-    if is_told(spec, None if parent is None else parent.flow):
+    if is_told(spec, parent):
         return run_sync(spec, body, args, kwargs)
     tally = _queued(spec, parent)
     run = None
@@ -335,7 +335,7 @@ def _is_cached(
 ) -> bool:
     """Whether the output is there and nobody needs to be told but the flow's counts."""
     parent = _get_run()
-    if is_told(spec, None if parent is None else parent.flow):
+    if is_told(spec, parent):
         return False
     if not is_complete(output.locate(*args, **kwargs)):
         return False

@@ -54,7 +54,7 @@ def queued(run: TaskRun) -> None:
         total = tally.total
         with tally.lock:
             tally.queued += 1
-    if is_told(run.spec, run.flow):
+    if is_told(run.spec, run):
         run.queued_at = monotonic()
         run.reporter.emit(
             TaskQueued(
@@ -75,7 +75,7 @@ def started(run: TaskRun, attempt: int) -> None:
     run.is_running = True
     if flow is not None:
         flow.tally(run.spec.name).active[id(run)] = run
-    if is_told(run.spec, run.flow):
+    if is_told(run.spec, run):
         run.reporter.emit(
             TaskStarted(
                 **_call(run),
@@ -99,7 +99,7 @@ def retrying(run: TaskRun, wait: Wait) -> None:
         tally = flow.tally(run.spec.name)
         with tally.lock:
             tally.retries += 1
-    if is_told(run.spec, run.flow):
+    if is_told(run.spec, run):
         run.reporter.emit(
             TaskRetrying(
                 **_call(run),
@@ -116,7 +116,7 @@ def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> Non
     flow = run.flow
     if flow is not None:
         count(run, flow.tally(run.spec.name), outcome, error)
-    if is_told(run.spec, run.flow):
+    if is_told(run.spec, run):
         now = monotonic()
         run.reporter.emit(
             TaskFinished(

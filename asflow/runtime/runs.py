@@ -41,8 +41,9 @@ def leave(token: Token[TaskRun | FlowRun | None]) -> None:
         pass  # a coroutine that the garbage collector closes, in a context that is none of its own
 
 
-def is_told(spec: TaskSpec, flow: FlowRun | None) -> bool:
-    """Whether the sink hears of each call of a task that is made in *flow*, or outside any."""
+def is_told(spec: TaskSpec, run: TaskRun | FlowRun | None) -> bool:
+    """Whether the sink hears of each call of a task that is made in the flow of *run*, or outside any."""
+    flow = None if run is None else run.flow
     return spec.reporter.outside if flow is None else flow.reporter.inside
 
 
@@ -310,7 +311,7 @@ class TaskRun(RunningCall):
         if not self.is_running:
             return
         spec, flow = self.spec, self.flow
-        if is_told(spec, flow):
+        if is_told(spec, self):
             self.reporter.emit(
                 TaskProgressed(
                     call_id=self.call_id,

@@ -138,18 +138,19 @@ def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mappin
 _TRIED = """\
 ## Tried, and left out
 
-Measured when each was tried, on two cores with Python 3.11; not part of this run.
+Numbers taken by themselves, on two cores with Python 3.11; not part of this run.
 
 - *isal for gzip*: 0.25 us a record instead of 3.0, files 6 % larger. But then the bytes of a `.gz` would depend on
   what is installed beside asflow, and `.zst` costs 0.9 us.
-- *One `os.scandir` for a `map` over outputs that exist*: the look is a quarter of what such an item costs, and a fresh
-  one is needed before a body runs.
+- *One `os.scandir` for a `map` over outputs that exist*: not built. The look that it would save is about a quarter of
+  what such an item costs, and a fresh one is needed before a body runs.
 - *A queue of our own in place of `run_in_executor`* for commits: 138 us of user time instead of 154 for each output of
   sixteen in flight; sixty lines. What costs there is the GIL, which is handed over at each of a dozen system calls.
 - *More or fewer threads for commits*: 1 to 16 were tried; from four on the wall time is the same.
 - *Encoding into one shared buffer*: saves 20 of the 280 ns that a record costs more than by hand, and needs a lock,
   which costs 75. The rest is two calls of Python functions.
-- *`os.access` in place of the look that a skip takes*: half the price, but a folder or a cut file would count as done.
+- *`os.access` in place of the look that a skip takes*: half the price, but a folder or an empty `.zst` would count as
+  done.
 """
 
 
