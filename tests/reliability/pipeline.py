@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
-import queue
 import random
 import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, TypedDict
+
+from support.guards import Guards
 
 from asflow import Flow, Retry
 from asflow.sinks import NullSink
@@ -63,51 +63,33 @@ def refused(index: int) -> bool:
     return index % 11 == 0
 
 
-class Guards:
-    """Locks beside asflow's own, in descriptors with low numbers.
+class Bodies:
+    """What every body of the pipeline begins and ends with."""
 
-    A killed process closes its files in the order of their numbers, and a guard must go before the claim.
-    """
-
-    def __init__(self, folder: str, count: int) -> None:
+    def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.null = os.open(os.devnull, os.O_RDONLY)
-        self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for _ in range(count):
-            self.slots.put(os.dup(self.null))
+        self.guards = Guards(folder)
+        os.makedirs(f"{folder}/bodies", exist_ok=True)
 
     @contextlib.contextmanager
     def body(self, name: str, done: Callable[[], bool]) -> Generator[None]:
-        slot = self.slots.get()
-        guard = os.open(f"{self.folder}/guards/{name}", os.O_CREAT | os.O_RDWR)
+        self.guards.enter(name)
         try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.violation(f"two-bodies-{name}")
-        os.dup2(guard, slot)
-        os.close(guard)
-        if done():
-            self.violation(f"done-before-{name}")
-        log = os.open(f"{self.folder}/bodies/{name}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-        os.write(log, b"%d\n" % os.getpid())
-        os.close(log)
-        try:
+            if done():
+                self.guards.violation(f"done-before-{name}")
+            log = os.open(f"{self.folder}/bodies/{name}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+            os.write(log, b"%d\n" % os.getpid())
+            os.close(log)
             yield
         finally:
-            os.dup2(self.null, slot)
-            self.slots.put(slot)
-
-    def violation(self, what: str) -> None:
-        open(f"{self.folder}/violations/{what}-{os.getpid()}", "w").close()
+            self.guards.leave(name)
 
 
 class Pipeline:
     """An async task that downloads, and a sync one that converts in threads."""
 
     def __init__(self, folder: str, durability: Durability = "data", seed: int = 0) -> None:
-        for each in ("guards", "bodies", "violations"):
-            os.makedirs(f"{folder}/{each}", exist_ok=True)
-        self.guards = guards = Guards(folder, 64)
+        self.bodies = bodies = Bodies(folder)
         self.flow = flow = Flow(f"{folder}/out", store=LocalStore(durability=durability), sink=NullSink())
         draw = random.Random(seed)
 
@@ -118,7 +100,7 @@ class Pipeline:
             limit=LIMIT,
         )
         async def download(index: int) -> None:
-            with guards.body(f"raw-{index}", lambda: flow.task.output(download, index).status != "absent"):
+            with bodies.body(f"raw-{index}", lambda: flow.task.output(download, index).status != "absent"):
                 if refused(index):
                     raise RefusedError(index)
                 for row in rows(index):
@@ -129,7 +111,7 @@ class Pipeline:
 
         @flow.task(on="text/{index}/all.txt", limit=LIMIT)
         def convert(index: int) -> None:
-            with guards.body(f"text-{index}", lambda: flow.task.output(convert, index).status != "absent"):
+            with bodies.body(f"text-{index}", lambda: flow.task.output(convert, index).status != "absent"):
                 for row in flow.task.output(download, index).records(Row):
                     flow.task.write(row["text"] + "\n")
                 flow.task.write(str(index))
@@ -209,7 +191,7 @@ def hold(folder: str, index: int, how: str) -> None:
 
     @flow.task(on="held/{index}.txt", skip=ZeroDivisionError)
     def held(index: int) -> None:
-        with pipeline.guards.body(f"held-{index}", lambda: flow.task.output(held, index).status != "absent"):
+        with pipeline.bodies.body(f"held-{index}", lambda: flow.task.output(held, index).status != "absent"):
             flow.task.write("half")
             if how != "finish":
                 with open(f"{folder}/told", "w") as told:

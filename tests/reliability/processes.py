@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = str(Path(asflow.__file__).parents[1])
 HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((ROOT, str(HERE.parent)))}
 
 
 class Stable:

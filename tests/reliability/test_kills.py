@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from reliability.pipeline import LIMIT, Pipeline
 from reliability.processes import everything, stable
+from support.guards import Guards
+
+from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +40,25 @@ def check_end(folder: Path, pipeline: Pipeline, count: int, kills: int) -> None:
     )
     converted = bodies(folder) - retried
     assert converted <= len(pipeline.expected(count)) - count + kills * LIMIT
+
+
+def test_a_killed_body_is_over_before_its_claim(tmp_path: Path) -> None:
+    """What the other tests here take for granted: who gets the claim of a killed process finds no guard."""
+    guards, store = Guards(str(tmp_path)), LocalStore()
+    os.mkfifo(tmp_path / "told")
+    with stable(tmp_path) as server:
+        for index in range(20):
+            name = str(tmp_path / "out" / "held" / f"{index}.txt")
+            owner = server.start("hold", index, "wait")
+            assert (tmp_path / "told").read_text() == "held"
+            assert store.claim(name, f"{name}.err") == "busy"
+            os.kill(owner, signal.SIGKILL)
+            while isinstance(claim := store.claim(name, f"{name}.err"), str):
+                assert claim == "busy"
+            guards.enter(f"held-{index}")
+            claim.abort()
+            assert server.wait(owner) == -signal.SIGKILL
+    assert os.listdir(tmp_path / "violations") == []
 
 
 @pytest.mark.slow

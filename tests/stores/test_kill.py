@@ -30,12 +30,12 @@ _spec.loader.exec_module(writer)
 
 
 def start(folder: Path, names: int, seed: int, durability: str) -> subprocess.Popen[str]:
-    root = str(Path(asflow.__file__).parents[1])
+    paths = (Path(asflow.__file__).parents[1], WRITER.parents[1])
     return subprocess.Popen(
         [sys.executable, str(WRITER), str(folder), str(names), "2", str(seed), durability],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": root},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
     )
 
 
@@ -60,8 +60,6 @@ def check_visible(folder: Path) -> int:
 def test_killed_writers_leave_whole_files_only(tmp_path: Path, durability: str) -> None:
     """Four processes of two threads on the same names, killed one after the other, then one complete run."""
     names = 120 * KILLS
-    for each in ("out", "guards", "violations"):
-        (tmp_path / each).mkdir()
     draw = random.Random(20)
     running = [start(tmp_path, names, seed, durability) for seed in range(4)]
     try:
@@ -95,8 +93,6 @@ def test_killed_writers_leave_whole_files_only(tmp_path: Path, durability: str) 
 @pytest.mark.timeout(120)
 def test_processes_share_the_work(tmp_path: Path) -> None:
     """Four undisturbed processes of two threads make each output once."""
-    for each in ("out", "guards", "violations"):
-        (tmp_path / each).mkdir()
     running = [start(tmp_path, 300, seed, "atomic") for seed in range(4)]
     try:
         for process in running:
