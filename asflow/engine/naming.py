@@ -92,6 +92,7 @@ def compile_namer(
         f"{mark}{name}": value
         for name, value in {**source.literals, **_HELPERS, "key": key, "prefix": prefix}.items()
     }
+    scope[f"{mark}start"] = prefix + source.literals.get("0", "")
     scope.update({f"{mark}f{index}": field for index, field in enumerate(pattern.fields)})
     scope[f"{mark}text"] = partial(_text, pattern, task)
     scope[f"{mark}slow"] = partial(_render, pattern, task)
@@ -171,12 +172,13 @@ class _Source:
         lines: list[str] = []
         for field, local in locals_of.items():
             lines += self._take(field, local, slow)
-        pieces = "".join(
-            "{" + (locals_of[piece] if isinstance(piece, Field) else f"{mark}{index}") + "}"
+        parts = [
+            locals_of[piece] if isinstance(piece, Field) else f"{mark}{index}"
             for index, piece in enumerate(self.pattern.pieces)
-        )
-        if self.prefix:
-            pieces = f"{{{mark}prefix}}{pieces}"
+        ]
+        # The prefix and a literal that follows it are one text: each piece of an f-string has its price.
+        parts[: isinstance(self.pattern.pieces[0], str)] = [f"{mark}start"]
+        pieces = "".join(f"{{{part}}}" for part in parts)
         return [
             *lines,
             "    try:",

@@ -33,6 +33,7 @@ __all__ = ["wrap_async", "wrap_sync"]
 R = TypeVar("R")
 
 # Bound once: a call of a method of theirs costs 25 ns less so, and a bare call of a task makes five.
+# And `**kwargs` makes a dict anew, 15 ns for nothing where there are none: hence each `if kwargs` below.
 _get_run, _set_run, _reset_run = current.get, current.set, current.reset
 
 
@@ -132,7 +133,7 @@ def _bare_async(
         run.holding = True
         token = _set_run(run)
         try:
-            return await body(*args, **kwargs)
+            return await (body(*args, **kwargs) if kwargs else body(*args))
         finally:
             try:  # noqa: SIM105 - as in `leave`, without the call
                 _reset_run(token)
@@ -176,7 +177,7 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
         run.holding = True
         token = _set_run(run)
         try:
-            return body(*args, **kwargs)
+            return body(*args, **kwargs) if kwargs else body(*args)
         finally:
             _reset_run(token)
             run.holding = False
@@ -291,8 +292,8 @@ def _kept_async(
         if reporter.outside or _get_run() is not None:
             if _is_cached(spec, output, is_complete, args, kwargs):
                 return None
-        elif is_complete(locate(*args, **kwargs)):  # nobody to tell, nothing to count
-            return None
+        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+            return None  # nobody to tell, nothing to count
         return await run_async(spec, body, args, kwargs)
 
     return task
@@ -305,7 +306,7 @@ def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Ca
         if reporter.outside or _get_run() is not None:
             if _is_cached(spec, output, is_complete, args, kwargs):
                 return None
-        elif is_complete(locate(*args, **kwargs)):
+        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
             return None
         return run_sync(spec, body, args, kwargs)
 

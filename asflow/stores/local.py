@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from stat import ST_MODE, ST_NLINK, ST_SIZE
 from typing import TYPE_CHECKING, get_args
 
 from asflow.errors import DefinitionTypeError, DefinitionValueError
@@ -120,10 +121,11 @@ class LocalStore:
             found = _lstat(name)
         except OSError:
             return False
+        # By index: on Python 3.11 an attribute takes twice as long.
         return (
-            found.st_mode & _KIND == _REGULAR
-            and found.st_nlink == 1
-            and (found.st_size > 0 or not is_void(name, 0))
+            found[ST_MODE] & _KIND == _REGULAR
+            and found[ST_NLINK] == 1
+            and (found[ST_SIZE] > 0 or not is_void(name, 0))
         )
 
     def info(self, name: str, /) -> Info | None:

@@ -82,11 +82,12 @@ class JsonLinesWriter:
             OutputClosedError: the output has ended.
             OSError: the store can't take the bytes, now or in an earlier write.
         """
-        if type(record) not in self._encoded_types:
+        kind = type(record)
+        if kind is not dict and kind not in self._encoded_types:
             if is_raw(record):
                 self._write_raw(raw_bytes(record, self._task))
                 return
-            self._encoded_types.add(type(record))
+            self._encoded_types.add(kind)
         try:
             line = self._encode(record)
         except ENCODE_ERRORS as error:
