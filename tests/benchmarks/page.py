@@ -151,6 +151,10 @@ Numbers taken by themselves, on two cores with Python 3.11; not part of this run
   which costs 75. The rest is two calls of Python functions.
 - *`os.access` in place of the look that a skip takes*: half the price, but a folder or an empty `.zst` would count as
   done.
+- *A worker of `map` that drives the body itself*, without a generator in between: 2 to 4 %, for a function twice as long.
+- *Fewer calls for a small output*: a claim by hand (open, flock, fstat, access, write, link, unlink, close) takes 2.0
+  times as long as the write in place, 21 us for 11, so that its bound leaves 7 us for everything in Python, of which one
+  life of a task takes 22. Three of the sixteen calls could go, for a tenth; not built.
 """
 
 
