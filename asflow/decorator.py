@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from typing import Never
 
     from asflow.engine.policy import ExceptionTypes, Retry
-    from asflow.flows import Flow
     from asflow.outcomes import Completed, Failed
     from asflow.outputs import Output
     from asflow.protocols import ByteStream, Writer
     from asflow.runtime.limits import Limit
     from asflow.signatures import Keep, MaybeKeyed, MaybeNone
+    from asflow.workspace import Workspace
 
 __all__ = ["TaskDecorator"]
 
@@ -52,11 +52,11 @@ class TaskDecorator:
     `.outputs` and `.map` take a task and its arguments.
     """
 
-    __slots__ = ("_flow",)
+    __slots__ = ("_workspace",)
 
-    def __init__(self, flow: Flow) -> None:
-        """Make tasks for *flow*."""
-        self._flow = flow
+    def __init__(self, workspace: Workspace) -> None:
+        """Make tasks that live in *workspace*."""
+        self._workspace = workspace
 
     @overload
     def __call__(self, func: F, /) -> F:
@@ -248,7 +248,7 @@ class TaskDecorator:
         asked = options_from(options)
 
         def task(func: object, /) -> object:
-            return decorate(func, "@flow.task", lambda subject: define(self._flow, subject, asked))
+            return decorate(func, "@flow.task", lambda subject: define(self._workspace, subject, asked))
 
         return task if func is None else task(func)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -17,49 +16,24 @@ from asflow.runtime.specs import OutputSpec, TaskSpec
 from asflow.stores.posix import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from asflow.engine.naming import Namer
-    from asflow.flows import Flow
     from asflow.functions import Subject
     from asflow.options import TaskOptions
     from asflow.protocols import ByteStream, Store, Writer
+    from asflow.workspace import Workspace
 
-__all__ = ["FailureNames", "TaskDefinition", "define"]
-
-
-class FailureNames:
-    """Which task of a flow records its failures under which names: two may not share one `.err`."""
-
-    __slots__ = ("_lock", "_tasks")
-
-    def __init__(self) -> None:
-        self._tasks: dict[str, tuple[Hashable, str]] = {}
-        self._lock = threading.Lock()
-
-    def add(self, shape: str, subject: Subject) -> None:
-        """Note that failures of *shape* are those of *subject*; the same task may be decorated anew.
-
-        Raises:
-            DefinitionValueError: they are another task's already.
-        """
-        identity = subject.qualname if subject.key is None else subject.key
-        with self._lock:
-            other, name = self._tasks.setdefault(shape, (identity, subject.name))
-        if other != identity:
-            raise DefinitionValueError(
-                f"its suppressed failures would be recorded under the same names ({shape!r}) as those of "
-                f"task {name}(); let the two patterns differ in more than their suffixes"
-            )
+__all__ = ["TaskDefinition", "define"]
 
 
 class TaskDefinition:
     """A task as `flow.task.output`, `.outputs` and `.map` find it on the decorated function."""
 
-    __slots__ = ("_flow", "_namer", "is_async", "spec")
+    __slots__ = ("_namer", "_workspace", "is_async", "spec")
 
-    def __init__(self, flow: Flow, spec: TaskSpec, namer: Namer | None, *, is_async: bool) -> None:
-        self._flow = flow
+    def __init__(self, workspace: Workspace, spec: TaskSpec, namer: Namer | None, *, is_async: bool) -> None:
+        self._workspace = workspace
         self._namer = namer
         self.spec: TaskSpec = spec
         self.is_async: bool = is_async
@@ -73,8 +47,8 @@ class TaskDefinition:
         from asflow.engine.parsing import FAILURE
 
         namer = self._named()
-        pattern, prefix = namer.pattern, self._flow.prefix
-        store = self._flow.store
+        pattern, prefix = namer.pattern, self._workspace.prefix
+        store = self._workspace.store
         for location in store.list(prefix + pattern.prefix):
             name = location[len(prefix) :]
             failed = name.endswith(FAILURE)
@@ -87,9 +61,9 @@ class TaskDefinition:
             yield self._handle(name)
 
     def _handle(self, name: str) -> Output:
-        pattern, prefix = self._named().pattern, self._flow.prefix
+        pattern, prefix = self._named().pattern, self._workspace.prefix
         failure = prefix + pattern.failure_name(name)
-        return Output(self._flow.store, name, prefix + name, failure, pattern.suffix)
+        return Output(self._workspace.store, name, prefix + name, failure, pattern.suffix)
 
     def _named(self) -> Namer:
         if self._namer is None:
@@ -98,7 +72,7 @@ class TaskDefinition:
 
 
 def define(
-    flow: Flow, subject: Subject, options: TaskOptions
+    workspace: Workspace, subject: Subject, options: TaskOptions
 ) -> tuple[Callable[..., object], TaskDefinition]:
     """Check *options* and make the function that stands for *subject*.
 
@@ -110,24 +84,24 @@ def define(
         timeout = timeout_for(options, subject)
         check_executor(options, subject)
         check_limit(options)
-        namer = None if options.on is None else _namer_for(flow, subject, options)
+        namer = None if options.on is None else _namer_for(subject, options)
         if options.on is None:
             _refuse_without_output(options)
-        output = None if namer is None else _output_for(flow, namer, subject, options)
+        output = None if namer is None else _output_for(workspace, namer, subject, options)
         if namer is not None and policy.suppress:
-            _note_failures(flow, namer, subject, options)
+            _note_failures(workspace, namer, subject, options)
     except DefinitionError as error:
         raise _naming_the_task(subject, error) from None
     spec = TaskSpec(
         name=subject.name,
         policy=policy,
         limit=limit_for(options, subject),
-        reporter=flow.reporter,
+        reporter=workspace.reporter,
         output=output,
         timeout=timeout,
         hidden_arguments=subject.hidden_arguments,
     )
-    definition = TaskDefinition(flow, spec, namer, is_async=subject.is_async)
+    definition = TaskDefinition(workspace, spec, namer, is_async=subject.is_async)
     if subject.is_async:
         return wrap_async(spec, cast("Callable[..., Awaitable[object]]", subject.function)), definition
     return wrap_sync(spec, _body_for(subject, options, namer)), definition
@@ -163,7 +137,7 @@ def _refuse_without_output(options: TaskOptions) -> None:
             raise DefinitionValueError(f"{name}=... is about an output; give the task one with on='...'")
 
 
-def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
+def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
     from asflow.engine.naming import Pattern, compile_namer
     from asflow.writers.suffixes import check_suffix
 
@@ -190,7 +164,7 @@ def _namer_for(flow: Flow, subject: Subject, options: TaskOptions) -> Namer:
     return namer
 
 
-def _note_failures(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> None:
+def _note_failures(workspace: Workspace, namer: Namer, subject: Subject, options: TaskOptions) -> None:
     """Last of all: what is refused for another reason takes no names."""
     pattern = namer.pattern
     if not pattern.suffix:
@@ -199,11 +173,11 @@ def _note_failures(flow: Flow, namer: Namer, subject: Subject, options: TaskOpti
             f"takes the place of; write for example {pattern.text + '.txt'!r}"
         )
     hashed = pattern.has_hash and options.key is None
-    flow.failure_names.add(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
+    workspace.failure_names.add(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
 
 
-def _output_for(flow: Flow, namer: Namer, subject: Subject, options: TaskOptions) -> OutputSpec:
-    store, prefix, pattern = flow.store, flow.prefix, namer.pattern
+def _output_for(workspace: Workspace, namer: Namer, subject: Subject, options: TaskOptions) -> OutputSpec:
+    store, prefix, pattern = workspace.store, workspace.prefix, namer.pattern
     locate = namer.output
     if prefix:
         from asflow.engine.naming import compile_namer

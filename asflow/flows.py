@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from asflow.decorator import TaskDecorator
-from asflow.definition import FailureNames
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.functions import decorate
 from asflow.outputs import path_of
@@ -14,6 +13,7 @@ from asflow.runtime.labels import call_label, short
 from asflow.runtime.reporting import Reporter
 from asflow.runtime.runs import FlowRun, current, leave
 from asflow.stores import LocalStore
+from asflow.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ class Flow:
     Threads: a Flow and its tasks may be used from any thread and any event loop.
     """
 
-    __slots__ = ("_base", "_sink", "_verbose", "failure_names", "prefix", "reporter", "store", "task")
+    __slots__ = ("_base", "_sink", "_verbose", "_workspace", "task")
 
     def __init__(
         self,
@@ -82,12 +82,8 @@ class Flow:
             )
         self._sink = sink
         self._verbose = verbose
-        self.store: Store
-        self.prefix: str
-        self.store, self.prefix = _place(self._base, store)
-        self.reporter: Reporter = Reporter(_sink_for(sink, verbose))
-        self.failure_names: FailureNames = FailureNames()
-        self.task: TaskDecorator = TaskDecorator(self)
+        self._workspace = Workspace(*_place(self._base, store), Reporter(_sink_for(sink, verbose)))
+        self.task: TaskDecorator = TaskDecorator(self._workspace)
 
     def __repr__(self) -> str:
         """Show the base."""
@@ -132,7 +128,7 @@ class Flow:
         for name, value in (*given, ("progress", progress)):
             if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
                 raise DefinitionTypeError(f"@flow: {name} takes True or False, not {value!r}")
-        reporter = self.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
+        reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
 
         def make(subject: Subject) -> tuple[Callable[..., object], object]:
             wrap = _wrap_async if subject.is_async else _wrap_sync
@@ -142,6 +138,11 @@ class Flow:
             return decorate(func, "@flow", make)
 
         return decorated if func is None else decorated(func)
+
+    @property
+    def store(self) -> Store:
+        """Where outputs are kept."""
+        return self._workspace.store
 
     @property
     def run(self) -> FlowRun | None:
@@ -155,7 +156,7 @@ class Flow:
         Raises:
             NoPathError: the store keeps no files.
         """
-        return path_of(self.store, self.prefix + os.fspath(path))
+        return path_of(self.store, self._workspace.prefix + os.fspath(path))
 
 
 def _prefix(base: str) -> str:
