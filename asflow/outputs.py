@@ -9,6 +9,7 @@ from asflow.errors import NoPathError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from asflow.protocols import OutputInfo, OutputStatus, Store
 
@@ -117,7 +118,7 @@ class Output:
         """
         from asflow.writers import read_records
 
-        return read_records(self._name, self._store.open(self._location), record_type, suffix=self._suffix)
+        return read_records(self._name, self._open(), record_type, suffix=self._suffix)
 
     def text(self) -> str:
         """Return all of the output as text, decompressed.
@@ -128,7 +129,7 @@ class Output:
         """
         from asflow.writers import read_text
 
-        return read_text(self._name, self._store.open(self._location), suffix=self._suffix)
+        return read_text(self._name, self._open(), suffix=self._suffix)
 
     def error(self) -> str | None:
         """Return the recorded failure, a traceback as Python prints it; None where there is none."""
@@ -146,6 +147,14 @@ class Output:
         """
         failure = self._store.delete(self._failure)
         return self._store.delete(self._location) or failure
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._store.open(self._location)
+        except FileNotFoundError as error:
+            if self._store.info(self._failure) is not None:
+                error.add_note("asflow: its failure is on record, see `.error()` of the same handle")
+            raise
 
     def _info(self) -> OutputInfo | None:
         return self._store.info(self._location)

@@ -72,7 +72,8 @@ def ls(
         size += row.size
         records_in_all += row.records or 0
     words = [f"{count:,} {status}" for status, count in counts.items() if count]
-    terminal.note((f"{', '.join(words) or 'nothing'}; {decimal(size)}, {records_in_all:,} records", "dim"))
+    counted = f", {records_in_all:,} records" if records else ""
+    terminal.note((f"{', '.join(words) or 'nothing'}; {decimal(size)}{counted}", "dim"))
     return terminal.code
 
 

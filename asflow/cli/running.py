@@ -85,11 +85,11 @@ def _found(module: ModuleType, name: str) -> Callable[..., object]:
         function = getattr(function, part, None)
     if name and callable(function) and _is_flow(function):
         return function
-    names = sorted(key for key, value in vars(module).items() if attached(value, Flow) is not None)
-    known = f"its flows are {', '.join(names)}" if names else "it has no flows"
+    names = sorted(key for key, value in vars(module).items() if callable(value) and _is_flow(value))
+    known = f"it has {', '.join(names)}" if names else "it has none"
     if not name:
-        raise UsageError(f"name a flow, as in {module.__name__}:flow; {known}")
-    raise UsageError(f"{module.__name__} has no flow {name!r}; {known}")
+        raise UsageError(f"name a flow or a task, as in {module.__name__}:flow; {known}")
+    raise UsageError(f"{module.__name__} has no flow or task {name!r}; {known}")
 
 
 def _is_flow(function: object) -> bool:
@@ -136,10 +136,19 @@ async def _awaited(value: Awaitable[Any]) -> object:
 
 def _show(error: BaseException) -> None:
     """Print the traceback from where the user's code begins, with what the flow was called from left out."""
+    _start_in_users_code(error)
+    traceback.print_exception(error)
+
+
+def _start_in_users_code(error: BaseException) -> None:
+    """Cut what comes before the user's code off the traceback of *error*, and of those that it groups."""
     trace = error.__traceback__
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace)
+    error.__traceback__ = trace
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            _start_in_users_code(each)
 
 
 def _is_ours(trace: TracebackType) -> bool:

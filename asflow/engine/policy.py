@@ -26,6 +26,12 @@ def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], .
     Raises:
         DefinitionTypeError: *value* is neither an exception class nor a tuple of them; *what* names it.
     """
+    if isinstance(value, (list, set, frozenset)):
+        kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType] - of whatever
+        raise DefinitionTypeError(
+            f"{what} takes an exception class or a tuple of them, as `except` does, not a {kind}; write for "
+            f"example {what}=(TimeoutError,)"
+        )
     listed = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
     classes: list[type[BaseException]] = []
     for item in listed:

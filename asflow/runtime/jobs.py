@@ -102,7 +102,10 @@ class Job:
         try:
             match output.store.status(self._name, self._failure):
                 case "complete":
-                    return Stale() if output.is_stale and output.is_stale(self._name) else Found()
+                    if output.is_stale is None or not output.is_stale(self._name):
+                        return Found()
+                    # An attempt to make it anew may have been suppressed: that is not to be tried again.
+                    return Stale() if output.store.info(self._failure) is None else FoundFailure()
                 case "suppressed":
                     return FoundFailure()
                 case "absent":

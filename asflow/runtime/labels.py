@@ -6,6 +6,7 @@ its own `repr` may be slow, long, or raise.
 
 from __future__ import annotations
 
+import enum
 import itertools
 import reprlib
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class _Shortener(reprlib.Repr):
         kind = type(x)
         if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex)):
             return super().repr_instance(x, level)
+        if isinstance(x, (enum.Enum, range)):
+            return repr(x) if isinstance(x, range) else f"{kind.__name__}.{x.name}"
         return f"<{kind.__name__}>"
 
     def repr_dict(self, x: dict[object, object], level: int) -> str:

@@ -85,6 +85,8 @@ def test_ls_counts_the_records_of_every_format(asflow: Command, folder: Path) ->
     assert set(counts.values()) == {3}
     lines = asflow("ls", "--no-records", "--json").out
     assert {row["records"] for row in json.loads(lines)} == {None}
+    assert ", 21 records" in "".join(asflow("ls")[1:])
+    assert " records" not in "".join(asflow("ls", "--no-records")[1:])
 
 
 def test_ls_leaves_out_what_asflow_did_not_write(asflow: Command, filled: Path) -> None:

@@ -64,6 +64,15 @@ async def cancelled() -> None:
 def grouped() -> None:
     raise BaseExceptionGroup("several", [GeneratorExit()])
 
+@flow.task
+async def part(n: int) -> None:
+    raise ValueError(n)
+
+@flow
+async def fanned_out() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(part(1))
+
 class Unprintable:
     def __str__(self) -> str:
         raise ValueError("can't be shown")
@@ -139,12 +148,15 @@ def test_help_lists_the_arguments_of_the_flow(asflow: Command, pipeline: str) ->
     [
         ("no_such_module:flow", "there is no module 'no_such_module'"),
         ("made_up_pipeline.sub:flow", "there is no module 'made_up_pipeline.sub'"),
-        ("made_up_pipeline:nope", "has no flow 'nope'; its flows are cancelled, failing, grouped"),
-        ("made_up_pipeline:helper", "has no flow 'helper'"),
-        ("made_up_pipeline:value", "has no flow 'value'"),
-        ("made_up_pipeline:flow", "has no flow 'flow'"),
-        ("made_up_pipeline:helper.nope", "has no flow 'helper.nope'"),
-        ("made_up_pipeline", "name a flow, as in made_up_pipeline:flow; its flows are"),
+        (
+            "made_up_pipeline:nope",
+            "has no flow or task 'nope'; it has cancelled, failing, fanned_out, grouped",
+        ),
+        ("made_up_pipeline:helper", "has no flow or task 'helper'"),
+        ("made_up_pipeline:value", "has no flow or task 'value'"),
+        ("made_up_pipeline:flow", "has no flow or task 'flow'"),
+        ("made_up_pipeline:helper.nope", "has no flow or task 'helper.nope'"),
+        ("made_up_pipeline", "name a flow or a task, as in made_up_pipeline:flow; it has"),
         ("made_up_pipeline:", "name a flow"),
         ("made_up_pipeline.py:pipeline", "give module and function, as in package.module:flow"),
         ("./made_up_pipeline:pipeline", "give module and function"),
@@ -209,6 +221,14 @@ def test_what_the_flow_raises_is_shown_from_the_users_code_on(
     assert lines[0].endswith("Traceback (most recent call last):")
     assert "made_up_pipeline.py" in lines[1]
     assert lines[-1] == last
+
+
+def test_what_a_group_holds_is_shown_from_the_users_code_on(asflow: Command, pipeline: str) -> None:
+    lines = asflow("run", f"{pipeline}:fanned_out").err.splitlines()
+    frames = [line.strip(" |") for line in lines if "File " in line]
+    assert len(frames) >= 2
+    assert all("made_up_pipeline.py" in frame or "taskgroups.py" in frame for frame in frames)
+    assert frames[-1].endswith("in part")
 
 
 def test_a_result_that_the_output_cannot_encode(folder: Path, pipeline: str) -> None:

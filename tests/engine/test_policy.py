@@ -89,9 +89,16 @@ def test_exceptions_are_matched_by_isinstance() -> None:
     assert not retry.matches(ExceptionGroup("a group is matched as itself", [OSError()]))
 
 
-@pytest.mark.parametrize("value", [None, 3, "x", [ValueError], int, ValueError(), (ValueError, (OSError,))])
+@pytest.mark.parametrize("value", [None, 3, "x", int, ValueError(), (ValueError, (OSError,))])
 def test_what_is_no_exception_class_is_refused(value: object) -> None:
     with pytest.raises(DefinitionTypeError, match=r"skip takes exception classes, not .*TimeoutError"):
+        checked_exceptions("skip", value)
+
+
+@pytest.mark.parametrize("value", [[ValueError], {ValueError}, frozenset({ValueError})])
+def test_a_list_of_exceptions_is_told_to_be_a_tuple(value: object) -> None:
+    kind = type(value).__name__
+    with pytest.raises(DefinitionTypeError, match=rf"skip takes .* or a tuple of them, .* not a {kind};"):
         checked_exceptions("skip", value)
 
 

@@ -187,3 +187,43 @@ def test_a_refresh_that_fails_keeps_the_old_output(flow: Flow) -> None:
     make("x")
     assert made == 2
     assert flow.task.output(make, "x").text() == "version 1"
+
+
+def test_a_suppressed_refresh_is_remembered_beside_the_old_output(flow: Flow, tmp_path: Path) -> None:
+    gone, made = False, 0
+
+    @flow.task(on="{name}.txt", refresh=lambda output: True, suppress=KeyError)
+    def make(name: str) -> None:
+        nonlocal made
+        made += 1
+        if gone:
+            raise KeyError(name)
+        flow.task.write(f"version {made}")
+
+    make("x")
+    gone = True
+    for _ in range(3):
+        make("x")
+    output = flow.task.output(make, "x")
+    assert (made, output.status, output.text()) == (2, "complete", "version 1")
+    assert (output.error() or "").endswith("KeyError: 'x'\n")
+    gone = False
+    assert flow.store.delete(str(tmp_path / "x.err"))
+    make("x")
+    assert (made, output.text(), output.error()) == (3, "version 3", None)
+
+
+def test_reading_what_was_suppressed_points_at_the_record(flow: Flow) -> None:
+    @flow.task(on="{name}.txt", suppress=KeyError)
+    def make(name: str) -> None:
+        raise KeyError(name)
+
+    with pytest.raises(FileNotFoundError) as absent:
+        flow.task.output(make, "x").text()
+    assert not getattr(absent.value, "__notes__", [])
+    make("x")
+    with pytest.raises(FileNotFoundError) as suppressed:
+        flow.task.output(make, "x").records(str)
+    assert suppressed.value.__notes__ == [
+        "asflow: its failure is on record, see `.error()` of the same handle"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asflow.runtime.labels import call_label, short
+
+
+class Region(enum.Enum):
+    NORTH = "n"
+
+    def __repr__(self) -> str:
+        raise AssertionError("never asked")
+
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
@@ -46,6 +55,8 @@ def test_a_label_is_one_short_printable_line(value: object) -> None:
         (UUID(int=1), "UUID('00000000-0000-0000-0000-000000000001')"),
         (Path("a/b"), "PosixPath('a/b')"),
         (object(), "<object>"),
+        (Region.NORTH, "Region.NORTH"),
+        ((Region.NORTH, range(3)), "(Region.NORTH, range(0, 3))"),
         ("a\x1b[31m", "'a\\x1b[31m'"),
         ([], "[]"),
     ],
