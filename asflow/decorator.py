@@ -339,14 +339,15 @@ class TaskDecorator:
         ordered: bool = True,
         on_error: Literal["raise"] = "raise",
     ) -> TaskMap[R]:
-        """Apply an async task to each of *items*, as many at a time as its limit allows.
+        """Apply an async task to each of *items*, as many at a time as its limit allows (100 if that is 0).
 
         `async for` gives the results one by one, `await` all of them as a list. Items are pulled lazily,
         so memory stays flat however many there are, and a slow consumer slows the calls down.
 
         Args:
             task: a task of one argument.
-            items: a sync or async iterable, of any length.
+            items: a sync or async iterable, of any length. It is asked on the event loop: let a source that
+                waits be an async one.
             ordered: results in the order of *items* (True), or as they come.
             on_error: `"raise"`: the first failure cancels what is under way and is raised, unchanged.
                 `"collect"`: each result is a `Completed(item, value)` or a `Failed(item, error)`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from functools import partial
@@ -13,12 +14,13 @@ from asflow.outputs import Output
 from asflow.runtime.fastpath import wrap_async, wrap_sync
 from asflow.runtime.labels import short
 from asflow.runtime.specs import OutputSpec, TaskSpec
+from asflow.stores import LocalStore
 from asflow.stores.posix import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from asflow.engine.naming import Namer
+    from asflow.engine.naming import Namer, Pattern
     from asflow.functions import Subject
     from asflow.options import TaskOptions
     from asflow.protocols import ByteStream, Store, Writer
@@ -44,11 +46,12 @@ class TaskDefinition:
 
     def outputs(self) -> Iterator[Output]:
         """Yield handles on everything that is there and fits the pattern."""
+        return self._listed(self._named().pattern)  # what has no outputs is refused at once
+
+    def _listed(self, pattern: Pattern) -> Iterator[Output]:
         from asflow.engine.parsing import FAILURE
 
-        namer = self._named()
-        pattern, prefix = namer.pattern, self._workspace.prefix
-        store = self._workspace.store
+        store, prefix = self._workspace.store, self._workspace.prefix
         for location in store.list(prefix + pattern.prefix):
             name = location[len(prefix) :]
             failed = name.endswith(FAILURE)
@@ -56,14 +59,17 @@ class TaskDefinition:
                 name = name.removesuffix(FAILURE) + pattern.suffix
             if not pattern.match(name):
                 continue
-            if failed and store.status(prefix + name, location) != "suppressed":
-                continue  # an output was made in spite of the failure, and is told of by its own name
-            yield self._handle(name)
+            output = self._handle(name)
+            if failed and output.status != "suppressed":
+                # Another task's, or an output was made in spite of it, which is told of by its own name.
+                continue
+            yield output
 
     def _handle(self, name: str) -> Output:
-        pattern, prefix = self._named().pattern, self._workspace.prefix
-        failure = prefix + pattern.failure_name(name)
-        return Output(self._workspace.store, name, prefix + name, failure, pattern.suffix)
+        pattern, location = self._named().pattern, self._workspace.prefix + name
+        assert self.spec.output is not None
+        failure = self.spec.output.failure_of(location)
+        return Output(self._workspace.store, name, location, failure, pattern.suffix)
 
     def _named(self) -> Namer:
         if self._namer is None:
@@ -128,7 +134,7 @@ def _writer_for(
 
 
 def _naming_the_task(subject: Subject, error: DefinitionError) -> DefinitionError:
-    return error if subject.name in str(error) else named(subject.name, error)
+    return error if str(error).startswith(f"task {subject.qualname!r}") else named(subject.name, error)
 
 
 def _refuse_without_output(options: TaskOptions) -> None:
@@ -196,8 +202,9 @@ def _output_for(workspace: Workspace, namer: Namer, subject: Subject, options: T
 
     return OutputSpec(
         store=store,
+        namespace=0 if isinstance(store, LocalStore) else id(store),
         locate=locate,
-        failure_of=pattern.failure_name,
+        failure_of=_failure_of(pattern, options),
         absolute=absolute if hasattr(store, "path") else _as_is,
         open_writer=opener,
         is_stale=_is_stale_for(store, prefix, namer, options),
@@ -211,6 +218,7 @@ def _is_stale_for(
     if refresh is None:
         return None
     pattern, depth = namer.pattern, len(namer.pattern.components)
+    failure_of = _failure_of(pattern, options)
 
     def is_old(location: str) -> bool:
         info = store.info(location)
@@ -218,10 +226,28 @@ def _is_stale_for(
 
     def is_unwanted(location: str) -> bool:
         name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
-        failure = pattern.failure_name(location)
-        return bool(refresh(Output(store, name, location, failure, pattern.suffix)))  # type: ignore[operator]
+        failure = failure_of(location)
+        unwanted = cast("Callable[[Output], object]", refresh)
+        answer = unwanted(Output(store, name, location, failure, pattern.suffix))
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()
+            gave = f"refresh of {name!r} gave {short(answer)}, which is always true"
+            raise TypeError(f"{gave}; give a sync function")
+        return bool(answer)
 
     return is_unwanted if callable(refresh) else is_old
+
+
+def _failure_of(pattern: Pattern, options: TaskOptions) -> Callable[[str], str]:
+    """Return what names the failure that belongs to an output's name.
+
+    A task that suppresses nothing records no failure, and none that stands there is its own: another task
+    may have put it there, whose outputs differ in their suffix only. So it gets a name that nobody uses.
+    """
+    from asflow.engine.parsing import FAILURE
+
+    return pattern.failure_name if options.suppress else lambda location: location + FAILURE
 
 
 def _as_is(name: str) -> str:

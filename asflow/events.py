@@ -13,13 +13,10 @@ same process.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Mapping  # noqa: TC003 -- read by typing.get_type_hints
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
+from typing import Literal
 
 __all__ = [
     "Event",

@@ -40,7 +40,7 @@ class Flow:
 
     Args:
         base: the folder under which outputs live; a relative one is resolved at each call against the
-            current directory. It is made when something is written. Or the URL of an object store, such as
+            current directory. It is made when a body is to be called. Or the URL of an object store, such as
             `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
         store: where outputs are kept; None is the local disk, or what the URL says.
         sink: who is told what happens; None is the live display (plain lines where there is no terminal).
@@ -49,7 +49,8 @@ class Flow:
 
     Raises:
         DefinitionTypeError: an argument of the wrong type.
-        DefinitionValueError: *base* starts with `~`, or is a URL of an unknown kind or beside a store.
+        DefinitionValueError: *base* starts with `~` or holds a NUL, or is a URL of an unknown kind or beside
+            a store.
         MissingExtraError: *base* is the URL of an object store, and `asflow[s3]` is not installed.
 
     Threads: a Flow and its tasks may be used from any thread and any event loop.
@@ -69,12 +70,17 @@ class Flow:
             raise DefinitionTypeError(f"base takes a path, not {base!r}")
         if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
             raise DefinitionTypeError(f"verbose takes True, False or None, not {verbose!r}")
+        if isinstance(store, type):
+            name = store.__name__
+            raise DefinitionTypeError(f"store takes a Store, not the class {name}; write {name}()")
         missing = [name for name in _STORE_PARTS if store is not None and not hasattr(store, name)]
         if missing:
             raise DefinitionTypeError(f"store={short(store)} is no Store: it has no {missing[0]!r}")
         self._base = os.fspath(base)
         if not isinstance(self._base, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
             raise DefinitionTypeError(f"base takes a path of text, not of bytes: {base!r}")
+        if "\0" in self._base:
+            raise DefinitionValueError(f"base {self._base!r} holds a NUL, which no path can; leave it out")
         if self._base.startswith("~"):
             raise DefinitionValueError(
                 f"base {self._base!r} starts with '~', which is not expanded here; "

@@ -3,7 +3,7 @@
 A function's stand-in is a plain function again, `async def` where the function is: same name, docstring,
 signature and method binding. A `staticmethod` or `classmethod` is opened and closed again. Any other
 callable (a `functools.partial`, an object with `__call__`) gets an object in front of it that forwards
-all attributes.
+all attributes, and binds as a method where the callable does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import functools
 import inspect
 import sys
+from types import MethodType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from asflow.errors import DefinitionTypeError
@@ -19,12 +20,18 @@ from asflow.runtime.inspecting import annotations_of, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import SupportsIndex
 
 __all__ = ["Subject", "attach", "attached", "decorate", "subject_of"]
 
 T = TypeVar("T")
 
 _MARK = "__asflow__"
+
+# `__wrapped__` is not set yet while a stand-in is copied; the rest would copy what it stands for instead.
+_NEVER_FORWARDED = frozenset(
+    ("__wrapped__", "__copy__", "__getnewargs__", "__getnewargs_ex__", "__setstate__")
+)
 
 
 class Subject:
@@ -86,7 +93,8 @@ def decorate(
     Raises:
         DefinitionTypeError: as `subject_of`.
     """
-    if isinstance(candidate, (staticmethod, classmethod)):
+    # Not `isinstance`: the `__class__` of a wrapt proxy says what it stands for.
+    if issubclass(type(candidate), (staticmethod, classmethod)):
         descriptor = cast("staticmethod[..., object]", candidate)
         return type(descriptor)(cast("Callable[..., object]", decorate(descriptor.__func__, what, make)))
     subject = subject_of(candidate, what)
@@ -95,6 +103,8 @@ def decorate(
         functools.update_wrapper(wrapper, candidate)
         attach(wrapper, found)
         return wrapper
+    if _binds(candidate):
+        return _MethodProxy(subject, wrapper, found)
     return _Proxy(subject, wrapper, found)
 
 
@@ -104,17 +114,23 @@ def attach(wrapper: object, found: object) -> None:
 
 
 def attached(task: object, kind: type[T]) -> tuple[T, tuple[object, ...]] | None:
-    """Find what was left on a decorated function, also through a bound method.
+    """Find what was left on a decorated function, also through a bound method and the other decorator.
 
     Returns:
         What was left, if it is a *kind*, and the arguments that the binding adds (the instance); else None.
     """
     bound: tuple[object, ...] = ()
-    if inspect.ismethod(task):
-        bound = (task.__self__,)
-        task = task.__func__
-    found = getattr(task, _MARK, None)
-    return (found, bound) if isinstance(found, kind) else None
+    while True:
+        if inspect.ismethod(task):
+            bound = (task.__self__, *bound)
+            task = task.__func__
+        found = getattr(task, _MARK, None)
+        if found is None:
+            return None
+        if isinstance(found, kind):
+            return found, bound
+        # `@flow` over `@flow.task`, or the other way round: the mark of the inner one is on the inner one.
+        task = getattr(task, "__wrapped__", None)
 
 
 class _Proxy(Generic[T]):
@@ -139,12 +155,38 @@ class _Proxy(Generic[T]):
         return self._call(*args, **kwargs)
 
     def __getattr__(self, name: str) -> object:
-        if name == "__wrapped__":  # not set yet, while being copied
+        if name in _NEVER_FORWARDED:
             raise AttributeError(name)
         return cast("object", getattr(self.__wrapped__, name))
 
     def __repr__(self) -> str:
         return f"<task {self.__qualname__} on {self.__wrapped__!r}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[object, ...]:
+        """Pickle as a function does, by name, where that name gives this very object."""
+        found: object = sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):
+            found = getattr(found, name, None)
+        return self.__qualname__ if found is self else super().__reduce_ex__(protocol)
+
+    def __deepcopy__(self, memo: object, /) -> _Proxy[T]:
+        """Return itself, as a function does."""
+        return self
+
+
+class _MethodProxy(_Proxy[T]):
+    """Stands for an object that binds as a function does in a class, such as one of `functools.lru_cache`."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        return self if instance is None else MethodType(self, instance)
+
+
+def _binds(candidate: object) -> bool:
+    # A bound method is bound already. A partial would bind from Python 3.14 on only: as a task it never does.
+    # By `isinstance`, since a wrapt proxy of a staticmethod passes for one: that does not bind either.
+    return hasattr(type(candidate), "__get__") and not isinstance(
+        candidate, (MethodType, functools.partial, staticmethod)
+    )
 
 
 def _innermost(function: object) -> object:

@@ -110,6 +110,7 @@ class TaskMap(Generic[R_co]):
                 for result in room.drain():
                     yield cast("R_co", result)
         finally:
+            room.closed = True
             try:
                 await _end(workers)
             finally:
@@ -137,9 +138,12 @@ class TaskMap(Generic[R_co]):
         while True:
             while room.pulled - room.taken >= room.capacity:
                 await room.freed()
+            # A body may swallow the cancellation that was to end its worker.
+            if room.closed:
+                return
             room.pulled += 1
             pulled = next(numbered, None) if is_sync else await source.pull_async()
-            if pulled is None:
+            if pulled is None or room.closed:
                 return
             index, item = pulled
             try:
@@ -203,6 +207,7 @@ class _Room:
 
     Attributes:
         capacity: how many places there are; with so many taken, pulling another item has to wait.
+        closed: nobody takes results any more; no further item is to be pulled.
         pulled: items pulled so far.
         taken: results that the consumer has taken.
     """
@@ -215,6 +220,7 @@ class _Room:
         "_ordered",
         "_results",
         "capacity",
+        "closed",
         "pulled",
         "taken",
     )
@@ -227,6 +233,7 @@ class _Room:
         self._consumer: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._active = 0
+        self.closed = False
         self.taken = 0
         self.pulled = 0
 

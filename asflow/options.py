@@ -129,7 +129,8 @@ def limit_for(options: TaskOptions, subject: Subject) -> Limit:
     """Return the limit to use: the one that was given, or the task's own. `check_limit` comes first."""
     if isinstance(options.limit, Limit):
         return options.limit
-    return limit_of(subject.key, options.limit)
+    # Sync and async bodies of a function that was edited wait in different ways: not in one line.
+    return limit_of(None if subject.key is None else (subject.key, subject.is_async), options.limit)
 
 
 def timeout_for(options: TaskOptions, subject: Subject) -> float | None:

@@ -126,6 +126,7 @@ class Output:
         Raises:
             FileNotFoundError: the output is absent.
             CorruptOutputError: it is cut, or no UTF-8.
+            TypeError: it is Parquet, which has no text: use `records`.
         """
         from asflow.writers import read_text
 

@@ -92,7 +92,8 @@ class Progress:
     def _tell(self) -> None:
         run = self._run
         if run is not None:
-            run.description = self.description
+            # Displays measure and cut it: what is no text, where nobody checks types, is shown as it prints.
+            run.description = None if self.description is None else str(self.description)
             run.completed = self.completed if _is_finite(self.completed) else 0
             run.total = self.total if _is_finite(self.total) else None
             run.progressed()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from collections.abc import Coroutine  # noqa: TC003 -- read by typing.get_type_hints
+from typing import Any, Generic, TypeVar
 
 __all__ = ["run"]
 

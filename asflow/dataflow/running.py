@@ -201,7 +201,8 @@ class _Neighbours:
         # A cancelled task counts as failed as long as nobody had asked for it.
         if (not self._stopping) if task.cancelled() else task.exception() is not None:
             self._failed.append(task)
-            self._stop()
+            if not self._stopping:  # else a second failure would break into the clean-up of the others
+                self._stop()
 
     def _stop(self) -> None:
         self._stopping = True

@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hints(Retry)
 from dataclasses import dataclass
+from sys import float_info
 from typing import cast
 
 from asflow.engine.parsing import shown
@@ -53,7 +54,7 @@ def checked_seconds(what: str, value: object, *, positive: bool = False) -> floa
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise DefinitionTypeError(f"{what} takes a number of seconds, not {shown(value)}")
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+    if not 0 <= value <= float_info.max or (positive and value == 0):
         least = "more than 0" if positive else "0 or more"
         raise DefinitionValueError(f"{what} takes {least} finite seconds, not {value!r}")
     return float(value)

@@ -16,12 +16,12 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 __all__ = ["Rate", "StartLog"]
 
 _UNITS = {
-    **dict.fromkeys(("s", "sec", "second"), 1.0),
-    **dict.fromkeys(("m", "min", "minute"), 60.0),
-    **dict.fromkeys(("h", "hour"), 3600.0),
-    **dict.fromkeys(("d", "day"), 86400.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
-_FORM = r"\s*(\d+)\s*(?:/|per)\s*(\d+(?:\.\d+)?)?\s*([a-z]+?)s?\s*"
+_FORM = r"\s*(\d{1,9})\s*(?:/|per)\s*(\d{1,9}(?:\.\d{1,9})?)?\s*([a-z]+)\s*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,12 @@ class StartLog:
         """Let nobody start before *until*, a time of the same clock."""
         self._held_until = max(self._held_until, until)
         self.delays = True
+
+    def forget(self) -> None:
+        """Begin anew, with nothing started and nothing held."""
+        self._recent.clear()
+        self._held_until = float("-inf")
+        self.delays = self._rate is not None
 
     def start(self, now: float) -> float:
         """Note a start at time *now* where one is allowed.

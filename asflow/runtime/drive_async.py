@@ -76,20 +76,27 @@ async def run_async(
         job.give_up(error)
         raise
     if isinstance(action, Fail):
-        job.finished("failed", action.error)
+        failure, context = action.error, action.error.__context__
+        job.finished("failed", failure)
         try:
-            raise action.error
+            raise failure
         finally:
+            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            if context is not None:
+                BaseException.__setattr__(failure, "__context__", context)
             # The error's traceback holds this frame: don't let the frame hold the error.
-            del state, action, event, job
+            del state, action, event, job, failure, context
     job.finished(action.outcome, action.error)
     return value if action.outcome == "completed" else None
 
 
 async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
     """Await *attempt* for so many seconds at most; a limit costs as much as a step of the engine."""
-    async with time_limit(seconds):
-        return await attempt
+    async with time_limit(seconds) as scope:
+        value = await attempt
+    if scope.expired():  # the body has swallowed the cancellation; what it gives came too late
+        raise TimeoutError
+    return value
 
 
 async def _act(job: Job, action: Action) -> Event:

@@ -27,6 +27,7 @@ from asflow.engine.vocabulary import (
 )
 from asflow.runtime import clock, owners
 from asflow.runtime.admission import admit_blocking
+from asflow.runtime.containing import refuse_unstarted
 from asflow.runtime.jobs import Job
 from asflow.runtime.runs import current, leave
 from asflow.runtime.tracebacks import without_ours
@@ -66,6 +67,7 @@ def run_sync(
                 finally:
                     leave(token)
                     job.called()
+                refuse_unstarted(spec, body, value)  # a mistake in the program: no retry, no skip
             else:
                 event = _act(job, action)
             state, action = step(spec.policy, state, event)
@@ -73,12 +75,16 @@ def run_sync(
         job.give_up(error)
         raise
     if isinstance(action, Fail):
-        job.finished("failed", action.error)
+        failure, context = action.error, action.error.__context__
+        job.finished("failed", failure)
         try:
-            raise action.error
+            raise failure
         finally:
+            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            if context is not None:
+                BaseException.__setattr__(failure, "__context__", context)
             # The error's traceback holds this frame: don't let the frame hold the error.
-            del state, action, event, job
+            del state, action, event, job, failure, context
     job.finished(action.outcome, action.error)
     return value if action.outcome == "completed" else None
 

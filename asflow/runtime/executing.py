@@ -8,7 +8,7 @@ import contextlib
 import os
 import pickle
 import threading
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asflow.errors import ExecutorError, TransferError
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Finished", "is_in_process", "on_executor"]
 
 T = TypeVar("T")
+
+_within: ContextVar[tuple[Executor, ...]] = ContextVar("asflow_executors", default=())
+"""The executors on whose threads this body runs, outermost first."""
 
 _PEEK = 0.25  # seconds between two looks at a worker's progress
 _CHUNK = 1 << 20
@@ -74,7 +77,11 @@ def on_executor(
     """
 
     def body_in_thread(*args: object, **kwargs: object) -> T:
+        if executor in _within.get():
+            # Called from a body on that very executor, whose threads may all be waiting like this one.
+            return function(*args, **kwargs)
         context = copy_context()
+        context.run(_within.set, (*_within.get(), executor))
         future = _submitted(executor, lambda: context.run(function, *args, **kwargs))
         _settle(future, None)
         return future.result()

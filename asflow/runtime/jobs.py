@@ -19,6 +19,7 @@ from asflow.engine.vocabulary import (
     FoundFailure,
     Missing,
     Raised,
+    RecordFailure,
     Stale,
 )
 from asflow.errors import OutputClosedError
@@ -28,11 +29,12 @@ from asflow.runtime.labels import short
 from asflow.runtime.runs import TaskRun, no_output, output_closed
 from asflow.runtime.serialised import close_put, put_of
 from asflow.runtime.slots import running_loop
+from asflow.runtime.tracebacks import follows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow.engine.vocabulary import Closing, Event, RecordFailure, Wait
+    from asflow.engine.vocabulary import Closing, Event, Wait
     from asflow.events import Outcome
     from asflow.protocols import Claim, Writer
     from asflow.runtime.runs import FlowRun
@@ -105,10 +107,14 @@ class Job:
                     if output.is_stale is None or not output.is_stale(self._name):
                         return Found()
                     # An attempt to make it anew may have been suppressed: that is not to be tried again.
-                    return Stale() if output.store.info(self._failure) is None else FoundFailure()
+                    if output.store.info(self._failure) is not None:
+                        return FoundFailure()
+                    self._make_absolute()
+                    return Stale()
                 case "suppressed":
                     return FoundFailure()
                 case "absent":
+                    self._make_absolute()
                     return Missing()
                 case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may lie
                     _lied(output.store, "status", other)
@@ -138,7 +144,7 @@ class Job:
         absolute = output.absolute(self._name)
         if absolute is not self._name:
             self._name, self._failure = absolute, output.absolute(self._failure)
-        self._key = (id(output.store), absolute)
+        self._key = (output.namespace, absolute)
 
     def _claimed(self, output: OutputSpec) -> Event:
         answer = output.store.claim(self._name, self._failure, replace=output.is_stale is not None)
@@ -209,6 +215,8 @@ class Job:
         try:
             self._carry_out(closing)
         except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(closing, RecordFailure):
+                follows(error, closing.error)
             event = Broke(error)
         finally:
             self._closing = False
@@ -262,8 +270,7 @@ class Job:
             seconds = retry.delay(asked.error, asked.retry)
             return Delayed(None if seconds is None else self._checked_delay(seconds))
         except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
-            # Past the class's own __setattr__, which a frozen dataclass forbids.
-            BaseException.__setattr__(error, "__context__", asked.error)
+            follows(error, asked.error)
             return Broke(error)
 
     def _checked_delay(self, seconds: object) -> float:
@@ -281,6 +288,7 @@ class Job:
         if retry is not None and retry.hold_limit:
             self.spec.limit.hold(wait.seconds)
         observing.retrying(self.run, wait)
+        self.run = self.run.again()
 
     def finished(self, outcome: Outcome, error: BaseException | None) -> None:
         """The call has ended."""
@@ -326,7 +334,12 @@ class Job:
 
 def _report(closing: RecordFailure) -> bytes:
     """Return the traceback as Python prints it, from the user's own frames on."""
-    return "".join(traceback.format_exception(closing.error)).encode("utf-8", "backslashreplace")
+    error = closing.error
+    try:
+        lines = traceback.format_exception(error)
+    except Exception:  # noqa: BLE001 - Python can't print each: a SyntaxError with a text for its line, say
+        lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
+    return "".join(lines).encode("utf-8", "backslashreplace")
 
 
 def _quietly(step: Callable[[], object]) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease", "Limit", "limit_of"]
 
+_MOST = 1_000_000  # each slot takes memory at once
+
 
 class Limit:
     """Bounds how many bodies run at once, and how many start per time; several tasks may share one.
@@ -41,19 +43,22 @@ class Limit:
 
     Raises:
         DefinitionTypeError: *total* is no integer or *rate* no string.
-        DefinitionValueError: *total* is negative or *rate* can't be read.
+        DefinitionValueError: *total* is negative or above 1,000,000, or *rate* can't be read.
     """
 
-    __slots__ = ("_line", "_lock", "rate", "slots", "starts")
+    __slots__ = ("_clock", "_line", "_lock", "rate", "slots", "starts")
 
     def __init__(self, total: int, *, rate: str | None = None) -> None:
         if isinstance(total, bool) or not isinstance(total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DefinitionTypeError(f"limit takes a number of bodies or a Limit, not {total!r}")
         if total < 0:
             raise DefinitionValueError(f"limit takes 0 (no bound) or more, not {total!r}")
+        if total > _MOST:
+            raise DefinitionValueError(f"limit takes {_MOST:,} at most, not {total!r:.40}; 0 is no bound")
         self.slots: Slots | None = Slots(total, shared=True) if total else None
         self.rate: Rate | None = None if rate is None else Rate.parse(rate)
         self.starts: StartLog = StartLog(self.rate)
+        self._clock: clock.Clock = clock.current.clock
         self._line = Slots(1, shared=True)
         self._lock = threading.Lock()
 
@@ -63,9 +68,21 @@ class Limit:
         return f"Limit({total})" if self.rate is None else f"Limit({total}, rate={self.rate})"
 
     def hold(self, seconds: float) -> None:
-        """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers."""
+        """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers.
+
+        Args:
+            seconds: finite; a shorter hold than the one under way, or none at all (<= 0), changes nothing.
+
+        Raises:
+            TypeError: *seconds* is no number.
+            ValueError: it is infinite, or not a number.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+            raise TypeError(f"hold takes a number of seconds, not {seconds!r}")
+        if not float("-inf") < seconds < float("inf"):
+            raise ValueError(f"hold takes finite seconds, not {seconds!r}")
         with self._lock:
-            self.starts.hold(clock.current.clock.now() + seconds)
+            self.starts.hold(self._now() + seconds)
 
     @property
     def paced(self) -> bool:
@@ -99,7 +116,14 @@ class Limit:
 
     def _start(self) -> float:
         with self._lock:
-            return self.starts.start(clock.current.clock.now())
+            return self.starts.start(self._now())
+
+    def _now(self) -> float:
+        """Return the time. On another clock than before (a test's own), earlier starts mean nothing."""
+        if self._clock is not clock.current.clock:
+            self._clock = clock.current.clock
+            self.starts.forget()
+        return self._clock.now()
 
 
 class Lease:

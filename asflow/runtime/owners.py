@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from asflow.errors import DeadlockError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Key", "Owner", "enter", "leave", "wait", "wait_blocking"]
 
 Key = tuple[int, str]
-"""A store (its id) and an absolute name in it."""
+"""Whose names they are (see `OutputSpec.namespace`), and an absolute name among them."""
 
 
 class Owner:
@@ -87,10 +88,19 @@ async def wait(key: Key) -> bool:
     def wake() -> None:
         loop.call_soon_threadsafe(wake_here)
 
-    owner.wakers.append(wake)
-    if not owner.over:
-        await future
+    await _woken(owner, wake, future)
     return True
+
+
+async def _woken(owner: Owner, wake: Callable[[], object], future: asyncio.Future[None]) -> None:
+    owner.wakers.append(wake)
+    try:
+        if not owner.over:
+            await future
+    except BaseException:
+        with suppress(ValueError):  # taken by an owner that has just ended
+            owner.wakers.remove(wake)
+        raise
 
 
 def wait_blocking(key: Key, run: TaskRun) -> bool:

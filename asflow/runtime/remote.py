@@ -148,8 +148,8 @@ def _with_error(error: BaseException, parcel: Parcel) -> Answer:
     try:
         packed = dump(error, by_value=parcel.by_value)
         pickle.loads(packed)  # an exception with an __init__ of its own may be written but not read
-    except Exception:  # noqa: BLE001 - as above
-        return Answer(text=f"it raised a {type(error).__name__}, which can't be pickled:\n{text}")
+    except Exception as why:  # noqa: BLE001 - as above
+        return Answer(text=f"it raised a {type(error).__name__}, which can't be sent back ({why}):\n{text}")
     return Answer(error=packed, text=text)
 
 

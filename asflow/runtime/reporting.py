@@ -27,6 +27,9 @@ class Reporter:
     __slots__ = ("_sink", "inside", "outside")
 
     def __init__(self, sink: ProgressSink) -> None:
+        if isinstance(sink, type):
+            name = sink.__name__
+            raise DefinitionTypeError(f"sink takes a sink, not the class {name}; write {name}()")
         if not callable(getattr(sink, "emit", None)):
             raise DefinitionTypeError(f"sink takes an object with a method emit(event), not {sink!r}")
         wants = getattr(sink, "wants_tasks", "all")

@@ -273,6 +273,15 @@ class TaskRun(RunningCall):
             except KeyError:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
+    def again(self) -> TaskRun:
+        """Return the run of the call's next attempt: what an earlier one left running doesn't reach it."""
+        run = TaskRun(self.spec, self.args, self.kwargs, self.parent)
+        for name in ("_label", "attempt", "completed", "description", "output", "put", "queued_at", "total"):
+            setattr(run, name, getattr(self, name))
+        run._call_id = self.call_id
+        run.started = self.started
+        return run
+
     def admitted(self) -> None:
         """Note that the body has a slot to run on, and where it was taken."""
         self.place = here()

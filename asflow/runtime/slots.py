@@ -220,6 +220,8 @@ class Slots:
 
         Each slot that is held elsewhere comes back without it, and the waiters of *loop* keep the first ones.
         """
+        if not self.is_shared:
+            return False  # no call of the loop's own stands in this line, and who holds a slot isn't noted
         elsewhere = len(self._holders) - self._holders.count(id(loop))
         return elsewhere <= sum(1 for _, ticket, waiting in list(self.waiters) if ticket and waiting is loop)
 

@@ -33,6 +33,7 @@ class OutputSpec:
 
     Attributes:
         store: who keeps them.
+        namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
         failure_of: names the failure that belongs to an output's name.
         absolute: makes a name independent of the current directory, before anything is written.
@@ -41,12 +42,13 @@ class OutputSpec:
     """
 
     # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
-    __slots__ = ("absolute", "failure_of", "is_stale", "locate", "open_writer", "store")
+    __slots__ = ("absolute", "failure_of", "is_stale", "locate", "namespace", "open_writer", "store")
 
     def __init__(
         self,
         *,
         store: Store,
+        namespace: int,
         locate: Locate,
         failure_of: Callable[[str], str],
         absolute: Callable[[str], str],
@@ -54,6 +56,7 @@ class OutputSpec:
         is_stale: Callable[[str], bool] | None = None,
     ) -> None:
         self.store: Store = store
+        self.namespace: int = namespace
         self.locate: Locate = locate
         self.failure_of: Callable[[str], str] = failure_of
         self.absolute: Callable[[str], str] = absolute

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["without_ours"]
+__all__ = ["follows", "without_ours"]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 E = TypeVar("E", bound=Exception)
 
@@ -18,3 +21,23 @@ def without_ours(error: E) -> E:
     while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("asflow.runtime."):
         rest = rest.tb_next
     return error if rest is None else error.with_traceback(rest)
+
+
+def follows(error: BaseException, earlier: BaseException) -> None:
+    """Let *error* tell that it was raised while *earlier* was handled, behind what it has been told before.
+
+    As Python does for an `except` block; never in a circle, in which whoever prints it might run for ever.
+    """
+    chain = list(_chain(error))
+    if earlier not in chain and error not in _chain(earlier):
+        # Past the class's own __setattr__, which a frozen dataclass forbids.
+        BaseException.__setattr__(chain[-1], "__context__", earlier)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__context__

@@ -57,7 +57,7 @@ class ObjectStore:
     under the claim, the upload, and one look at the bucket per store.
 
     Args:
-        url: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://account/container/prefix`,
+        url: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`,
             `abfss://container@account.dfs.core.windows.net/prefix`; `file:///folder` and
             `memory:///` are for trying things out.
         config: settings of obstore for the service, which else come from the environment

@@ -41,11 +41,12 @@ class FakeClock:
         self._now = start
         self._manual = manual
         self._lock = threading.Condition()
-        self._sleepers: list[tuple[float, int, Callable[[], object]]] = []
+        self._ends: list[tuple[float, int]] = []  # a heap; may hold waits that were cancelled
+        self._wakes: dict[int, Callable[[], object]] = {}
         self._order = itertools.count()
 
     def __repr__(self) -> str:
-        return f"<FakeClock at {self._now}, {len(self._sleepers)} waiting>"
+        return f"<FakeClock at {self._now}, {self.sleeping} waiting>"
 
     def now(self) -> float:
         """Return the time in seconds."""
@@ -54,8 +55,13 @@ class FakeClock:
     def sleep(self, seconds: float, /) -> None:
         """Wait *seconds* on this thread."""
         over = threading.Event()
-        if not self._begin(seconds, over.set):
+        number = self._begin(seconds, over.set)
+        if number is None:
+            return
+        try:
             over.wait()
+        finally:
+            self._forget(number)
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Wait *seconds* on the running loop."""
@@ -69,18 +75,31 @@ class FakeClock:
         def wake() -> None:
             loop.call_soon_threadsafe(end)
 
-        # Others get their turn, as they do during a real wait.
-        await (asyncio.sleep(0) if self._begin(seconds, wake) else over)
+        number = self._begin(seconds, wake)
+        if number is None:
+            await asyncio.sleep(0)  # others get their turn, as they do during a real wait
+            return
+        try:
+            await over
+        finally:
+            self._forget(number)
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* (>= 0) pass, and end the waits that are over by then, the earliest first."""
+        """Let *seconds* pass, and end the waits that are over by then, the earliest first.
+
+        Raises:
+            ValueError: *seconds* is negative: time does not run backwards.
+        """
+        if not seconds >= 0:  # so written for NaN
+            raise ValueError(f"advance takes 0 seconds or more, not {seconds!r}")
         with self._lock:
             end = self._now + seconds
             due: list[Callable[[], object]] = []
-            while self._sleepers and self._sleepers[0][0] <= end:
-                until, _, wake = heapq.heappop(self._sleepers)
-                self._now = max(self._now, until)
-                due.append(wake)
+            while self._ends and self._ends[0][0] <= end:
+                _, number = heapq.heappop(self._ends)
+                wake = self._wakes.pop(number, None)
+                if wake is not None:
+                    due.append(wake)
             self._now = end
         for wake in due:
             try:
@@ -95,26 +114,33 @@ class FakeClock:
             TimeoutError: *timeout* real seconds have passed.
         """
         with self._lock:
-            if not self._lock.wait_for(lambda: len(self._sleepers) >= count, timeout):
-                raise TimeoutError(f"{len(self._sleepers)} waits are under way, not {count}")
+            if not self._lock.wait_for(lambda: self.sleeping >= count, timeout):
+                raise TimeoutError(f"{self.sleeping} waits are under way, not {count}")
 
     @property
     def sleeping(self) -> int:
-        """How many waits are under way."""
-        return len(self._sleepers)
+        """How many waits are under way; those that were cancelled are not."""
+        return len(self._wakes)
 
-    def _begin(self, seconds: float, wake: Callable[[], object]) -> bool:
-        """Note a wait; True where it is over already."""
+    def _begin(self, seconds: float, wake: Callable[[], object]) -> int | None:
+        """Note a wait and return its number; None where it is over already."""
         with self._lock:
             self.waits.append(seconds)
             if not self._manual:
                 self._now += max(seconds, 0.0)
-                return True
+                return None
             if seconds <= 0:
-                return True
-            heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), wake))
+                return None
+            number = next(self._order)
+            heapq.heappush(self._ends, (self._now + seconds, number))
+            self._wakes[number] = wake
             self._lock.notify_all()
-            return False
+            return number
+
+    def _forget(self, number: int) -> None:
+        """Drop a wait that has ended, unless `advance` ended it."""
+        with self._lock:
+            self._wakes.pop(number, None)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast, final, get_args
+
+from asflow.errors import DefinitionValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,15 @@ class FaultyStore:
 
         Returns:
             This store.
+
+        Raises:
+            DefinitionValueError: there is no such step, or *after* is negative: the fault would never come.
         """
+        known = cast("tuple[Step, ...]", get_args(Step))
+        if step is not None and step not in known:
+            raise DefinitionValueError(f"fail takes one of {', '.join(known)}, or None for any, not {step!r}")
+        if after < 0:
+            raise DefinitionValueError(f"fail takes after= of 0 or more steps, not {after!r}")
         with self._lock:
             self._faults.append((step, after, error, always))
         return self

@@ -6,19 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
 
-from asflow.events import (
-    FlowFinished,
-    FlowStarted,
-    Tally,
-    TaskFinished,
-    TaskProgressed,
-    TaskQueued,
-    TaskRetrying,
-    TaskStarted,
-)
+from asflow.events import FlowFinished, FlowStarted, TaskFinished
+from asflow.testing.promises import expect_no_awaitable
+from asflow.testing.story import story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from asflow.events import Event, Outcome
     from asflow.protocols import ProgressSink
@@ -69,110 +62,38 @@ class RecordingSink:
 def check_sink(factory: Callable[[], ProgressSink], /) -> None:
     """Check that a sink can take whatever asflow tells it, from several threads at once.
 
-    It is told of a flow and of calls that end in every way, of odd labels and errors, and of calls
-    outside any flow. What it shows is not looked at.
+    It is told of flows in flows and calls in calls that end in every way, some before they started and some
+    after their flow, of odd labels and errors, and of calls outside any flow. What it shows is not looked at.
 
     Args:
         factory: returns a new sink each time.
 
     Raises:
-        AssertionError: `wants_tasks` has a bad value.
-        Exception: whatever the sink's `emit` raises; asflow would drop such a sink.
+        AssertionError: `wants_tasks` has a bad value, or `emit` is an async function.
+        Exception: whatever the sink's `emit` raises, with the event as a note; asflow would drop such a sink.
     """
     wish = getattr(factory(), "wants_tasks", "all")
-    if wish not in {"all", "outside", "none"}:
+    if wish not in ("all", "outside", "none"):  # a tuple: the wish may have no hash
         raise AssertionError(f"wants_tasks is 'all', 'outside' or 'none', not {wish!r}")
     alone = factory()
-    for event in _story(1):
-        alone.emit(event)
+    for event in story(1):
+        _tell(alone, event)
     shared = factory()
     with ThreadPoolExecutor(4) as pool:
         start = threading.Barrier(4)
 
         def tell(number: int) -> None:
             start.wait(30)
-            for event in _story(1000 * (number + 1)):
-                shared.emit(event)
+            for event in story(1000 * (number + 1)):
+                _tell(shared, event)
 
         list(pool.map(tell, range(4)))
 
 
-_LABELS = ("", "'x'", "1, lang='en'", "'\\x1b[31m [bold] \\n'", "'日本語'", "x" * 500)
-
-
-class _AwkwardError(Exception):
-    """An error that can't even be shown."""
-
-    def __str__(self) -> str:
-        raise ValueError("no text")
-
-
-def _story(first_id: int) -> Iterable[Event]:
-    """Yield the events of one flow, as asflow tells them; ids start at *first_id*."""
-    tallies: dict[str, Tally] = {}
-    yield FlowStarted(
-        flow_id=first_id, flow="pipeline", label="", parent_id=None, progress=True, tallies=tallies, at=0.0
-    )
-    tallies["work"] = Tally("work")
-    outcomes: tuple[Outcome, ...] = (
-        "completed", "cached", "skipped", "suppressed", "failed", "cancelled",
-    )  # fmt: skip
-    for index, outcome in enumerate(outcomes):
-        for flow_id in (first_id, None):
-            yield from _call(2 * index + first_id + 1 + (flow_id is None), flow_id, outcome, _LABELS[index])
-    for error in (None, ValueError("a\nb"), _AwkwardError()):
-        yield FlowFinished(
-            flow_id=first_id,
-            flow="pipeline",
-            outcome="failed" if error else "completed",
-            error=error,
-            seconds=1.0,
-            at=1.0,
-        )
-        first_id += 100
-        if error is None or isinstance(error, ValueError):
-            yield FlowStarted(
-                flow_id=first_id, flow="", label="1", parent_id=None, progress=False, tallies={}, at=1.0
-            )
-
-
-def _call(call_id: int, flow_id: int | None, outcome: Outcome, label: str) -> Iterable[Event]:
-    failed = outcome not in {"completed", "cached"}
-    yield TaskQueued(
-        call_id=call_id, flow_id=flow_id, task="work", label=label, parent_id=None, total=6, at=0.0
-    )
-    if outcome != "cached":
-        yield TaskStarted(call_id=call_id, flow_id=flow_id, task="work", label=label, attempt=1, at=0.0)
-        for total in (None, 3.0):
-            yield TaskProgressed(
-                call_id=call_id,
-                flow_id=flow_id,
-                task="work",
-                description=None if total else "pages [of many]",
-                completed=1.5,
-                total=total,
-                at=0.1,
-            )
-    if failed:
-        yield TaskRetrying(
-            call_id=call_id,
-            flow_id=flow_id,
-            task="work",
-            label=label,
-            retry=1,
-            wait_seconds=0.5,
-            error=_AwkwardError(),
-            at=0.2,
-        )
-        yield TaskStarted(call_id=call_id, flow_id=flow_id, task="work", label=label, attempt=2, at=0.7)
-    yield TaskFinished(
-        call_id=call_id,
-        flow_id=flow_id,
-        task="work",
-        label=label,
-        outcome=outcome,
-        error=_AwkwardError() if failed else None,
-        seconds=0.8,
-        output=None if flow_id else "data/x.jsonl",
-        at=0.8,
-    )
+def _tell(sink: ProgressSink, event: Event) -> None:
+    try:
+        answer = sink.emit(event)
+    except Exception as error:
+        error.add_note(f"check_sink told it {event!r}")
+        raise
+    expect_no_awaitable("sink", "emit", answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, get_args
 
 from asflow.errors import CorruptOutputError
@@ -24,6 +25,10 @@ __all__ = [
 
 T = TypeVar("T")
 
+# pydantic's models are written by their fields' names, and from elsewhere may come by their aliases. Before
+# pydantic 2.11 aliases alone are known, unless the model says `populate_by_name`.
+_ANY_NAME = {"by_alias": True, "by_name": True}
+
 
 def json_decoder(record_type: type[T]) -> Callable[[bytes], T]:
     """Return a function that decodes and validates the JSON of one record.
@@ -38,7 +43,7 @@ def json_decoder(record_type: type[T]) -> Callable[[bytes], T]:
     """
     validate = getattr(record_type, "model_validate_json", None)
     if callable(validate):
-        return cast("Callable[[bytes], T]", validate)
+        return cast("Callable[[bytes], T]", partial(validate, **_known_options(validate, **_ANY_NAME)))
     import msgspec
 
     return msgspec.json.Decoder(_known(record_type), dec_hook=convert_unknown).decode
@@ -49,14 +54,16 @@ def value_converter(record_type: type[T], *, strict: bool) -> Callable[[object],
 
     Args:
         record_type: as `json_decoder` takes it.
-        strict: False where numbers, booleans and None may come as texts, as they do from CSV.
+        strict: False where numbers, booleans and None may come as texts, as they do from CSV. pydantic's
+            models never are strict here: a text may stand for a date, a list for a set.
 
     Returns:
         A function that raises one of `decode_errors` for values that don't fit.
     """
     validate = getattr(record_type, "model_validate", None)
     if callable(validate):
-        return cast("Callable[[object], T]", validate)
+        options = _known_options(validate, strict=False, **_ANY_NAME)
+        return cast("Callable[[object], T]", partial(validate, **options))
     import msgspec
 
     known = _known(record_type)
@@ -78,13 +85,22 @@ def convert_unknown(kind: type, value: object) -> object:
         import msgspec
 
         # From JSON, since a strict model takes a text for a date only there.
-        return validate(msgspec.json.encode(value))
+        return validate(msgspec.json.encode(value), **_known_options(validate, **_ANY_NAME))
     if isinstance(value, kind):
         return value
     try:
         return kind(value)
     except Exception as error:
         raise ValueError(f"no {kind.__qualname__} can be made from {value!r:.60}: {error}") from error
+
+
+@lru_cache
+def _known_options(method: Callable[..., object], **options: bool) -> dict[str, bool]:
+    """Return the *options* that *method* of a pydantic model has: an older pydantic lacks some."""
+    from inspect import signature
+
+    known = signature(method).parameters
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _known(record_type: type[T]) -> type[T]:
@@ -107,11 +123,13 @@ def bad_record(name: str, number: int, error: Exception) -> CorruptOutputError:
 
 
 class Column(NamedTuple):
-    """What an empty cell means in a column."""
+    """What the cells of a column may hold, and what an empty one means."""
 
     nullable: bool
     textual: bool
     required: bool
+    untyped: bool = False
+    nested: bool = False
 
     def drop_or_fill(self) -> tuple[bool, str | None]:
         """Return whether an empty cell is left out, and else its value.
@@ -122,6 +140,22 @@ class Column(NamedTuple):
         if self.nullable:
             return False, None
         return (True, None) if not self.textual and not self.required else (False, "")
+
+    def drops_none(self) -> bool:
+        """Tell whether None can only stand for a value that was left out, as it does in Parquet."""
+        return not (self.nullable or self.required or self.untyped)
+
+    def value_of(self, cell: str) -> object:
+        """Return a cell as it is, or what its JSON holds where the column has lists or mappings only."""
+        if not self.nested:
+            return cell
+        import msgspec
+
+        try:
+            value: object = msgspec.json.decode(cell)
+        except msgspec.MsgspecError:
+            return cell  # a validator of the user's own may still take it
+        return cast("object", value) if isinstance(value, (list, dict)) else cell
 
 
 class Columns(NamedTuple):
@@ -137,8 +171,26 @@ class Columns(NamedTuple):
     by_name: Mapping[str, Column]
     other: Column
 
+    def column(self, name: str) -> Column:
+        """Return what holds for the column *name*."""
+        return self.by_name.get(name, self.other)
 
-_ANYTHING = Column(nullable=False, textual=True, required=True)
+    def arrange(self, values: dict[str, object]) -> object:
+        """Return *values* in the form that the record is made from: a list for a named tuple.
+
+        Raises:
+            ValueError: a named tuple lacks a value that one after it has.
+        """
+        if self.kind != "named row":
+            return values
+        given = [key for key in self.by_name if key in values]
+        missing = [key for key in self.by_name if key not in values]
+        if missing and missing != list(self.by_name)[len(given) :]:
+            raise ValueError(f"column {missing[0]!r} is missing or empty")
+        return [values[key] for key in given]
+
+
+_ANYTHING = Column(nullable=False, textual=True, required=True, untyped=True)
 
 
 def columns_of(record_type: object) -> Columns:
@@ -169,19 +221,54 @@ def _column(shape: msgspec.inspect.Type, *, required: bool) -> Column:
     while isinstance(shape, shapes.Metadata):
         shape = shape.type
     options = shape.types if isinstance(shape, shapes.UnionType) else (shape,)
+    values = [option for option in options if not isinstance(option, shapes.NoneType)]
     return Column(
-        nullable=any(isinstance(option, shapes.NoneType) for option in options),
-        textual=any(isinstance(option, (shapes.StrType, shapes.AnyType)) for option in options),
+        nullable=len(values) < len(options),
+        textual=any(isinstance(option, (shapes.StrType, shapes.AnyType)) for option in values),
         required=required,
+        untyped=any(map(_is_untyped, values)),
+        nested=bool(values) and all(map(_is_nested, values)),
+    )
+
+
+def _is_untyped(shape: msgspec.inspect.Type) -> bool:
+    import msgspec.inspect as shapes
+
+    # `object` is a class of the user's to msgspec.
+    is_object = isinstance(shape, shapes.CustomType) and shape.cls is object
+    return is_object or isinstance(shape, shapes.AnyType)
+
+
+def _is_nested(shape: msgspec.inspect.Type) -> bool:
+    import msgspec.inspect as shapes
+
+    if isinstance(shape, shapes.CustomType):
+        return hasattr(shape.cls, "model_validate_json")
+    arrays = (shapes.CollectionType, shapes.TupleType, shapes.NamedTupleType)
+    return isinstance(
+        shape, (*arrays, shapes.DictType, shapes.TypedDictType, shapes.DataclassType, shapes.StructType)
     )
 
 
 def _pydantic_columns(fields: Mapping[str, object]) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     for name, field in fields.items():
-        annotation: object = getattr(field, "annotation", None)
-        options = (annotation, *get_args(annotation))
         is_required = cast("Callable[[], bool]", getattr(field, "is_required", lambda: True))
-        column = Column(type(None) in options, str in options, is_required())
-        columns[str(getattr(field, "alias", None) or name)] = column
+        column = _annotated_column(getattr(field, "annotation", None), required=is_required())
+        if any(type(mark).__name__ == "Json" for mark in getattr(field, "metadata", ())):
+            column = column._replace(nested=False, textual=True)  # pydantic's Json wants the text
+        for label in (name, getattr(field, "alias", None), getattr(field, "validation_alias", None)):
+            if isinstance(label, str):
+                columns[label] = column
     return columns
+
+
+def _annotated_column(annotation: object, *, required: bool) -> Column:
+    import msgspec.inspect as shapes
+
+    try:
+        return _column(shapes.type_info(annotation), required=required)
+    except (TypeError, ValueError, NameError, AttributeError):
+        # An annotation of pydantic's that msgspec can't look into.
+        options = (annotation, *get_args(annotation))
+        return Column(type(None) in options, str in options, required)

@@ -7,7 +7,6 @@ other value the text of its JSON form (a date in ISO 8601, a list as `[1,2]`).
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
@@ -21,13 +20,14 @@ from asflow.writers.encoding import (
     refuse_value,
     refused,
 )
+from asflow.writers.mappings import as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asflow.protocols import ByteStream
 
-__all__ = ["DelimitedWriter", "as_mapping", "cell_text"]
+__all__ = ["DelimitedWriter", "cell_text"]
 
 
 class DelimitedWriter:
@@ -155,32 +155,6 @@ def cell_text(value: object, encode: Callable[[object], bytes]) -> str:
 
         return msgspec.json.decode(text, type=str)
     return "" if text == "null" else text
-
-
-def as_mapping(record: object) -> Mapping[object, object] | None:
-    """Return the names and values of a record with named fields, or None where it has none."""
-    if isinstance(record, Mapping):
-        return cast("Mapping[object, object]", record)
-    if isinstance(record, type):
-        return None
-    if isinstance(record, tuple):
-        row = cast("tuple[object, ...]", record)
-        names = cast("Iterable[object] | None", getattr(row, "_fields", None))
-        return None if names is None else dict(zip(names, row, strict=True))
-    if dataclasses.is_dataclass(record):
-        return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    for kind in ("__struct_fields__", "__attrs_attrs__"):
-        fields = cast("Iterable[object] | None", getattr(record, kind, None))
-        if fields is not None:
-            return _attributes(record, fields)
-    dump = getattr(record, "model_dump", None)
-    return cast("Mapping[object, object]", dump()) if callable(dump) else None
-
-
-def _attributes(record: object, fields: Iterable[object]) -> dict[object, object]:
-    names = [field if isinstance(field, str) else str(getattr(field, "name", field)) for field in fields]
-    labels: Iterable[object] = getattr(record, "__struct_encode_fields__", names)
-    return {label: getattr(record, name) for label, name in zip(labels, names, strict=True)}
 
 
 def _tolist(record: object) -> object:

@@ -23,6 +23,7 @@ __all__ = [
     "refuse_value",
     "refused",
     "shorten",
+    "type_name",
 ]
 
 ENCODE_ERRORS = (TypeError, ValueError, RecursionError, OverflowError)
@@ -57,7 +58,8 @@ def json_encoder() -> msgspec.json.Encoder:
     """Make an encoder to strict JSON: NaN and the infinities become null, bytes base64, tuples lists.
 
     Decimal, UUID, date, time, datetime (ISO 8601) and timedelta (ISO 8601 duration) become strings, an
-    Enum its value, a set a list, a named tuple a list (as which it is read back).
+    Enum its value, a set a list, a named tuple a list (as which it is read back). An attrs object inside
+    a record loses its fields that begin with `_`, which msgspec leaves out; one that is a record keeps them.
     Source: https://jcristharif.com/msgspec/supported-types.html
     """
     import msgspec
@@ -68,15 +70,25 @@ def json_encoder() -> msgspec.json.Encoder:
 def encode_unknown(value: object) -> object:
     """Return *value*, of a type that msgspec does not know, as one that it does.
 
-    Knows subclasses of str, int, float and bytes, paths, pydantic models, numpy's scalars and arrays
-    (and whatever else has `tolist`), and any mapping.
+    Knows subclasses of str, int, float, bytes, Decimal and of dates, times and durations (pandas' too),
+    paths, pydantic models, numpy's scalars and arrays (and whatever else has `tolist`), and any mapping.
 
     Raises:
-        TypeError: the type is not known here either.
+        TypeError: the type is not known here either, or *value* is a key, which JSON has as text only.
     """
     import os
     from collections.abc import Mapping, Set
 
+    from asflow.writers.times import BASES, is_numpy_time, plain_base, plain_numpy_time
+
+    if _has_form(value):
+        raise TypeError(f"{shorten(value)} of type {type_name(value)} can't be a key in JSON")
+    if isinstance(value, BASES):
+        return plain_base(value)
+    if is_numpy_time(value):
+        return plain_numpy_time(value)
+    if _is_pandas_na(value):
+        return None
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -100,6 +112,17 @@ def encode_unknown(value: object) -> object:
     if isinstance(value, Set):
         return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     raise TypeError(f"{shorten(value)} of type {type_name(value)} has no JSON form")
+
+
+def _has_form(value: object) -> bool:
+    # msgspec knows these itself, and asks for them only where they are keys.
+    return value is None or isinstance(value, (tuple, list, frozenset))
+
+
+def _is_pandas_na(value: object) -> bool:
+    """Tell whether *value* is `pandas.NA`, which shares no base with anything."""
+    kind = type(value)
+    return kind.__name__ == "NAType" and kind.__module__.partition(".")[0] == "pandas"
 
 
 def refused(record: object, error: Exception, task: str) -> RecordTypeError | RecordValueError:
@@ -134,7 +157,7 @@ def type_name(value: object) -> str:
 
 
 def shorten(value: object) -> str:
-    """Return the repr of *value*, cut to about 100 characters, without making all of a long one."""
+    """Return the repr of *value* on one line, cut to 100 characters, without making all of a long one."""
     import reprlib
 
     maker = reprlib.Repr()
@@ -142,4 +165,5 @@ def shorten(value: object) -> str:
     maker.maxdict = maker.maxlist = maker.maxtuple = 3
     maker.maxlevel = 3
     text = maker.repr(value).encode("utf-8", "backslashreplace").decode()
+    text = " ".join(text.splitlines())
     return text if len(text) <= 100 else text[:97] + "..."

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from asflow.writers.encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refuse_value, refused
+from asflow.writers.mappings import as_mapping, has_private_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asflow.protocols import ByteStream
 
 __all__ = ["JsonDocumentWriter"]
@@ -47,7 +50,7 @@ class JsonDocumentWriter:
             data = raw_bytes(record, self._task)
         else:
             try:
-                data = json_encoder().encode(record) + b"\n"
+                data = json_encoder().encode(_whole(record)) + b"\n"
             except ENCODE_ERRORS as error:
                 raise refused(record, error, self._task) from error
         self._stream.write(data)
@@ -58,3 +61,14 @@ class JsonDocumentWriter:
 
     def abort(self) -> None:
         """Do nothing: there is nothing to let go of."""
+
+
+def _whole(record: object) -> object:
+    """Return *record*, or the items of a list, with the private fields that msgspec leaves out."""
+    if has_private_fields(type(record)):
+        return as_mapping(record)
+    if not isinstance(record, (list, tuple)):
+        return record
+    items = cast("Sequence[object]", record)
+    private = {kind for kind in set(map(type, items)) if has_private_fields(kind)}
+    return [as_mapping(item) if type(item) in private else item for item in items] if private else items

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from asflow.errors import OutputClosedError
 from asflow.writers.compression import CHUNK
 from asflow.writers.encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refused
+from asflow.writers.mappings import as_mapping, has_private_fields
 
 if TYPE_CHECKING:
     from asflow.protocols import ByteStream
@@ -86,6 +87,9 @@ class JsonLinesWriter:
         if kind is not dict and kind not in self._encoded_types:
             if is_raw(record):
                 self._write_raw(raw_bytes(record, self._task))
+                return
+            if has_private_fields(kind):
+                self.write(as_mapping(record))
                 return
             self._encoded_types.add(kind)
         try:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from asflow.errors import OutputClosedError
+from asflow.errors import CorruptOutputError, OutputClosedError
 from asflow.writers.arrow import check_times, import_pyarrow, open_parquet, plain_type, roomy, widened
-from asflow.writers.decoding import bad_record, decode_errors, value_converter
-from asflow.writers.delimited import as_mapping
+from asflow.writers.decoding import bad_record, columns_of, decode_errors, value_converter
 from asflow.writers.encoding import ENCODE_ERRORS, encode_unknown, is_raw, refuse_type, refuse_value, refused
+from asflow.writers.mappings import as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asflow.protocols import ByteStream
+    from asflow.writers.decoding import Columns
 
 __all__ = ["ParquetWriter", "read_parquet"]
 
@@ -169,19 +170,41 @@ class ParquetWriter:
         if not self._rows:
             return
         rows, self._rows, self._bytes = self._rows, [], 0
-        pyarrow = import_pyarrow()
-        columns: dict[str, Any] = {}
-        for name in dict.fromkeys(name for row in rows for name in row):
-            values = [row.get(name) for row in rows]
-            try:
-                columns[name] = pyarrow.array(values)
-                check_times(columns[name].type, values)
-            except (pyarrow.ArrowException, OverflowError, ValueError) as error:
-                reason = f"starts a batch whose column {name!r} has no one type: {error}"
-                raise refuse_value(rows[0], reason, self._task) from error
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: self._column(name, rows) for name in names}
         if self._schema is None:
             columns = {name: roomy(column) for name, column in columns.items()}
-        self._add_table(pyarrow.table(columns))
+        self._add_table(import_pyarrow().table(columns))
+
+    def _column(self, name: str, rows: list[dict[str, object]]) -> Any:
+        """Make one column of records, of the type that the output has for it; or refuse one of them."""
+        if self._schema is not None and name not in self._schema.names:
+            row = next(row for row in rows if name in row)
+            raise refuse_value(row, f"has a column {name!r} that the first records lack", self._task)
+        pyarrow = import_pyarrow()
+        values = [row.get(name) for row in rows]
+        try:
+            column = pyarrow.array(values)
+            check_times(column.type, values)
+        except (pyarrow.ArrowException, OverflowError, ValueError) as error:
+            reason = f"starts a batch whose column {name!r} has no one type: {error}"
+            raise refuse_value(rows[0], reason, self._task) from error
+        if self._schema is None:
+            return column
+        kind = self._schema.field(name).type
+        try:
+            return widened(column, kind)
+        except (pyarrow.ArrowException, ValueError) as error:
+            row = next((row for row in rows if not _fits(row.get(name), kind)), rows[0])
+            raise self._misfit(row, name, error) from error
+
+    def _misfit(self, record: object, name: str, error: Exception) -> Exception:
+        kind = self._schema.field(name).type
+        reason = (
+            f"does not fit column {name!r}, made {kind} by the first records: {error}. "
+            "Write a table with the schema first, or values of one type"
+        )
+        return refuse_value(record, reason, self._task)
 
     def _add_stream(self, record: Any) -> None:
         self._gather_rows()
@@ -217,9 +240,7 @@ class ParquetWriter:
         """Give *table* the schema of the output, or refuse it."""
         pyarrow = import_pyarrow()
         if new := [name for name in table.schema.names if name not in self._schema.names]:
-            raise refuse_value(
-                table.schema, f"has a column {new[0]!r} that the first records lack", self._task
-            )
+            raise refuse_value(table, f"has a column {new[0]!r} that the first records lack", self._task)
         columns: list[Any] = []
         for field in self._schema:
             if field.name not in table.schema.names:
@@ -229,11 +250,7 @@ class ParquetWriter:
             try:
                 columns.append(widened(column, field.type))
             except (pyarrow.ArrowException, ValueError) as error:
-                reason = (
-                    f"does not fit column {field.name!r}, made {field.type} by the first records: {error}. "
-                    "Write a table with the schema first, or values of one type"
-                )
-                raise refuse_value(column.slice(0, 3).to_pylist(), reason, self._task) from error
+                raise self._misfit(table, field.name, error) from error
         return pyarrow.Table.from_arrays(columns, schema=self._schema)
 
     def _open(self, schema: Any) -> None:
@@ -257,6 +274,15 @@ class ParquetWriter:
         self._groups.close()
 
 
+def _fits(value: object, kind: Any) -> bool:
+    pyarrow = import_pyarrow()
+    try:
+        widened(pyarrow.array([value]), kind)
+    except (pyarrow.ArrowException, ValueError):
+        return False
+    return True
+
+
 def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
     """Return an iterator over the rows as records. *raw* is closed by the caller.
 
@@ -266,16 +292,24 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
     """
     import_pyarrow("pyarrow.parquet")
     convert = value_converter(record_type, strict=True)
+    columns = columns_of(record_type)
 
     def rows() -> Iterator[T]:
         for number, row in enumerate(_plain_rows(name, raw), 1):
             try:
-                record = convert(row)
+                record = convert(_arranged(row, columns))
             except decode_errors() as error:
                 raise bad_record(name, number, error) from error
             yield record
 
     return rows()
+
+
+def _arranged(row: dict[str, object], columns: Columns) -> object:
+    values = {
+        key: value for key, value in row.items() if value is not None or not columns.column(key).drops_none()
+    }
+    return columns.arrange(values)
 
 
 def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
@@ -285,7 +319,16 @@ def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
     source: Any = raw if raw.seekable() else io.BytesIO(raw.read())
     with open_parquet(name, source) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            yield from batch.to_pylist()
+            yield from _rows_of(name, batch)
+
+
+def _rows_of(name: str, batch: Any) -> list[dict[str, object]]:
+    try:
+        return cast("list[dict[str, object]]", batch.to_pylist(maps_as_pydicts="strict"))
+    except TypeError:  # an older pyarrow, or a key that can't be one in a dict: maps are lists of pairs
+        return cast("list[dict[str, object]]", batch.to_pylist())
+    except KeyError as error:
+        raise CorruptOutputError(f"output {name!r}: a map has a key twice: {error}.") from error
 
 
 class _Sink:

@@ -29,10 +29,14 @@ def read_text(name: str, raw: BinaryIO, *, suffix: str | None = None) -> str:
         suffix: the suffixes that tell the compression, where *name* does not end in them.
 
     Raises:
+        TypeError: the output is a Parquet file, which has no text.
         CorruptOutputError: the output is cut, does not decompress or is no UTF-8.
     """
     with open_reader(name, raw, suffix=suffix) as reader:
         data = reader.read()
+    form = split_suffixes(name if suffix is None else suffix).format
+    if form == "parquet" and data.startswith(b"PAR1"):  # a writer of the user's may have written text there
+        raise TypeError(f"output {name!r}: Parquet has no text. Use records().")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -93,8 +97,9 @@ def read_records(
     else the document as the only record; an empty output holds none (the document is held in memory).
     CSV and TSV: a record a row, by the names in the first row, cells converted from their text; for
     list and tuple types every row is a record and there is no header. An empty cell is None where the
-    type allows that, else an empty text, else the field's default. Parquet: a record a row. Any other
-    suffix: the lines, without their `\n`, for str and bytes.
+    type allows that, else an empty text, else the field's default; that of a field of lists or mappings
+    only is JSON. Parquet: a record a row, by the names of the columns; a null is the field's default where
+    the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
 
     Args:
         name: the output's name, for messages.
@@ -224,21 +229,16 @@ def _convert_rows(
 def _named(header: list[str], row: list[str], columns: Columns) -> object:
     if len(row) != len(header):
         raise ValueError(f"the row has {len(row)} cells and the header {len(header)}")
-    values: dict[str, str | None] = {}
+    values: dict[str, object] = {}
     for key, cell in zip(header, row, strict=True):
+        column = columns.column(key)
         if cell:
-            values[key] = cell
+            values[key] = column.value_of(cell)
             continue
-        left_out, value = columns.by_name.get(key, columns.other).drop_or_fill()
+        left_out, value = column.drop_or_fill()
         if not left_out:
             values[key] = value
-    if columns.kind == "mapping":
-        return values
-    missing = [key for key in columns.by_name if key not in values]
-    given = [key for key in columns.by_name if key in values]
-    if missing and missing != list(columns.by_name)[len(given) :]:
-        raise ValueError(f"column {missing[0]!r} is missing or empty")
-    return [values[key] for key in given]
+    return columns.arrange(values)
 
 
 def _raw_lines(name: str, reader: BinaryIO, record_type: type[T]) -> Iterator[T]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from asflow.errors import OutputClosedError
+from asflow.errors import DefinitionTypeError, OutputClosedError
 from asflow.writers.compression import OutputStream
 from asflow.writers.suffixes import check_suffix
 
@@ -91,7 +91,8 @@ def open_writer(
         too: an empty frame or gzip member, never zero bytes where it is compressed.
 
     Raises:
-        DefinitionTypeError, DefinitionValueError, MissingExtraError: as `check_suffix`.
+        DefinitionTypeError: what *factory* returned is no Writer; or as `check_suffix`.
+        DefinitionValueError, MissingExtraError: as `check_suffix`.
     """
     suffixes = check_suffix(name, level, custom=factory is not None)
     compressed = OutputStream(stream, suffixes.compression, level, task=task)
@@ -100,8 +101,22 @@ def open_writer(
             open_format(suffixes.format, compressed, task=task), compressed, own=True, task=task
         )
     # A record that the user's own writer does not take is between the body and that writer.
-    form = cast("Writer[object]", factory(compressed))
+    form = cast("Writer[object]", _checked(factory(compressed), task))
     return OutputWriter(form, compressed, own=False, task=task)
+
+
+def _checked(form: object, task: str) -> object:
+    """Return *form*, or refuse what lacks a method of a `Writer` before a record is written."""
+    for method in ("write", "commit", "abort"):
+        if not callable(getattr(form, method, None)):
+            from asflow.writers.encoding import shorten, type_name
+
+            where = f"task {task}: " if task else ""
+            raise DefinitionTypeError(
+                f"{where}writer= returned {shorten(form)} of type {type_name(form)}, which has no method "
+                f"{method!r}. Return a Writer: write(record), commit() and abort()."
+            )
+    return form
 
 
 def open_format(form: Format, stream: ByteStream, *, task: str = "") -> Writer[object]:

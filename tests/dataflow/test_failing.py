@@ -315,3 +315,32 @@ async def test_a_rounds_data_does_not_outlive_it() -> None:
 
     with pytest.raises(BoomError):
         await DataFlow((load,), run_forever=True)()
+
+
+async def test_a_second_failure_does_not_break_into_the_clean_up_of_the_others() -> None:
+    log: list[str] = []
+    begun = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            log.append("begins")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            log.append("ends")
+
+    async def first() -> None:
+        await begun.wait()
+        raise ValueError("first")
+
+    async def second() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("while it closes")
+
+    with pytest.raises(ValueError, match="first"):
+        await DataFlow(((slow, first, second),))()
+    assert log == ["begins", "ends"]

@@ -29,8 +29,11 @@ def test_a_rate_is_read(text: str, count: int, seconds: float) -> None:
     assert Rate.parse(text) == Rate(count, seconds)
 
 
+ODD = ["10/ms", "5/10ms", "10/ss", "10/hs", "9" * 20 + "/s", "1/" + "9" * 400 + "s", "9" * 5000 + "/s"]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "10", "s", "10/", "-1/s", "1.5/s", "10/week", "0/s", "10/0s", "10/ss s"]
+    "text", ["", "10", "s", "10/", "-1/s", "1.5/s", "10/week", "0/s", "10/0s", "10/ss s", *ODD]
 )
 def test_what_is_no_rate_is_refused_with_the_text(text: str) -> None:
     with pytest.raises(DefinitionValueError) as caught:

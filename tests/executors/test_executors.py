@@ -203,7 +203,9 @@ def test_what_can_not_be_sent_is_named(flow: Flow, workers: Executor) -> None:
     ):
         give()
     odd = flow.task(executor=workers)(bodies.fail_oddly)
-    with pytest.raises(TransferError, match=r"it raised a OddError, which can't be pickled:(.|\n)*7: odd"):
+    with pytest.raises(
+        TransferError, match=r"it raised a OddError, which can't be sent back \(.*missing 1 req(.|\n)*7: odd"
+    ):
         odd()
     lock = threading.Lock()
 
@@ -432,3 +434,24 @@ def test_what_can_not_work_is_refused_when_it_is_defined(flow: Flow) -> None:
 
         @flow.task(executor="dask")  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
         def plain() -> None: ...
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_body_on_threads_calls_tasks_of_the_same_threads(flow: Flow, threads: int) -> None:
+    """Its own and others: they run in place, as every thread may be held by a body that waits like it."""
+    with ThreadPoolExecutor(threads) as pool:
+
+        @flow.task(executor=pool)
+        def factorial(n: int) -> int:
+            return 1 if n == 0 else n * other(n - 1)
+
+        @flow.task(executor=pool, retry=1)
+        def other(n: int) -> int:
+            return factorial(n) or 0
+
+        assert factorial(5) == 120
+
+        async def mapped() -> list[int]:
+            return await flow.task.map(factorial, [3, 4, 5, 6])
+
+        assert asyncio.run(mapped()) == [6, 24, 120, 720]

@@ -124,7 +124,7 @@ def test_two_tasks_whose_failures_would_share_one_err() -> None:
         @flow.task(on="data/{b}.json", suppress=ValueError)
         def second(b: int) -> None: ...
 
-    @flow.task(on="data/{b}.json")
+    @flow.task(on="data/{b}.json")  # suppresses nothing, so no failure is its own
     def without(b: int) -> None: ...
 
     @flow.task(on="data/*.json", suppress=ValueError)
@@ -323,3 +323,35 @@ class BytesPath:
 def test_a_base_that_is_no_path_of_text_is_refused(base: Any) -> None:
     with pytest.raises(DefinitionTypeError, match="base takes a path"):
         Flow(base)
+
+
+def test_a_class_is_no_store_and_no_sink() -> None:
+    wrong: Any = MemoryStore
+    with pytest.raises(DefinitionTypeError, match=r"store takes a Store, .* write MemoryStore\(\)"):
+        Flow(store=wrong)
+    wrong = NullSink
+    with pytest.raises(DefinitionTypeError, match=r"sink takes a sink, .* write NullSink\(\)"):
+        Flow(sink=wrong)
+
+
+def test_a_base_that_no_path_can_be() -> None:
+    with pytest.raises(DefinitionValueError, match="NUL"):
+        Flow("a\0b")
+
+
+def test_the_task_is_named_even_if_its_name_stands_in_the_message() -> None:
+    flow = Flow(store=MemoryStore(), sink=NullSink())
+    wrong: Any = 3
+
+    def a(x: int) -> None: ...
+    def write(x: int) -> None: ...
+
+    for body in (a, write):
+        with pytest.raises(DefinitionTypeError, match=rf"^task {body.__name__}\(\): skip takes"):
+            flow.task(skip=wrong)(body)
+
+
+@pytest.mark.parametrize("seconds", [10**400, float("inf"), float("nan"), -1])
+def test_times_beyond_reckoning(seconds: Any) -> None:
+    with pytest.raises(DefinitionValueError, match="finite seconds"):
+        Retry(backoff_factor=seconds)

@@ -326,3 +326,42 @@ async def test_a_map_inside_a_body_of_the_same_task() -> None:
         return sum(await flow.task.map(tree, [depth - 1] * 3))
 
     assert await asyncio.gather(*(tree(3) for _ in range(3))) == [27] * 3
+
+
+@pytest.mark.parametrize("end", ["failure", "timeout", "closed", "collected"])
+async def test_a_body_that_swallows_the_cancellation_does_not_go_on_with_further_items(
+    flow: Flow, end: str
+) -> None:
+    begun: list[int] = []
+
+    @flow.task(limit=2)
+    async def stubborn(item: int) -> int:
+        begun.append(item)
+        if item == 1 and end == "failure":
+            raise ValueError(item)
+        if item == 0 and end == "closed":
+            return item
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if end == "collected":
+                raise OSError from None
+        return item
+
+    if end == "failure":
+        with pytest.raises(ValueError, match="1"):
+            await flow.task.map(stubborn, range(50))
+    elif end == "closed":
+        async with aclosing(aiter(flow.task.map(stubborn, range(50)))) as results:
+            assert await anext(results) == 0
+    else:
+
+        async def run() -> None:
+            if end == "collected":
+                await flow.task.map(stubborn, range(50), on_error="collect")
+            else:
+                await flow.task.map(stubborn, range(50))
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(run(), 0.01)
+    assert len(begun) <= 4

@@ -227,3 +227,56 @@ def test_reading_what_was_suppressed_points_at_the_record(flow: Flow) -> None:
     assert suppressed.value.__notes__ == [
         "asflow: its failure is on record, see `.error()` of the same handle"
     ]
+
+
+def test_the_failure_of_another_task_is_not_ones_own(flow: Flow) -> None:
+    """`x.json` and `x.csv` would share `x.err`, but only one of the two tasks suppresses anything."""
+
+    @flow.task(on="{name}.json", suppress=KeyError)
+    def metadata(name: str) -> None:
+        raise KeyError(name)
+
+    @flow.task(on="{name}.csv")
+    def rows(name: str) -> str:
+        flow.task.write([name])
+        return "made"
+
+    metadata("x")
+    assert flow.task.output(rows, "x").status == "absent"
+    assert flow.task.output(rows, "x").error() is None
+    assert list(flow.task.outputs(rows)) == []
+    assert rows("x") == "made"
+    assert flow.task.output(rows, "x").delete()
+    assert flow.task.output(metadata, "x").status == "suppressed"
+
+
+def test_without_suppress_a_recorded_failure_is_tried_again(flow: Flow) -> None:
+    def fetch(name: str) -> None:
+        raise KeyError(name)
+
+    flow.task(on="{name}.json", suppress=KeyError)(fetch)("x")
+    with pytest.raises(KeyError):
+        flow.task(on="{name}.json")(fetch)("x")
+
+
+def test_outputs_of_a_task_without_any_are_refused_at_once(flow: Flow) -> None:
+    @flow.task
+    def none() -> None: ...
+
+    with pytest.raises(TypeError, match=r"none\(\) has no outputs"):
+        flow.task.outputs(none)
+
+
+def test_an_async_refresh_is_refused_when_it_answers(flow: Flow) -> None:
+    class Asks:
+        async def __call__(self, output: Output) -> bool:
+            return False
+
+    refresh: Any = Asks()
+
+    @flow.task(on="{name}.txt", refresh=refresh)
+    def make(name: str) -> None: ...
+
+    make("x")
+    with pytest.raises(TypeError, match=r"refresh of .x\.txt. gave .* always true"):
+        make("x")

@@ -177,3 +177,16 @@ def test_what_is_no_number_is_unknown(flow: Flow, sink: RecordingSink, odd: Any)
 
     work()
     assert told(sink) == [(None, 0, None), (None, 0, None), (None, 1, 2)]
+
+
+def test_a_description_that_is_no_text_is_told_as_it_prints(flow: Flow, sink: RecordingSink) -> None:
+    """A display measures and cuts it, and whoever checks no types should not lose theirs."""
+    odd: Any = 2026
+
+    @flow.task
+    def work() -> None:
+        with flow.task.progress(odd, total=1):
+            pass
+
+    work()
+    assert told(sink)[0] == ("2026", 0, 1)

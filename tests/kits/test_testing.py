@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from asflow import Flow, LocalStore, MemoryStore, Retry
+from asflow.errors import DefinitionValueError
 from asflow.sinks import LineSink, NullSink, RichSink, Tee
 from asflow.testing import (
     FakeClock,
@@ -168,6 +169,16 @@ def test_faults_come_when_they_are_told_to() -> None:
     assert store.steps.count("claim") == 3
 
 
+def test_faults_that_would_never_come_are_refused() -> None:
+    store = FaultyStore(MemoryStore())
+    misspelt: Any = "pubish"
+    with pytest.raises(DefinitionValueError, match=r"status, .*, publish, .* or None for any, not 'pubish'"):
+        store.fail(misspelt, OSError())
+    with pytest.raises(DefinitionValueError, match=r"after= of 0 or more steps, not -1"):
+        store.fail("publish", OSError(), after=-1)
+    assert store.status("a", "a.err") == "absent"
+
+
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_nth_step_of_a_store_fails_until_a_run_is_clean(always: bool, is_async: bool) -> None:
@@ -237,6 +248,31 @@ def test_the_fake_clock_moves_by_itself_or_by_hand() -> None:
             clock.wait_for_sleepers(1, timeout=0.01)
     assert "at 4.0" in repr(clock)
     assert isinstance(clock, FakeClock)
+
+
+@pytest.mark.parametrize("seconds", [-5, -0.001, float("nan")])
+def test_the_fake_clock_does_not_run_backwards(seconds: float) -> None:
+    clock = FakeClock(10.0, manual=True)
+    with pytest.raises(ValueError, match=f"advance takes 0 seconds or more, not {seconds}"):
+        clock.advance(seconds)
+    clock.advance(0)
+    assert clock.now() == 10.0
+
+
+async def test_waits_that_were_cancelled_are_not_under_way() -> None:
+    clock = FakeClock(manual=True)
+    cancelled, kept = (asyncio.ensure_future(clock.sleep_async(seconds)) for seconds in (1.0, 2.0))
+    await asyncio.sleep(0)
+    assert clock.sleeping == 2
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    assert clock.sleeping == 1
+    assert "1 waiting" in repr(clock)
+    with pytest.raises(TimeoutError, match="1 waits are under way, not 2"):
+        clock.wait_for_sleepers(2, timeout=0.01)
+    clock.advance(2.0)
+    await kept
+    assert clock.sleeping == 0
 
 
 def test_the_clock_is_put_back_even_after_a_failure() -> None:

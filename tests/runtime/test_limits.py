@@ -299,3 +299,54 @@ async def test_hold_limit_holds_the_calls_of_a_task_without_a_bound() -> None:
         clock.advance(7.0)
         await asyncio.gather(first, second)
     assert sorted(starts) == [("first", 0.0), ("first", 7.0), ("second", 7.0)]
+
+
+def test_more_slots_than_anybody_needs_are_refused() -> None:
+    with pytest.raises(DefinitionValueError, match="1,000,000 at most"):
+        Limit(10**30)
+
+
+@pytest.mark.parametrize("seconds", ["3", True, None])
+def test_a_hold_is_a_number(seconds: Any) -> None:
+    with pytest.raises(TypeError, match="hold takes a number of seconds"):
+        Limit(1).hold(seconds)
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_a_hold_ends(seconds: float) -> None:
+    with pytest.raises(ValueError, match="finite seconds"):
+        Limit(1).hold(seconds)
+
+
+def test_the_starts_of_one_clock_mean_nothing_on_another() -> None:
+    flow = Flow(store=MemoryStore(), sink=NullSink())
+    api = Limit(4, rate="1/hour")
+
+    @flow.task(limit=api)
+    def ask() -> None: ...
+
+    for start in (0, 10**6):
+        with fake_clock(start) as clock:
+            ask()
+            ask()
+            assert clock.waits == [3600]
+    ask()
+
+
+async def test_a_sync_call_on_the_loop_waits_for_slots_that_threads_hold() -> None:
+    """They come back without the loop, so this is no deadlock."""
+    flow = Flow(store=MemoryStore(), sink=NullSink())
+    inside, gate = threading.Barrier(3), threading.Event()
+
+    @flow.task(limit=2)
+    def page(number: int) -> int:
+        if number < 2:
+            inside.wait(20)
+            gate.wait(20)
+        return number
+
+    held = [asyncio.create_task(asyncio.to_thread(page, number)) for number in range(2)]
+    await asyncio.to_thread(inside.wait, 20)
+    threading.Timer(0.05, gate.set).start()
+    assert page(7) == 7
+    assert await asyncio.gather(*held) == [0, 1]

@@ -262,3 +262,43 @@ class FaultyStoreLike:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+
+async def test_two_stores_of_files_share_their_names(tmp_path: Path) -> None:
+    """As in a Streamlit script, where each session makes its own: a body that waits for itself is told."""
+    first = Flow(tmp_path, store=LocalStore(durability="atomic"), sink=NullSink())
+    second = Flow(tmp_path, store=LocalStore(durability="data"), sink=NullSink())
+
+    @second.task(on="x.txt")
+    async def inner() -> None: ...
+
+    @first.task(on="x.txt")
+    async def outer() -> None:
+        await inner()
+
+    with pytest.raises(DeadlockError, match="which calls it is making"):
+        await outer()
+
+
+async def test_a_call_keeps_the_folder_in_which_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative base is resolved at the call, not when a slot is free."""
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    flow = Flow("out", sink=NullSink())
+    gate = asyncio.Event()
+
+    @flow.task(on="{number}.txt", limit=1)
+    async def make(number: int) -> None:
+        await gate.wait()
+
+    calls = [asyncio.create_task(make(number)) for number in range(2)]
+    await asyncio.sleep(0)
+    monkeypatch.chdir(tmp_path / "there")
+    gate.set()
+    await asyncio.gather(*calls)
+    found = sorted(tmp_path.rglob("*.txt"))  # noqa: ASYNC240 - nothing else runs on this loop
+    made = [str(path.relative_to(tmp_path)) for path in found]
+    assert made == ["here/out/0.txt", "here/out/1.txt"]

@@ -6,7 +6,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
 import attrs
 import msgspec
@@ -50,6 +50,41 @@ class Struct(msgspec.Struct, rename="camel"):
 class Model(pydantic.BaseModel):
     a: int
     b: datetime.date | None = None
+
+
+@dataclass
+class Inner:
+    x: int
+
+
+@dataclass
+class Nested:
+    numbers: list[int]
+    sets: dict[str, set[int]]
+    inner: Inner | None
+    pair: tuple[int, str] | None
+    models: list[Model]
+
+
+class Deep(pydantic.BaseModel):
+    tags: list[str] = []
+    parts: dict[str, list[int]] | None = None
+    inner: Model | None = None
+
+
+def split(value: object) -> object:
+    return value.split(";") if isinstance(value, str) else value
+
+
+class Split(pydantic.BaseModel):
+    """Takes texts that are JSON, or that its own validator cuts."""
+
+    tags: Annotated[list[str], pydantic.BeforeValidator(split)]
+    either: pydantic.Json[list[int]]
+    text: list[int] | str
+
+
+SPLIT = Split.model_construct(tags=["a", "b"], either=[1], text="[2]")
 
 
 class Colour(enum.Enum):
@@ -145,6 +180,11 @@ def test_a_refused_first_record_makes_no_header() -> None:
         (dict[str, str], [{"a": "1", "b": ""}], None),
         (dict[str, int | None], [{"a": 1, "b": None}], None),
         (object, [{"a": 1}], [{"a": "1"}]),
+        (Nested, [Nested([1, 2], {"x": {3}}, Inner(4), (5, "x"), [Model(a=6)])], None),
+        (Nested, [Nested([], {}, None, None, [])], None),
+        (Deep, [Deep(tags=["a", "b"], parts={"x": [1]}, inner=Model(a=1)), Deep()], None),
+        (dict[str, list[int]], [{"a": [1], "b": [2, 3]}], None),
+        (Split, [{"tags": "a;b", "either": "[1]", "text": "[2]"}], [SPLIT]),
         (list[str], [["a", "b"], ["1", "2"]], None),
         (tuple[str, int], [("a", 1)], None),
     ],

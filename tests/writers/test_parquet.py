@@ -8,7 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import duckdb
 import numpy as np
@@ -26,7 +26,7 @@ from asflow.errors import (
     RecordTypeError,
     RecordValueError,
 )
-from asflow.writers import check_suffix, open_writer, read_records
+from asflow.writers import check_suffix, open_writer, read_records, read_text
 from asflow.writers.parquet import ParquetWriter
 
 
@@ -52,6 +52,24 @@ class Model(pydantic.BaseModel):
 
 class Typed(TypedDict):
     a: int
+
+
+class Loose(TypedDict):
+    a: int
+    b: NotRequired[int]
+    c: str | None
+
+
+class Optional(NamedTuple):
+    a: int
+    b: int = 9
+
+
+@dataclass
+class Defaults:
+    a: int
+    n: int = 7
+    any: object = "set"
 
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
@@ -145,8 +163,17 @@ def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
         ([{"a": "\ud800"}], RecordValueError, "'a'"),
         ([{"a": 1}, {"a": "x"}], RecordValueError, "'a'"),
         ([{"a": 2**70}], RecordValueError, "'a'"),
-        ([*[{"a": 1}] * 1024, {"a": 1.5}], RecordValueError, "'a'.*int64"),
-        ([*[{"a": 1}] * 1024, {"a": 1, "new": 1}], RecordValueError, "'new'"),
+        (
+            [*[{"a": 1}] * 1025, {"a": 1.5}, {"a": 2.5}],
+            RecordValueError,
+            r"the record \{'a': 1.5\} of type dict does not fit column 'a', made int64",
+        ),
+        (
+            [*[{"a": 1}] * 1025, {"a": 1, "new": 1}, {"new": 2}],
+            RecordValueError,
+            r"the record \{'a': 1, 'new': 1\} of type dict has a column 'new' that",
+        ),
+        ([pa.table({"a": [1]}), pa.table({"a": [1.5]})], RecordValueError, "pyarrow.*Table.*'a', made int64"),
         ([*[{"a": {"b": 1}}] * 1024, {"a": {"b": 1, "c": 2}}], RecordValueError, "'a'"),
         ([*[{"a": 1}] * 1024, {"a": "5"}], RecordValueError, "'a'"),
         ([pa.table({"a": [1]}), pa.table({"b": [1]})], RecordValueError, "'b'"),
@@ -172,8 +199,9 @@ def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
 def test_what_fits_no_column_is_refused(
     written: Callable[..., bytes], records: list[object], error: type[Exception], match: str
 ) -> None:
-    with pytest.raises(error, match=f"(?s)task get: .*{match}"):
+    with pytest.raises(error, match=f"(?s)task get: .*{match}") as caught:
         written("x.parquet", *records, task="get")
+    assert "\n" not in str(caught.value)
 
 
 def test_later_records_may_be_narrower_than_the_first(written: Callable[..., bytes]) -> None:
@@ -300,6 +328,51 @@ def test_no_records_make_a_whole_file(
         table(written("x.parquet", pa.table({"a": pa.array([], pa.int8())}))).schema.field("a").type
         == pa.int8()
     )
+
+
+def test_a_key_or_field_that_was_left_out_comes_back_so(back: Callable[..., list[object]]) -> None:
+    """None stays where the type has it, or takes anything."""
+    rows: list[object] = [{"a": 1, "b": 2, "c": None}, {"a": 2, "c": "x"}]
+    assert back("x.parquet", Loose, *rows) == rows
+    assert back("x.parquet", Defaults, {"a": 1, "n": 5, "any": 1}, {"a": 2, "n": None, "any": None}) == [
+        Defaults(1, 5, 1),
+        Defaults(2, 7, None),
+    ]
+    with pytest.raises(CorruptOutputError, match="record 2: Expected `int`"):
+        back("x.parquet", Defaults, {"a": 1, "n": 5}, {"a": None, "n": 5})
+
+
+def test_a_dict_inside_a_record_has_the_keys_of_all_of_them(back: Callable[..., list[object]]) -> None:
+    rows = [{"a": {"x": 1}}, {"a": {"y": 2}}]
+    assert back("x.parquet", dict, *rows) == [{"a": {"x": 1, "y": None}}, {"a": {"x": None, "y": 2}}]
+
+
+def test_named_tuples_come_back(back: Callable[..., list[object]]) -> None:
+    assert back("x.parquet", Pair, Pair(1, "b"), Pair(2, "c")) == [Pair(1, "b"), Pair(2, "c")]
+    assert back("x.parquet", Optional, {"b": 2, "a": 1}, {"a": 3}) == [Optional(1, 2), Optional(3)]
+    with pytest.raises(CorruptOutputError, match="record 1: column 'a' is missing"):
+        back("x.parquet", Optional, {"b": 2})
+
+
+def test_map_columns_come_back_as_dicts(back: Callable[..., list[object]]) -> None:
+    kind = pa.map_(pa.string(), pa.int64())
+    made = pa.table({"m": pa.array([[("x", 1), ("y", 2)], []], kind)})
+    try:
+        made.to_batches()[0].to_pylist(maps_as_pydicts="strict")
+    except TypeError:
+        pytest.skip("this pyarrow makes lists of pairs only")
+    assert back("x.parquet", dict[str, dict[str, int]], made) == [{"m": {"x": 1, "y": 2}}, {"m": {}}]
+    twice = pa.table({"m": pa.array([[("x", 1), ("x", 2)]], kind)})
+    with pytest.raises(CorruptOutputError, match=r"'x\.parquet'.*key twice"):
+        back("x.parquet", dict, twice)
+
+
+def test_a_parquet_file_has_no_text(written: Callable[..., bytes]) -> None:
+    for name in ("x.parquet", "x.PARQUET"):
+        raw = io.BytesIO(written("x.parquet", {"a": 1}))
+        with pytest.raises(TypeError, match=rf"'{name}': Parquet has no text. Use records\(\)"):
+            read_text(name, raw)
+        assert raw.closed
 
 
 def test_cut_files_and_other_types_are_told(written: Callable[..., bytes]) -> None:

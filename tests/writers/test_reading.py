@@ -64,6 +64,7 @@ class Struct(msgspec.Struct, tag=True):
     a: int
 
 
+PYDANTIC = tuple(map(int, pydantic.VERSION.split(".")[:2]))
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
 EVERYTHING = Everything(
     NOW,
@@ -126,6 +127,50 @@ def test_what_does_not_decode_names_output_and_record(
         back(name, record_type, raw)
     assert f"'{name}'" in str(caught.value)
     assert caught.value.__cause__ is not None
+
+
+class Inside(pydantic.BaseModel):
+    long_name: int = pydantic.Field(alias="longName")
+
+
+class Aliased(pydantic.BaseModel):
+    first: int = pydantic.Field(alias="1st")
+    second: int | None = pydantic.Field(None, validation_alias="2nd")
+    inside: Inside
+
+
+@dataclass
+class Around:
+    inside: Inside
+
+
+class Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    number: int
+    day: datetime.date
+    colour: Colour
+    tags: set[str]
+
+
+@pytest.mark.skipif(PYDANTIC < (2, 11), reason="this pydantic takes aliases only")
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv", "x.parquet"])
+def test_fields_with_an_alias_come_back(back: Callable[..., list[object]], name: str) -> None:
+    inside = {"longName": 1}
+    records = [
+        Aliased.model_validate({"1st": 1, "2nd": 2, "inside": inside}),
+        Aliased.model_validate({"1st": 1, "inside": inside}),
+    ]
+    for record in records:
+        assert back(name, Aliased, record) == [record]
+    around = Around(Inside.model_validate(inside))
+    assert back(name, Around, around) == [around]
+    assert back(name, Inside, inside) == [around.inside]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv", "x.parquet"])
+def test_strict_models_come_back(back: Callable[..., list[object]], name: str) -> None:
+    record = Strict(number=1, day=NOW.date(), colour=Colour.RED, tags={"a"})
+    assert back(name, Strict, record) == [record]
 
 
 def test_good_records_before_a_bad_one_are_given() -> None:

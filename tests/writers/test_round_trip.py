@@ -5,6 +5,7 @@ import math
 import pathlib
 from collections.abc import Callable
 
+import attrs
 import duckdb
 import hypothesis.strategies as st
 import pandas
@@ -14,6 +15,16 @@ import pytest
 from hypothesis import given, settings
 
 from asflow.writers import open_writer, read_records
+
+
+@attrs.define
+class Hidden:
+    """Fields that msgspec leaves out."""
+
+    _key: str
+    _count: int = 0
+    note: str = ""
+
 
 COMPRESSIONS = ["", ".gz", ".zst"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -43,6 +54,17 @@ def write(name: str, records: list[object]) -> io.BytesIO:
     writer.commit()
     stored.seek(0)
     return stored
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson.zst", "x.json", "x.csv.gz", "x.tsv", "x.parquet"])
+def test_private_fields_of_attrs_classes_are_kept(name: str) -> None:
+    records = [Hidden("a", 5, "n"), Hidden("b")]
+    stored = write(name, [records] if name == "x.json" else list(records))
+    assert list(read_records(name, stored, Hidden)) == records
+
+
+def test_a_document_may_be_one_object_with_private_fields() -> None:
+    assert write("x.json", [Hidden("a")]).getvalue() == b'{"_key":"a","_count":0,"note":""}\n'
 
 
 @settings(max_examples=60, deadline=None)

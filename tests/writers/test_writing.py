@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from asflow.errors import DefinitionValueError, OutputClosedError
+from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError
 from asflow.protocols import ByteStream, Writer
 from asflow.writers import open_writer, read_text
 
@@ -66,6 +67,29 @@ def test_a_users_error_passes_unchanged() -> None:
     assert writer.concurrent
     with pytest.raises(LookupError, match="mine"):
         writer.write("mine")
+
+
+class Endless:
+    """Lacks a method, and has a name in the place of another."""
+
+    abort = None
+
+    def write(self, record: object) -> None: ...
+
+    def commit(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("made", "match"),
+    [
+        (None, "None of type NoneType, which has no method 'write'"),
+        (io.BytesIO(), "BytesIO, which has no method 'commit'"),
+        (Endless(), "Endless, which has no method 'abort'"),
+    ],
+)
+def test_what_is_no_writer_is_refused_at_once(made: Any, match: str) -> None:
+    with pytest.raises(DefinitionTypeError, match=rf"^task get: writer= returned .*{match}"):
+        open_writer("x.jsonl", io.BytesIO(), factory=lambda stream: made, task="get")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,32 @@ def pair_or_none(left: T, right: U) -> tuple[T, U]:
     return left, right
 
 
+# A sync function that returns a bare type variable says the None itself: see "What the checkers can't see".
+
+
+@flow.task(skip=ValueError)
+def first_sync(items: Iterable[T]) -> T | None:
+    return next(iter(items))
+
+
+@flow.task(on="data/same/*.txt")
+def same_sync(item: T) -> T | None:
+    return item
+
+
+@flow.task(suppress=ValueError)
+def applied_sync(function: Callable[[T], U], item: T) -> U | None:
+    return function(item)
+
+
+def calls_sync(number: int, word: str) -> None:
+    assert_type(first_sync([word]), str | None)
+    assert_type(first_sync(items=[number]), int | None)
+    assert_type(same_sync(word), str | None)
+    assert_type(same_sync(number), int | None)
+    assert_type(applied_sync(len, word), int | None)
+
+
 async def calls(number: int, word: str) -> None:
     assert_type(await first([number]), int)
     assert_type(await first(items=[word]), str)
@@ -90,6 +116,10 @@ class Box(Generic[T]):
     def mapped(self, function: Callable[[T], U]) -> Box[U]:
         return Box(function(self.item))
 
+    @flow.task(on="data/picked/*.txt")
+    def pick(self, items: Sequence[U]) -> U | None:
+        return items[0]
+
     @classmethod
     @flow.task
     async def make(cls, item: T) -> Self:
@@ -107,4 +137,5 @@ async def boxes(box: Box[str], ints: IntBox) -> None:
     assert_type(await box.get_stored(), str | None)
     assert_type(await ints.get_stored(), int | None)
     assert_type(box.mapped(len), Box[int] | None)
+    assert_type(box.pick([1]), int | None)
     assert_type(await IntBox.make(1), IntBox)

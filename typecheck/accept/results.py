@@ -44,6 +44,11 @@ def awaitable(word: str) -> Awaitable[int]:
     return _length(word)
 
 
+@flow.task(on="data/{word}.awaitable")
+def awaitable_stored(word: str) -> Awaitable[int]:
+    return _length(word)
+
+
 @flow.task
 async def future(word: str) -> asyncio.Future[int]:
     return asyncio.ensure_future(_length(word))
@@ -91,6 +96,7 @@ async def calls(thing: object) -> None:
     assert_type(await coroutine("a"), int)
     assert_type(await coroutine_stored("a"), int | None)
     assert_type(await awaitable("a"), int)
+    assert_type(awaitable_stored("a"), Awaitable[int] | None)
     assert_type(await (await future("a")), int)
     assert_type(await never_or_none_async("a"), None)
     assert_type(factory("a")(3), str)

@@ -31,6 +31,11 @@ async def first_or_none(items: Sequence[T]) -> T:
     return items[0]
 
 
+@flow.task(skip=ValueError)
+def first_sync(items: Sequence[T]) -> T | None:
+    return items[0]
+
+
 class Box(Generic[T]):
     def __init__(self, item: T) -> None:
         self.item = item
@@ -51,7 +56,10 @@ async def calls(box: Box[str], numbers: list[int]) -> None:
     joined("a", b"b")  # E
     await first_or_none(3)  # E
     number: int = await first_or_none(numbers)  # E
+    first_sync(3)  # E
+    first_sync()  # E
+    last: int = first_sync(numbers)  # E
     box.put(3)  # E
     item: str = await box.get()  # E
     await box.get(1)  # E
-    print(text, number, item)
+    print(text, number, item, last)

@@ -1,0 +1,67 @@
+"""Dates, times, durations and decimals of other classes, pandas' and numpy's above all, as Python's own."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import Any
+
+__all__ = ["BASES", "is_numpy_time", "plain_base", "plain_numpy_time"]
+
+BASES = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
+"""The classes (datetime is a date) whose subclasses `plain_base` brings back to them."""
+
+_DIGITS = {"ns": 9, "ps": 12, "fs": 15, "as": 18}
+
+
+def plain_base(value: Any) -> object:
+    """Return *value*, of a subclass of one of `BASES`, as that base class itself.
+
+    Nanoseconds, which only pandas has, make it ISO 8601 text; pandas' NaT is None.
+    """
+    if isinstance(value, decimal.Decimal):
+        return decimal.Decimal(value)
+    if value != value:
+        return None
+    if getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return datetime.timedelta(value.days, value.seconds, value.microseconds)
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return datetime.date(value.year, value.month, value.day)
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    if isinstance(value, datetime.time):
+        return datetime.time(*clock, tzinfo=value.tzinfo, fold=value.fold)
+    return datetime.datetime(value.year, value.month, value.day, *clock, value.tzinfo, fold=value.fold)
+
+
+def is_numpy_time(value: Any) -> bool:
+    """Tell whether *value* is one of numpy's datetime64 or timedelta64, or an array or column of them."""
+    return getattr(getattr(value, "dtype", None), "kind", None) in ("M", "m") and hasattr(value, "tolist")
+
+
+def plain_numpy_time(value: Any) -> object:
+    """Return a datetime64 or timedelta64 as Python's class, several as a list of what they hold.
+
+    Where Python's class has no place for it (nanoseconds, the year 10,000), it is ISO 8601 text. A
+    timedelta64 of years, of months or without a unit has no fixed length and stays a number.
+    """
+    if value.shape:
+        return list(value)
+    plain = value.tolist()
+    if not isinstance(plain, int):
+        return plain
+    import numpy
+
+    unit, step = numpy.datetime_data(value.dtype)
+    if value.dtype.kind == "m" and unit not in _DIGITS:
+        return plain
+    rough = value.astype(f"{value.dtype.kind}8[us]")
+    if rough == value and not isinstance(rough.tolist(), int):
+        return rough.tolist()
+    return str(value[()]) if value.dtype.kind == "M" else _duration(plain * step, _DIGITS[unit])
+
+
+def _duration(count: int, digits: int) -> str:
+    sign = "-" if count < 0 else ""
+    return f"{sign}PT{decimal.Decimal(abs(count)).scaleb(-digits):f}S"

@@ -1,0 +1,308 @@
+"""`check_store` refuses a store that breaks one promise, and says which."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asflow import LocalStore, MemoryStore
+from asflow.stores.common import Info
+from asflow.testing import check_store
+
+
+class SureOfAll(MemoryStore):
+    def is_complete(self, name: str, /) -> bool:
+        return True
+
+
+class SureOfWhatIsHeld(MemoryStore):
+    def is_complete(self, name: str, /) -> bool:
+        return name in self._files or name in self._claims
+
+
+class SureOfWhatWasThere(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def is_complete(self, name: str, /) -> bool:
+        if name in self._files:
+            self.seen.add(name)
+        return name in self.seen
+
+
+class RaisesForAbsent(MemoryStore):
+    def is_complete(self, name: str, /) -> bool:
+        return bool(self._files[name]) or True
+
+
+class AnswersInWords(MemoryStore):
+    def is_complete(self, name: str, /) -> Any:
+        return self.status(name, f"{name}.err")
+
+
+class OfTheEpoch(MemoryStore):
+    def info(self, name: str, /) -> Info | None:
+        found = super().info(name)
+        return None if found is None else Info(found.size, 1.0)
+
+
+class InMilliseconds(MemoryStore):
+    def info(self, name: str, /) -> Info | None:
+        found = super().info(name)
+        return None if found is None else Info(found.size, found.modified * 1000)
+
+
+class Monotonic(MemoryStore):
+    def info(self, name: str, /) -> Info | None:
+        found = super().info(name)
+        return None if found is None else Info(found.size, time.monotonic())
+
+
+class FailuresOfTheEpoch(OfTheEpoch):
+    def info(self, name: str, /) -> Info | None:
+        return super().info(name) if name.endswith(".err") else MemoryStore.info(self, name)
+
+
+class KnowsNoFailure(MemoryStore):
+    def info(self, name: str, /) -> Info | None:
+        return None if name.endswith(".err") else super().info(name)
+
+
+class KeepsFailures(MemoryStore):
+    def delete(self, name: str, /) -> bool:
+        return False if name.endswith(".err") else super().delete(name)
+
+
+class SaysItKeepsNoFailure(MemoryStore):
+    def delete(self, name: str, /) -> bool:
+        return True if name.endswith(".err") else super().delete(name)
+
+
+class SaysItDeletesFailures(MemoryStore):
+    def delete(self, name: str, /) -> bool:
+        return name in self._files if name.endswith(".err") else super().delete(name)
+
+
+class ListsNothingAtAll(MemoryStore):
+    def list(self, prefix: str, /) -> Iterator[str]:
+        return super().list(prefix) if prefix else iter(())
+
+
+class ListsTheTopOnly(MemoryStore):
+    def list(self, prefix: str, /) -> Iterator[str]:
+        return (name for name in super().list(prefix) if prefix or name.count("/") < 2)
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (SureOfAll, r"is_complete\(\) is False before anything was made"),
+        (SureOfWhatIsHeld, r"is_complete\(\) is False while the output is made"),
+        (SureOfWhatWasThere, r"is_complete\(\) is False after delete\(\)"),
+        (RaisesForAbsent, r"is_complete\(\) raises nothing before anything was made, not KeyError"),
+        (AnswersInWords, r"is_complete\(\) returns True or False, not 'absent'"),
+        (OfTheEpoch, r"info\(\) tells when an output was published in POSIX seconds, not 1\.0"),
+        (InMilliseconds, r"info\(\) tells when an output was published in POSIX seconds"),
+        (Monotonic, r"info\(\) tells when an output was published in POSIX seconds"),
+        (FailuresOfTheEpoch, r"info\(\) tells when a failure was published in POSIX seconds"),
+        (KnowsNoFailure, r"info\(\) tells of a failure"),
+        (KeepsFailures, r"delete\(\) returns True for a failure"),
+        (SaysItKeepsNoFailure, r"delete\(\) returns False where there is nothing"),
+        (SaysItDeletesFailures, r"the status is 'absent' after delete\(\) of the failure"),
+        (ListsNothingAtAll, r"list\(''\) tells every output"),
+        (ListsTheTopOnly, r"list\(''\) tells every output"),
+    ],
+)
+def test_what_a_store_tells(broken: Callable[[], MemoryStore], promise: str) -> None:
+    with pytest.raises(AssertionError, match=f"the store breaks a promise: {promise}"):
+        check_store(broken)
+
+
+def test_a_short_cut_that_is_never_sure_passes() -> None:
+    class NeverSure(MemoryStore):
+        def is_complete(self, name: str, /) -> bool:
+            return False
+
+    class Without(MemoryStore):
+        is_complete = None
+
+    check_store(NeverSure)
+    check_store(Without)
+
+
+def test_the_clock_of_a_store_may_be_off() -> None:
+    class AnHourBehind(MemoryStore):
+        def info(self, name: str, /) -> Info | None:
+            found = super().info(name)
+            return None if found is None else Info(found.size, found.modified - 3600)
+
+    check_store(AnHourBehind)
+
+
+def test_other_things_in_the_place_are_not_the_kits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.txt").write_text("theirs")
+    (tmp_path / "kit-of-theirs").mkdir()
+    (tmp_path / "kit-of-theirs" / "a.txt").write_text("theirs")
+    check_store(LocalStore, base="kit/")
+
+
+class Claim:
+    """A claim without a fault, to be given one."""
+
+    def __init__(self, store: Store, name: str, failure: str) -> None:
+        self.store, self.name, self.failure = store, name, failure
+        self.data, self.ended = b"", False
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        if self.ended:
+            raise ValueError("ended")
+        self.data += data
+
+    def end(self, target: str | None = None, data: bytes = b"", gone: str | None = None) -> None:
+        with self.store.lock:
+            if self.ended:
+                return
+            self.ended = True
+            self.free()
+            if gone is not None:
+                self.store.files.delete(gone)
+            if target is not None:
+                self.store.put(target, data)
+
+    def free(self) -> None:
+        self.store.held.discard(self.name)
+
+    def publish(self) -> None:
+        self.end(self.name, self.data, self.failure)
+
+    def abort(self) -> None:
+        self.end()
+
+    def fail(self, report: bytes, /) -> None:
+        self.end(self.failure, report)
+
+
+class Store:
+    """A store without a fault, whose claims are of the class that it is given."""
+
+    blocking = False
+
+    def __init__(self, claims: type[Claim] = Claim) -> None:
+        self.claims = claims
+        self.files = MemoryStore()
+        self.held: set[str] = set()
+        self.lock = threading.RLock()
+        self.status, self.info = self.files.status, self.files.info
+        self.open, self.list, self.delete = self.files.open, self.files.list, self.files.delete
+
+    def put(self, name: str, data: bytes) -> None:
+        claim: Any = self.files.claim(name, f"{name}?", replace=True)
+        claim.write(data)
+        claim.publish()
+
+    def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Any:
+        with self.lock:
+            if name in self.held:
+                return "busy"
+            found = self.status(name, failure)
+            if found != "absent" and not replace:
+                return found
+            self.held.add(name)
+        return self.claims(self, name, failure)
+
+
+class CutsLongChunks(Claim):
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        super().write(bytes(data)[:262_144])
+
+
+class FreesTwiceByAbort(Claim):
+    def abort(self) -> None:
+        self.free()
+        super().abort()
+
+
+class FreesTwiceByFail(Claim):
+    def fail(self, report: bytes, /) -> None:
+        self.free()
+        super().fail(report)
+
+
+class FreesTwiceByPublish(Claim):
+    def publish(self) -> None:
+        self.free()
+        super().publish()
+
+
+class RaisesOSErrorLate(Claim):
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        if self.ended:
+            raise OSError("closed")
+        super().write(data)
+
+
+class RaisesKeyErrorLate(Claim):
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        if self.ended:
+            raise KeyError("closed")
+        super().write(data)
+
+
+class WritesLate(Claim):
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        self.data += data
+
+
+class EndsOnce(Claim):
+    def abort(self) -> None:
+        if self.ended:
+            raise RuntimeError("ended")
+        super().abort()
+
+
+def test_a_store_of_ones_own_passes() -> None:
+    check_store(Store)
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (CutsLongChunks, "an output of 1500000 bytes, written 1500000 at a time, comes back as it was"),
+        (FreesTwiceByAbort, r"a late abort\(\) after publish\(\) leaves the next owner's claim alone"),
+        (FreesTwiceByFail, r"a late fail\(\) after publish\(\) leaves the next owner's claim alone"),
+        (FreesTwiceByPublish, r"a late publish\(\) after publish\(\) leaves the next owner's claim alone"),
+        (
+            RaisesOSErrorLate,
+            r"write\(\) raises OutputClosedError or ValueError after publish\(\), not OSError",
+        ),
+        (
+            RaisesKeyErrorLate,
+            r"write\(\) raises OutputClosedError or ValueError after publish\(\), not KeyError",
+        ),
+        (WritesLate, r"write\(\) raises OutputClosedError or ValueError after publish\(\)"),
+        (EndsOnce, r"abort\(\) does nothing after publish\(\), not RuntimeError"),
+    ],
+)
+def test_what_a_claim_does(broken: type[Claim], promise: str) -> None:
+    with pytest.raises(AssertionError, match=f"the store breaks a promise: {promise}"):
+        check_store(lambda: Store(broken))
+
+
+def test_two_threads_that_replace_at_once() -> None:
+    class Races(Store):
+        def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Any:
+            if not replace or name in self.held:
+                return super().claim(name, failure, replace=replace)
+            time.sleep(0.005)
+            self.held.add(name)
+            return self.claims(self, name, failure)
+
+    with pytest.raises(AssertionError, match="of 8 threads that claim one output at once, one gets it"):
+        check_store(Races)
