@@ -243,11 +243,11 @@ def _failure_of(pattern: Pattern, options: TaskOptions) -> Callable[[str], str]:
     """Return what names the failure that belongs to an output's name.
 
     A task that suppresses nothing records no failure, and none that stands there is its own: another task
-    may have put it there, whose outputs differ in their suffix only. So it gets a name that nobody uses.
+    may have put it there, whose outputs differ in their suffix only. So it gets a name that no failure has.
     """
     from asflow.engine.parsing import FAILURE
 
-    return pattern.failure_name if options.suppress else lambda location: location + FAILURE
+    return pattern.failure_name if options.suppress else lambda location: f"{location}{FAILURE}~"
 
 
 def _as_is(name: str) -> str:

@@ -1,7 +1,7 @@
 """The errors that asflow itself raises.
 
     AsflowError
-    ├── DefinitionError                 refused at decoration: nothing has run yet
+    ├── DefinitionError                 refused when it is defined, or, if only that can tell, first used
     │   ├── DefinitionTypeError         (TypeError)     an option of the wrong type
     │   └── DefinitionValueError        (ValueError)    an option or pattern with a bad value
     ├── IdentityError                   (TypeError)     an argument without a stable identity
@@ -54,7 +54,7 @@ class AsflowError(Exception):
 
 
 class DefinitionError(AsflowError):
-    """A task, a flow or an option was refused when it was defined; nothing has run."""
+    """A task, a flow or an option was refused: when it was defined, or first used if only that can tell."""
 
 
 class DefinitionTypeError(DefinitionError, TypeError):

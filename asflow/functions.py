@@ -27,6 +27,7 @@ __all__ = ["Subject", "attach", "attached", "decorate", "subject_of"]
 T = TypeVar("T")
 
 _MARK = "__asflow__"
+_DEEPEST = 8  # marks one below the other; `unittest.mock.call` and its like answer to every name, without end
 
 # `__wrapped__` is not set yet while a stand-in is copied; the rest would copy what it stands for instead.
 _NEVER_FORWARDED = frozenset(
@@ -120,7 +121,7 @@ def attached(task: object, kind: type[T]) -> tuple[T, tuple[object, ...]] | None
         What was left, if it is a *kind*, and the arguments that the binding adds (the instance); else None.
     """
     bound: tuple[object, ...] = ()
-    while True:
+    for _ in range(_DEEPEST):
         if inspect.ismethod(task):
             bound = (task.__self__, *bound)
             task = task.__func__
@@ -131,6 +132,7 @@ def attached(task: object, kind: type[T]) -> tuple[T, tuple[object, ...]] | None
             return found, bound
         # `@flow` over `@flow.task`, or the other way round: the mark of the inner one is on the inner one.
         task = getattr(task, "__wrapped__", None)
+    return None
 
 
 class _Proxy(Generic[T]):

@@ -124,7 +124,6 @@ class Job:
     def claim(self) -> Event:
         """Claim the output and open a writer on it. May block."""
         output = self._output
-        self._make_absolute()
         owner = owners.Owner(self.run, output.store, self._loop)
         if not owners.enter(self._key, owner):
             return Busy()

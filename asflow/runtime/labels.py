@@ -37,10 +37,10 @@ class _Shortener(reprlib.Repr):
     def repr_instance(self, x: object, level: int) -> str:
         """Show a small standard value as it shows itself, anything else by its type."""
         kind = type(x)
-        if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex)):
+        if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex, range)):
             return super().repr_instance(x, level)
-        if isinstance(x, (enum.Enum, range)):
-            return repr(x) if isinstance(x, range) else f"{kind.__name__}.{x.name}"
+        if isinstance(x, enum.Enum):
+            return f"{kind.__name__}.{x.name}"
         return f"<{kind.__name__}>"
 
     def repr_dict(self, x: dict[object, object], level: int) -> str:

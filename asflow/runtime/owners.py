@@ -10,14 +10,14 @@ import asyncio
 import os
 import threading
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from asflow.errors import DeadlockError
 from asflow.runtime.slots import running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from asflow.runtime.runs import FlowRun, TaskRun
 
@@ -88,15 +88,18 @@ async def wait(key: Key) -> bool:
     def wake() -> None:
         loop.call_soon_threadsafe(wake_here)
 
-    await _woken(owner, wake, future)
+    with _woken_by(owner, wake):
+        if not owner.over:
+            await future
     return True
 
 
-async def _woken(owner: Owner, wake: Callable[[], object], future: asyncio.Future[None]) -> None:
+@contextmanager
+def _woken_by(owner: Owner, wake: Callable[[], object]) -> Generator[None]:
+    """Have *owner* call *wake* when it ends, unless the block is left before."""
     owner.wakers.append(wake)
     try:
-        if not owner.over:
-            await future
+        yield
     except BaseException:
         with suppress(ValueError):  # taken by an owner that has just ended
             owner.wakers.remove(wake)
@@ -118,9 +121,9 @@ def wait_blocking(key: Key, run: TaskRun) -> bool:
             f"making, and the loop can't go on meanwhile; call it with `await asyncio.to_thread(...)`"
         )
     over = threading.Event()
-    owner.wakers.append(over.set)
-    if not owner.over:
-        over.wait()
+    with _woken_by(owner, over.set):
+        if not owner.over:
+            over.wait()
     return True
 
 

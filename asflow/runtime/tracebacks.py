@@ -29,7 +29,8 @@ def follows(error: BaseException, earlier: BaseException) -> None:
     As Python does for an `except` block; never in a circle, in which whoever prints it might run for ever.
     """
     chain = list(_chain(error))
-    if earlier not in chain and error not in _chain(earlier):
+    # By identity: an exception may have an == of its own.
+    if not any(link is earlier for link in chain) and not any(link is error for link in _chain(earlier)):
         # Past the class's own __setattr__, which a frozen dataclass forbids.
         BaseException.__setattr__(chain[-1], "__context__", earlier)
 

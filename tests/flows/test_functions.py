@@ -9,6 +9,7 @@ import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -188,3 +189,9 @@ def test_a_task_without_a_name_is_its_own_deep_copy(flow: Flow) -> None:
     for local in (functools.cache(Doubler()), Doubler(), functools.partial(Doubler(), 1)):
         task = flow.task(local)
         assert copy.deepcopy(task) is task
+
+
+def test_an_object_that_answers_to_every_name_is_no_task(flow: Flow) -> None:
+    """`unittest.mock.call` has each attribute that it is asked for, and that one has them again."""
+    with pytest.raises(TypeError, match="is no task"):
+        flow.task.output(mock.call, 1)

@@ -248,6 +248,8 @@ def test_the_failure_of_another_task_is_not_ones_own(flow: Flow) -> None:
     assert rows("x") == "made"
     assert flow.task.output(rows, "x").delete()
     assert flow.task.output(metadata, "x").status == "suppressed"
+    metadata("y.csv")  # whose record is `y.csv.err`
+    assert rows("y") == "made"
 
 
 def test_without_suppress_a_recorded_failure_is_tried_again(flow: Flow) -> None:

@@ -322,3 +322,18 @@ def test_a_glob_meets_whole_files_only(tmp_path: Path, reader: str) -> None:
     assert (tmp_path / "1.err").exists()
     found = of_arrow(READERS[reader](f"{tmp_path}/*.jsonl", ".jsonl"))
     assert found == [(0, "x", 0.5), (2, "x", 0.5)]
+
+
+def test_polars_leaves_out_a_column_that_comes_late(tmp_path: Path) -> None:
+    """What the page warns of: without a word, unless Polars is told to look at all records."""
+    flow = Flow(tmp_path, sink=NullSink())
+
+    @flow.task(on="rows.jsonl.zst")
+    def make() -> None:
+        for number in range(300):
+            flow.task.write({"i": number, "late": 1} if number >= 200 else {"i": number})
+
+    make()
+    path = tmp_path / "rows.jsonl.zst"
+    assert pl.scan_ndjson(path).collect().columns == ["i"]
+    assert pl.scan_ndjson(path, infer_schema_length=None).collect().columns == ["i", "late"]

@@ -102,6 +102,25 @@ def test_a_delay_that_raises_tells_what_for_and_why(flow: Flow) -> None:
     assert history(caught.value) == ["FirstError", "KeyError", "ThirdError", "SecondError"]
 
 
+def test_exceptions_are_told_apart_by_what_they_are_not_by_what_they_equal(flow: Flow) -> None:
+    class EqualError(Exception):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = Exception.__hash__
+
+    def give_up(error: Exception, retry: int) -> float:
+        raise EqualError
+
+    @flow.task(retry=Retry(2, delay=give_up))
+    def fail() -> None:
+        raise FirstError
+
+    with pytest.raises(EqualError) as caught:
+        fail()
+    assert history(caught.value) == ["EqualError", "FirstError"]
+
+
 def test_a_failure_that_can_not_be_recorded_is_told_with_its_reason(flow: Flow, tmp_path: Path) -> None:
     @flow.task(on="{name}.txt", suppress=ThirdError)
     def text(name: str) -> None:
