@@ -12,18 +12,18 @@ async def pipeline() -> None:
     await flow.task.map(download, days)
 """
 
+from asflow._engine.policy import Retry
+from asflow._flow import Flow, flow
+from asflow._run import run
+from asflow._runtime.limits import Limit
+from asflow._runtime.runs import FlowRun, TaskRun
+from asflow._task.decorator import TaskDecorator
+from asflow._task.outcomes import Completed, Failed
+from asflow._task.output import Output
+from asflow._task.progress import Progress
 from asflow._version import __version__
-from asflow.decorator import TaskDecorator
-from asflow.engine.policy import Retry
 from asflow.errors import AsflowError
-from asflow.flows import Flow, flow
-from asflow.outcomes import Completed, Failed
-from asflow.outputs import Output
-from asflow.progressing import Progress
 from asflow.protocols import ProgressSink, Store, Writer
-from asflow.running import run
-from asflow.runtime.limits import Limit
-from asflow.runtime.runs import FlowRun, TaskRun
 from asflow.stores import LocalStore, MemoryStore
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import sys
 
-from asflow.cli import main
+from asflow._cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

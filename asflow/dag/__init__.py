@@ -13,12 +13,12 @@ async with scope() as pipeline:
 print(pipeline.graph().to_mermaid())
 """
 
-from asflow.dag.decorator import later, task
-from asflow.dag.errors import CycleError, ForeignLoopError, NoRunningLoopError, ScopeClosedError
-from asflow.dag.graphs import Graph, GraphNode
-from asflow.dag.nodes import Node, RawNode
-from asflow.dag.records import NodeState
-from asflow.dag.scopes import Scope, scope
+from asflow.dag._errors import CycleError, ForeignLoopError, NoRunningLoopError, ScopeClosedError
+from asflow.dag._graph import Graph, GraphNode
+from asflow.dag._nodes import Node, RawNode
+from asflow.dag._records import NodeState
+from asflow.dag._scope import Scope, scope
+from asflow.dag._task_decorator import later, task
 
 __all__ = [
     "CycleError",

@@ -8,10 +8,10 @@ result = await dataflow(endpoint_a="A", endpoint_b="B")
 
 from __future__ import annotations
 
-from asflow.dataflow.declared import DataFlow
-from asflow.dataflow.definition import Definition, Group, Stage, stage
-from asflow.dataflow.dispatch import Dispatcher, fdispatch
-from asflow.dataflow.errors import (
+from asflow.dataflow._amapper import amapper
+from asflow.dataflow._declared import DataFlow
+from asflow.dataflow._dispatch import Dispatcher, fdispatch
+from asflow.dataflow._errors import (
     ArgsMapperArgsError,
     ArgsMapperError,
     ArgsMapperInputKeyError,
@@ -28,9 +28,9 @@ from asflow.dataflow.errors import (
     DataFlowRunItemError,
     DispatchError,
 )
-from asflow.dataflow.mapping import amapper
-from asflow.dataflow.members import Member
-from asflow.dataflow.wiring import ArgsVisibility
+from asflow.dataflow._members import Member
+from asflow.dataflow._tree import Definition, Group, Stage, stage
+from asflow.dataflow._wiring import ArgsVisibility
 
 __all__ = [
     "ArgsMapperArgsError",

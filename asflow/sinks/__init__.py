@@ -12,14 +12,14 @@
 Importing this package imports neither rich nor tqdm; their sinks do when they need them.
 """
 
-from asflow.sinks.lines import LineSink
-from asflow.sinks.log import LogSink
-from asflow.sinks.null import NullSink
-from asflow.sinks.rich import RichSink
-from asflow.sinks.streamlit_sink import StreamlitSink
-from asflow.sinks.tee import Tee
-from asflow.sinks.tqdm_bars import TqdmSink
-from asflow.sinks.trace import TraceSink
+from asflow.sinks._lines import LineSink
+from asflow.sinks._log import LogSink
+from asflow.sinks._null import NullSink
+from asflow.sinks._rich import RichSink
+from asflow.sinks._streamlit.sink import StreamlitSink
+from asflow.sinks._tee import Tee
+from asflow.sinks._tqdm import TqdmSink
+from asflow.sinks._trace import TraceSink
 
 __all__ = [
     "LineSink",

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from asflow.stores.local import LocalStore
-from asflow.stores.memory import MemoryStore
+from asflow.stores._local import LocalStore
+from asflow.stores._memory import MemoryStore
 
 if TYPE_CHECKING:
-    from asflow.stores.object_store import ObjectStore
+    from asflow.stores._objects.store import ObjectStore
 
 __all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
 
@@ -14,7 +14,7 @@ __all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
 def __getattr__(name: str) -> object:
     # Imported when it is asked for: importing asflow must cost little.
     if name == "ObjectStore":
-        from asflow.stores.object_store import ObjectStore
+        from asflow.stores._objects.store import ObjectStore
 
         return ObjectStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

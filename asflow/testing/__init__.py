@@ -5,11 +5,11 @@
 - `FaultyStore` makes chosen steps of a store fail.
 """
 
-from asflow.testing.clocks import FakeClock, fake_clock
-from asflow.testing.faults import FaultyStore
-from asflow.testing.sinks import RecordingSink, check_sink
-from asflow.testing.stores import check_store
-from asflow.testing.writers import check_writer
+from asflow.testing._clocks import FakeClock, fake_clock
+from asflow.testing._faults import FaultyStore
+from asflow.testing._sinks import RecordingSink, check_sink
+from asflow.testing._stores import check_store
+from asflow.testing._writers import check_writer
 
 __all__ = [
     "FakeClock",

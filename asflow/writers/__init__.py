@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow.writers.suffixes import COMPRESSIONS, FORMATS, check_suffix, split_suffixes
+from asflow.writers._suffixes import COMPRESSIONS, FORMATS, check_suffix, split_suffixes
 
 if TYPE_CHECKING:
-    from asflow.writers.compression import open_reader
-    from asflow.writers.reading import RecordReader, read_records, read_text
-    from asflow.writers.writing import OutputWriter, open_format, open_writer
+    from asflow.writers._compression import open_reader
+    from asflow.writers._reading import RecordReader, read_records, read_text
+    from asflow.writers._writing import OutputWriter, open_format, open_writer
 
 __all__ = [
     "COMPRESSIONS",
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "OutputWriter": "writing",
-    "RecordReader": "reading",
-    "open_format": "writing",
-    "open_reader": "compression",
-    "open_writer": "writing",
-    "read_records": "reading",
-    "read_text": "reading",
+    "OutputWriter": "_writing",
+    "RecordReader": "_reading",
+    "open_format": "_writing",
+    "open_reader": "_compression",
+    "open_writer": "_writing",
+    "read_records": "_reading",
+    "read_text": "_reading",
 }
 
 

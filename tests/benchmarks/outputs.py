@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from asflow.stores.claims import Durability
+    from asflow.stores._local_claim import Durability
 
 __all__ = ["by_asflow", "by_asflow_in_flight", "rows"]
 

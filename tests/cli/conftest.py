@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from asflow import Flow
-from asflow.cli import main
+from asflow._cli import main
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ def test_a_folder_that_goes_while_it_is_listed_is_a_problem(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return stat(path)
 
-    monkeypatch.setattr("asflow.cli.finding.os.stat", gone)
+    monkeypatch.setattr("asflow._cli.files.os.stat", gone)
     answer = asflow("ls")
     assert answer.code == 1
     assert "asflow: './gone': No such file or directory" in answer.err

@@ -44,7 +44,7 @@ def test_the_module_is_the_command(filled: Path) -> None:
 def test_the_entry_point_is_the_command() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     module, _, name = project["scripts"]["asflow"].partition(":")
-    assert getattr(importlib.import_module(module), name) is importlib.import_module("asflow.cli").main
+    assert getattr(importlib.import_module(module), name) is importlib.import_module("asflow._cli").main
     assert any(need.startswith("cyclopts") for need in project["optional-dependencies"]["cli"])
 
 
@@ -146,7 +146,7 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
     code = (
         "import sys, importlib.util as u; found = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'cyclopts' else found(name, *rest)\n"
-        "from asflow.cli import main; sys.exit(main(['ls']))"
+        "from asflow._cli import main; sys.exit(main(['ls']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asflow import Flow, LocalStore
-from asflow.cli.failing import reason
+from asflow._cli.failures import reason
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:

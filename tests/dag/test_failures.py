@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asflow.dag import task
-from asflow.dag.failures import Path
+from asflow.dag._failures import Path
 
 
 @task
@@ -301,7 +301,7 @@ async def test_ten_thousand_dependents_cancelled_at_once() -> None:
 
 def test_nothing_is_remembered_of_a_failure_when_its_tasks_have_gone() -> None:
     """Also where the traceback's own frames hold the tasks."""
-    from asflow.dag import failures
+    from asflow.dag import _failures
 
     async def pipeline() -> None:
         nodes: list[asyncio.Task[Any]] = []
@@ -313,8 +313,8 @@ def test_nothing_is_remembered_of_a_failure_when_its_tasks_have_gone() -> None:
 
         await body()
 
-    before = set(failures._failures)
+    before = set(_failures._failures)
     with pytest.raises(ValueError, match="boom"):
         asyncio.run(pipeline())
     gc.collect()
-    assert set(failures._failures) <= before
+    assert set(_failures._failures) <= before

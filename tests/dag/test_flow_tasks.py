@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from asflow import Flow, Retry
 from asflow.dag import scope, task
-from asflow.sinks.null import NullSink
+from asflow.sinks._null import NullSink
 
 if TYPE_CHECKING:
     from pathlib import Path

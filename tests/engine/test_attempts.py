@@ -2,9 +2,9 @@
 
 import pytest
 
-from asflow.engine.lifecycle import State, step
-from asflow.engine.policy import Retry, TaskPolicy
-from asflow.engine.vocabulary import (
+from asflow._engine.lifecycle import State, step
+from asflow._engine.policy import Retry, TaskPolicy
+from asflow._engine.vocabulary import (
     Abort,
     Acquired,
     Action,

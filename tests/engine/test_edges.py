@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 import pytest
 from support.names import decoded
 
-from asflow.engine import vocabulary
-from asflow.engine.escaping import safe
-from asflow.engine.identity import call_hasher, fingerprint
-from asflow.engine.naming import MAX_NAME, Namer, Pattern, compile_namer
-from asflow.engine.parsing import shown
-from asflow.engine.policy import Retry, checked_exceptions, checked_seconds
+from asflow._engine import vocabulary
+from asflow._engine.policy import Retry, checked_exceptions, checked_seconds
+from asflow._naming.escaping import safe
+from asflow._naming.identity import call_hasher, fingerprint
+from asflow._naming.namer import MAX_NAME, Namer, Pattern, compile_namer
+from asflow._naming.parsing import shown
 from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.names import decoded
 
-from asflow.engine.escaping import MAX_COMPONENT, safe
-from asflow.engine.naming import MAX_NAME, Namer, Pattern, compile_namer
+from asflow._naming.escaping import MAX_COMPONENT, safe
+from asflow._naming.namer import MAX_NAME, Namer, Pattern, compile_namer
 from asflow.errors import (
     OutputNameError,
 )

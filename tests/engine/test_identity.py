@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asflow.engine.identity import MAX_DEPTH, call_hasher, fingerprint
+from asflow._naming.identity import MAX_DEPTH, call_hasher, fingerprint
 from asflow.errors import IdentityError
 
 HERE = Path(__file__).parent

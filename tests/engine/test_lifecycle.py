@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.scripts import ERRORS, BadError, GoneError, OtherError, policies
 
-from asflow.engine import lifecycle as life
-from asflow.engine.lifecycle import NEW, Phase, State, step
-from asflow.engine.policy import Retry, TaskPolicy
-from asflow.engine.vocabulary import (
+from asflow._engine import lifecycle as life
+from asflow._engine.lifecycle import NEW, Phase, State, step
+from asflow._engine.policy import Retry, TaskPolicy
+from asflow._engine.vocabulary import (
     Abort,
     Acquire,
     Acquired,

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.names import decoded
 
-from asflow.engine.escaping import MAX_COMPONENT, safe
-from asflow.engine.identity import fingerprint
-from asflow.engine.naming import Namer, Pattern, compile_namer
+from asflow._naming.escaping import MAX_COMPONENT, safe
+from asflow._naming.identity import fingerprint
+from asflow._naming.namer import Namer, Pattern, compile_namer
 from asflow.errors import (
     DefinitionError,
     DefinitionTypeError,

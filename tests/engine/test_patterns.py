@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asflow.engine.naming import Namer, Pattern, compile_namer
+from asflow._naming.namer import Namer, Pattern, compile_namer
 from asflow.errors import (
     DefinitionTypeError,
     DefinitionValueError,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asflow import Retry
-from asflow.engine.policy import TaskPolicy, checked_exceptions, checked_seconds
+from asflow._engine.policy import TaskPolicy, checked_exceptions, checked_seconds
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 

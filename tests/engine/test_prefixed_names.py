@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asflow.engine.naming import Pattern, compile_namer
+from asflow._naming.namer import Pattern, compile_namer
 from asflow.errors import OutputNameError
 
 if TYPE_CHECKING:

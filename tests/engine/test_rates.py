@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asflow.engine.rates import Rate, StartLog
+from asflow._engine.rates import Rate, StartLog
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 

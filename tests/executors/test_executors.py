@@ -17,10 +17,10 @@ import pytest
 from executors import bodies
 
 from asflow import Flow, Retry
+from asflow._executors import caller
+from asflow._executors.worker import PROGRESS
 from asflow.errors import DefinitionTypeError, ExecutorError, OutputClosedError, TransferError
 from asflow.events import TaskProgressed
-from asflow.runtime import executing
-from asflow.runtime.remote import PROGRESS
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def files(flow: Flow) -> list[str]:
 
 
 def spooled() -> list[str]:
-    return os.listdir(executing._folder.path())
+    return os.listdir(caller._folder.path())
 
 
 def test_a_body_writes_from_a_worker(flow: Flow, executor: Executor) -> None:
@@ -356,7 +356,7 @@ def test_without_a_shared_folder_bytes_travel_with_the_answer(
     flow: Flow, workers: Executor, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """A worker on another machine."""
-    monkeypatch.setattr(executing._folder, "path", lambda: "/no/such/folder")
+    monkeypatch.setattr(caller._folder, "path", lambda: "/no/such/folder")
     task = flow.task(on="{name}.jsonl", executor=workers)(bodies.write)
     task("a", count)
     assert len(list(flow.task.output(task, "a").records(dict[str, object]))) == count

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import asflow
-from asflow.runtime.executing import _tidy
+from asflow._executors.caller import _tidy
 
 SCRIPT = """
 import os, sys, tempfile
-from asflow.runtime.executing import _folder
+from asflow._executors.caller import _folder
 
 mine = _folder.path()
 assert os.path.dirname(mine) == tempfile.gettempdir()

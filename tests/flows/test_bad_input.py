@@ -78,7 +78,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "says"), REFUSED, ids=[str(row[0])[:60] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("options", "error", "says"), REFUSED, ids=[f"{n} {sorted(row[0])}" for n, row in enumerate(REFUSED)]
+)
 def test_refused_at_decoration(options: dict[str, Any], error: type[Exception], says: str) -> None:
     """Nothing is made, nothing is told, and the same function can be decorated rightly afterwards."""
     store, sink = MemoryStore(), RecordingSink()

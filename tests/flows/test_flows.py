@@ -13,9 +13,9 @@ import pytest
 
 import asflow.sinks
 from asflow import Flow, MemoryStore
+from asflow._runtime.runs import FlowRun
 from asflow.errors import DefinitionTypeError, NoPathError
 from asflow.events import FlowFinished, FlowStarted, TaskFinished, TaskQueued
-from asflow.runtime.runs import FlowRun
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink
 

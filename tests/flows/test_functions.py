@@ -14,8 +14,8 @@ from unittest import mock
 import pytest
 
 from asflow import Flow, MemoryStore
-from asflow.definition import TaskDefinition
-from asflow.functions import attached
+from asflow._task.callables import attached
+from asflow._task.definition import TaskDefinition
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink
 

@@ -17,37 +17,42 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "asflow"
 
-LEAVES = {"errors", "events", "_version", "running"}
-BASE = {"errors", "events", "protocols"}
+# One helper each, for everybody above.
+GROUND = {"_version", "_inspect", "_labels", "_mermaid", "_tracebacks"}
+BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
 ADAPTERS = {"writers", "stores", "sinks"}
-ACTING = BASE | ADAPTERS | {"engine", "runtime"}
-# What flows.py is made of. These may know each other; flows.py they do not know, not even as a type.
-PARTS = {
-    *("decorator", "definition", "functions", "mapping", "options", "outcomes", "outputs", "progressing"),
-    *("signatures", "workspace"),
-}
+ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
 
-# Room -> the rooms that it may import. A room is a folder or a module right under asflow/.
+# Package -> the packages that it may import. A package is a folder or a module right under asflow/.
 MAY_IMPORT: dict[str, set[str]] = {
+    "_version": set(),
+    "_run": set(),
     "errors": set(),
     "events": set(),
-    "_version": set(),
-    "running": set(),
     "protocols": {"errors", "events"},
-    "engine": {"errors", "events"},
+    "_inspect": set(),
+    "_labels": {"errors"},
+    "_tracebacks": set(),
+    "_mermaid": set(),
+    "_reporter": {"errors", "events", "protocols"},
+    "_naming": {"errors", "_labels"},
+    "_engine": {"errors", "events", "_labels", "_naming"},
     "writers": BASE,
     "stores": BASE,
     "sinks": BASE,
-    "runtime": BASE | {"engine"},
-    **dict.fromkeys(sorted(PARTS), ACTING | PARTS),
-    "flows": ACTING | PARTS,
-    "dag": ACTING | PARTS | {"flows"},
-    "dataflow": ACTING | PARTS | {"flows", "dag"},
-    "testing": ACTING | PARTS | {"flows", "dag", "dataflow"},
-    "cli": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow", "testing"},
-    "__main__": {"cli"},
-    "__init__": ACTING | PARTS | LEAVES | {"flows", "dag", "dataflow"},
+    "_runtime": BASE | {"_engine"},
+    "_executors": BASE | {"_engine", "_runtime", "stores"},
+    "_task": ACTING,
+    "_flow": ACTING | {"_task"},
+    "dag": ACTING | {"_task", "_flow"},
+    "dataflow": ACTING | {"_task", "_flow", "dag"},
+    "testing": ACTING | {"_task", "_flow", "dag", "dataflow"},
+    "_cli": ACTING | {"_run", "_task", "_flow", "dag", "dataflow", "testing"},
+    "__main__": {"_cli"},
+    "__init__": ACTING | {"_run", "_task", "_flow", "dag", "dataflow"},
 }
+
+PUBLIC = {"__init__", "__main__", "errors", "events", "protocols"} | ADAPTERS | {"dag", "dataflow", "testing"}
 
 # Whatever acts: it does I/O, keeps time, runs threads or loops, draws random numbers or shows something.
 NEVER_IN_ENGINE = {
@@ -69,13 +74,17 @@ def sources() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+def pure() -> list[Path]:
+    return sorted(path for name in ("_engine", "_naming") for path in (PACKAGE / name).rglob("*.py"))
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def room(module: str) -> str:
-    """`asflow.engine.naming` -> `engine`; the package itself is the room `__init__`."""
+    """`asflow._naming.namer` -> `_naming`; the package itself is `__init__`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
@@ -149,7 +158,7 @@ def test_the_list_has_no_way_back() -> None:
     """A room's imports all stand above it, so no two rooms can import each other."""
     seen: set[str] = set()
     for name, above in MAY_IMPORT.items():
-        assert above <= seen | (PARTS if name in PARTS else set()), name
+        assert above <= seen, name
         seen.add(name)
 
 
@@ -175,14 +184,14 @@ def test_imports_point_up(path: Path) -> None:
 
 
 def test_engine_writers_stores_and_sinks_do_not_know_each_other() -> None:
-    apart = ADAPTERS | {"engine"}
+    apart = ADAPTERS | {"_engine"}
     for path in sources():
         here = room(module_name(path))
         if here in apart:
             assert not {room(target) for target in own(imports(path))} & (apart - {here}), path
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=module_name)
+@pytest.mark.parametrize("path", pure(), ids=module_name)
 def test_nothing_that_acts_is_reachable_from_the_engine(path: Path) -> None:
     paths = {module_name(source): source for source in sources()}
     for module, chain in reachable(path).items():
@@ -191,13 +200,22 @@ def test_nothing_that_acts_is_reachable_from_the_engine(path: Path) -> None:
         assert not acting, f"{' -> '.join(chain)} imports {sorted(acting)}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=module_name)
+@pytest.mark.parametrize("path", pure(), ids=module_name)
 def test_the_engine_opens_awaits_and_prints_nothing(path: Path) -> None:
     """Built-ins act too: no `open`, `print` or `input`, no `async def`, no import by string."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), path
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"open", "print", "input", "__import__"}, path
+
+
+def test_public_is_what_has_no_underscore() -> None:
+    """Packages are public doors; the modules inside are private."""
+    for path in sources():
+        *package, module = path.relative_to(PACKAGE).with_suffix("").parts
+        private = any(part.startswith("_") and part != "__init__" for part in [*package, module])
+        assert private or (package or [module])[0] in PUBLIC, path
+        assert not package or private or module == "__init__", path
 
 
 def test_no_module_takes_the_names_that_users_import() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from asflow import LocalStore, MemoryStore
-from asflow.stores.common import Info
+from asflow.stores._common import Info
 from asflow.testing import check_store
 
 

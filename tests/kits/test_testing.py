@@ -22,7 +22,7 @@ from asflow.testing import (
     check_writer,
     fake_clock,
 )
-from asflow.writers.writing import open_format
+from asflow.writers._writing import open_format
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ async def test_waits_that_were_cancelled_are_not_under_way() -> None:
 
 
 def test_the_clock_is_put_back_even_after_a_failure() -> None:
-    from asflow.runtime.clock import current
+    from asflow._runtime.clock import current
 
     before = current.clock
     with pytest.raises(LookupError), fake_clock():

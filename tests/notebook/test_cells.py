@@ -85,7 +85,7 @@ SETUP = """
 import asyncio, os
 from contextvars import ContextVar
 from asflow import flow
-from asflow.running import run
+from asflow._run import run
 
 @flow.task(on="data/{number}.jsonl", limit=2)
 async def download(number):

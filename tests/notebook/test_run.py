@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from asflow.running import run
+from asflow._run import run
 
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 

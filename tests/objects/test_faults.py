@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asflow.errors import OutputClosedError
-from asflow.stores.object_claims import ObjectClaim
+from asflow.stores._objects.claims import ObjectClaim
 
 if TYPE_CHECKING:
     from objects.conftest import Bucket

@@ -1,6 +1,6 @@
 """Mutation testing: mutmut changes the code in one place at a time, and the tests have to notice.
 
-    make mutants MUTANTS="asflow.stores.claims.*"
+    make mutants MUTANTS="asflow.stores._local_claim.*"
 
 Runs in the current directory, a copy of the repository that `make mutants` has made, with `[tool.mutmut]`
 of `pyproject.toml`. Arguments are patterns of mutants' names; none takes them all, quickest first. Ctrl-C
@@ -33,7 +33,7 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 # A mutant is reached through two more calls each; some tests nest values as deep as is allowed.
 RECURSION = 20_000
 PROCESSES = ("tests/stores/test_faults.py", "tests/stores/test_processes.py")
-LOCAL = {"claims.py", "local.py", "parts.py", "posix.py"}
+LOCAL = {"_local_claim.py", "_local.py", "_local_part.py", "_posix.py"}
 run_stats = PytestRunner.run_stats
 CACHED = type(cache(len))
 TRAMPOLINE = "from asflow._trampoline import wrap_in_trampoline as _mutmut_mutated, MutantDict"

@@ -28,7 +28,7 @@ from asflow.stores import LocalStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from asflow.stores.claims import Durability
+    from asflow.stores._local_claim import Durability
 
 LIMIT = 6
 """Bodies of one task at a time; besides what it says, it is what a kill can interrupt."""

@@ -23,7 +23,7 @@ from asflow.stores import LocalStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asflow.stores.claims import Durability
+    from asflow.stores._local_claim import Durability
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
 

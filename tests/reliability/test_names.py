@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reliability.processes import everything
 
 from asflow import Flow
-from asflow.engine.escaping import safe
-from asflow.engine.identity import fingerprint
+from asflow._naming.escaping import safe
+from asflow._naming.identity import fingerprint
 from asflow.errors import AsflowError
 from asflow.sinks import NullSink
 from asflow.stores import LocalStore

@@ -25,7 +25,7 @@ from reliability.processes import everything, root_tool, run, stable, unmount
 from asflow import Flow
 from asflow.sinks import NullSink
 from asflow.stores import LocalStore
-from asflow.stores.claims import Durability
+from asflow.stores._local_claim import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Generator

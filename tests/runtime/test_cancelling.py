@@ -10,7 +10,7 @@ from support.stepping import cancelled_at
 from support.tasks import slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
-from asflow.runtime import owners
+from asflow._runtime import owners
 from asflow.testing import FaultyStore, RecordingSink, fake_clock
 
 

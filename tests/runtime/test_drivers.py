@@ -14,11 +14,11 @@ from support.scripts import ERRORS, BadError, OtherError, Script, policies
 from support.tasks import limit_of, slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
-from asflow.engine.lifecycle import State
-from asflow.engine.lifecycle import step as real_step
-from asflow.engine.policy import TaskPolicy
-from asflow.engine.vocabulary import Action, Event
-from asflow.runtime import clock, drive_async, drive_sync
+from asflow._engine.lifecycle import State
+from asflow._engine.lifecycle import step as real_step
+from asflow._engine.policy import TaskPolicy
+from asflow._engine.vocabulary import Action, Event
+from asflow._runtime import clock, drive_async, drive_sync
 from asflow.sinks import NullSink
 from asflow.testing import FaultyStore, RecordingSink, fake_clock
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asflow import Flow, MemoryStore
-from asflow.runtime.inspecting import annotations_of, signature_of
+from asflow._inspect import annotations_of, signature_of
 from asflow.sinks import NullSink
 
 LAZY = "from __future__ import annotations\n"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asflow.runtime.labels import call_label, short
+from asflow._labels import call_label, short
 
 
 class Region(enum.Enum):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from asflow import Flow, Limit, MemoryStore, Retry
+from asflow._runtime.limits import limit_of
 from asflow.errors import DefinitionTypeError, DefinitionValueError
-from asflow.runtime.limits import limit_of
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink, fake_clock
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from asflow._mermaid import label
 from asflow.dag import scope, task
 from asflow.dataflow import DataFlow
-from asflow.runtime.mermaid import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from asflow.runtime.offload import in_thread, settled
+from asflow._runtime.threads import in_thread, settled
 
 
 async def test_the_loop_goes_on_meanwhile_and_the_result_or_error_comes_back() -> None:
@@ -86,7 +86,7 @@ async def test_a_forked_child_gets_a_pool_of_its_own() -> None:
     child = os.fork()
     if child == 0:
         done = threading.Event()
-        from asflow.runtime.offload import submit
+        from asflow._runtime.threads import submit
 
         submit(done.set)
         os._exit(0 if done.wait(20) else 1)

@@ -11,8 +11,8 @@ import pytest
 from support.tasks import slots_of
 
 from asflow import Flow, LocalStore, MemoryStore, Store
+from asflow._runtime import owners
 from asflow.errors import DeadlockError
-from asflow.runtime import owners
 from asflow.sinks import NullSink
 from asflow.testing import FaultyStore, RecordingSink
 

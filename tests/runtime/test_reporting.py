@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from asflow import Flow, MemoryStore
+from asflow._reporter import Reporter
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.events import Event
-from asflow.runtime.reporting import Reporter
 from asflow.testing import RecordingSink
 
 

@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from asflow._runtime.slots import Slots, here
 from asflow.errors import DeadlockError
-from asflow.runtime.slots import Slots, here
 
 
 class SlotMachine(RuleBasedStateMachine):

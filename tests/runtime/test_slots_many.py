@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 
-from asflow.runtime.slots import Slots, here
+from asflow._runtime.slots import Slots, here
 
 LOOPS, CONTENDERS, TURNS, TOTAL = 4, 250, 100, 7
 

@@ -145,7 +145,7 @@ def test_a_failure_that_python_can_not_print_is_recorded_by_its_type(flow: Flow)
 
 
 def test_a_cancelled_wait_for_an_output_leaves_nothing_behind(flow: Flow) -> None:
-    from asflow.runtime import owners
+    from asflow._runtime import owners
 
     async def scenario() -> None:
         entered, gate = asyncio.Event(), asyncio.Event()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished
-from asflow.sinks.layout import Layout, rows_of
-from asflow.sinks.logline import Counts, clock, duration, flow_summary, plain, task_line, to_ascii
-from asflow.sinks.model import Forest
+from asflow.sinks._live.layout import Layout, rows_of
+from asflow.sinks._live.model import Forest
+from asflow.sinks._words import Counts, clock, duration, flow_summary, plain, task_line, to_ascii
 
 if TYPE_CHECKING:
     from asflow.events import FlowOutcome, Outcome

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asflow.protocols import ClaimRefusal, Store
-    from asflow.stores.claims import Durability
+    from asflow.stores._local_claim import Durability
 
 
 @pytest.mark.parametrize("durability", ["data", "full", "atomic"])

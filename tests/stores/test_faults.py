@@ -19,7 +19,7 @@ import pytest
 
 import asflow
 from asflow.stores import LocalStore
-from asflow.stores.claims import LocalClaim
+from asflow.stores._local_claim import LocalClaim
 
 ROOT = str(Path(asflow.__file__).parents[1])
 
@@ -31,7 +31,7 @@ package.__path__ = [os.path.join(sys.argv[1], "asflow")]
 """
 
 SCENARIO = """
-from asflow.stores.local import LocalStore
+from asflow.stores._local import LocalStore
 name, failure, durability, replace, end = sys.argv[2:]
 try:
     claim = LocalStore(durability=durability).claim(name, failure, replace=replace == "replace")
@@ -247,7 +247,7 @@ def test_where_links_are_refused(tmp_path: Path, code: str) -> None:
 LATE = """
 import threading, time
 from asflow.errors import OutputClosedError
-from asflow.stores.local import LocalStore
+from asflow.stores._local import LocalStore
 claim = LocalStore().claim(sys.argv[2], sys.argv[2] + ".err")
 claim.write(b"first ")
 near = threading.Event()
@@ -366,7 +366,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
         import errno
-        from asflow.stores.local import LocalStore
+        from asflow.stores._local import LocalStore
         for name in ("x.txt", "new/x.txt"):
             try:
                 LocalStore().claim(f"{sys.argv[2]}/{name}", f"{sys.argv[2]}/x.err")

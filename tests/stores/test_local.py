@@ -25,13 +25,13 @@ from asflow.errors import (
     OutputNameError,
     OutputPlaceError,
 )
-from asflow.stores import LocalStore, posix
-from asflow.stores.claims import LocalClaim
+from asflow.stores import LocalStore, _posix
+from asflow.stores._local_claim import LocalClaim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asflow.stores.claims import Durability
+    from asflow.stores._local_claim import Durability
 
 
 class Place:
@@ -490,10 +490,10 @@ def test_a_folder_that_is_made_again_is_synced_again(tmp_path: Path, monkeypatch
         synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         fsync(descriptor)
 
-    def reused(found: os.stat_result) -> posix.Mark:
+    def reused(found: os.stat_result) -> _posix.Mark:
         return (found.st_dev, 0 if stat.S_ISDIR(found.st_mode) else found.st_ino)
 
-    monkeypatch.setattr(posix, "mark_of", reused)  # as if each new folder got the inode of an old one
+    monkeypatch.setattr(_posix, "mark_of", reused)  # as if each new folder got the inode of an old one
     monkeypatch.setattr(os, "fsync", spy)
     store = LocalStore(durability="full")
     place = Place(tmp_path / "a" / "b")

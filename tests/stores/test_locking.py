@@ -13,7 +13,7 @@ from support.descriptors import open_below
 
 from asflow.errors import ClaimLostError
 from asflow.stores import LocalStore
-from asflow.stores.claims import LocalClaim
+from asflow.stores._local_claim import LocalClaim
 
 if sys.platform == "win32":
     pytest.skip("needs flock", allow_module_level=True)

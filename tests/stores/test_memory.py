@@ -9,7 +9,7 @@ import pytest
 
 from asflow.errors import OutputClosedError, OutputNameError
 from asflow.stores import MemoryStore
-from asflow.stores.memory import MemoryClaim
+from asflow.stores._memory import MemoryClaim
 
 
 def _claim(store: MemoryStore, name: str = "a.txt", *, replace: bool = False) -> MemoryClaim:

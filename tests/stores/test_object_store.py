@@ -18,8 +18,8 @@ import pytest
 import asflow
 from asflow.errors import OutputClosedError
 from asflow.stores import ObjectStore
-from asflow.stores.object_claims import ObjectClaim
-from asflow.stores.spool import Spool
+from asflow.stores._objects.claims import ObjectClaim
+from asflow.stores._spool import Spool
 
 obstore: Any = pytest.importorskip("obstore")
 

@@ -13,7 +13,7 @@ import pytest
 
 import asflow
 from asflow.stores import LocalStore
-from asflow.stores.claims import LocalClaim
+from asflow.stores._local_claim import LocalClaim
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock and fork")
 

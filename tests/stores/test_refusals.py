@@ -15,8 +15,8 @@ from support.descriptors import open_below
 
 from asflow.errors import ClaimLostError, OutputClosedError
 from asflow.stores import LocalStore
-from asflow.stores.claims import Durability, LocalClaim
-from asflow.stores.posix import name_file
+from asflow.stores._local_claim import Durability, LocalClaim
+from asflow.stores._posix import name_file
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
 

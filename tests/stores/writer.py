@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from support.guards import Guards
 
-from asflow.stores.local import LocalStore
+from asflow.stores._local import LocalStore
 
 
 def content(index: int) -> list[bytes]:

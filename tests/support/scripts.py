@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from asflow.engine.policy import Retry, TaskPolicy
+from asflow._engine.policy import Retry, TaskPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asflow.definition import TaskDefinition
-from asflow.functions import attached
-from asflow.runtime.limits import Limit
-from asflow.runtime.slots import Slots
+from asflow._runtime.limits import Limit
+from asflow._runtime.slots import Slots
+from asflow._task.callables import attached
+from asflow._task.definition import TaskDefinition
 
 __all__ = ["limit_of", "slots_of"]
 

@@ -13,8 +13,8 @@ import zstandard
 
 from asflow.errors import CorruptOutputError, OutputClosedError
 from asflow.writers import open_reader, open_writer, read_records, read_text
-from asflow.writers.compression import OutputStream
-from asflow.writers.suffixes import Compression
+from asflow.writers._compression import OutputStream
+from asflow.writers._suffixes import Compression
 
 SUFFIXES = [".gz", ".zst"]
 COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "zstd")

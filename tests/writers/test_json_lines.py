@@ -24,7 +24,7 @@ import pytest
 
 from asflow.errors import OutputClosedError, RecordTypeError, RecordValueError
 from asflow.writers import OutputWriter, open_writer, read_records
-from asflow.writers.json_lines import JsonLinesWriter
+from asflow.writers._json_lines import JsonLinesWriter
 
 
 class Snippet(TypedDict):

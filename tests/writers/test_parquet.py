@@ -27,7 +27,7 @@ from asflow.errors import (
     RecordValueError,
 )
 from asflow.writers import check_suffix, open_writer, read_records, read_text
-from asflow.writers.parquet import ParquetWriter
+from asflow.writers._parquet import ParquetWriter
 
 
 @dataclass

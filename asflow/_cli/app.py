@@ -1,0 +1,97 @@
+"""The commands, and the help that lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+from cyclopts import App, Parameter
+
+from asflow._cli.check import check
+from asflow._cli.clean import clean
+from asflow._cli.console import Terminal, UsageError
+from asflow._cli.failures import errors, retry
+from asflow._cli.ls import ls
+from asflow._cli.run import run as run_flow
+from asflow._cli.show import show
+from asflow._version import __version__
+from asflow.errors import AsflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["app", "dispatch"]
+
+_EXIT_CODES = "Exit codes: 0 ok, 1 a problem was found, 2 bad usage."
+
+_EXAMPLES = {
+    "run": ("asflow run pipeline:transcripts --limit 3", "asflow run pipeline:transcripts --help"),
+    "ls": ("asflow ls data", "asflow ls data --json"),
+    "show": ("asflow show data/2024-01-01.jsonl.zst --head 5",),
+    "errors": ("asflow errors data", "asflow errors data/2024-01-15.err --full"),
+    "retry": ("asflow retry data/2024-01-15.err", "asflow retry data --dry-run"),
+    "check": ("asflow check data --quiet",),
+    "clean": ("asflow clean data --dry-run",),
+    "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
+}
+
+
+def _epilogue(examples: Iterable[str]) -> str:
+    return "\n".join(["Examples:", "", *(f"    {line}" for line in examples), "", _EXIT_CODES])
+
+
+app: App = App(
+    name="asflow",
+    help="Run flows, look at what they left on disk, and put it right.",
+    help_epilogue=_epilogue(examples[0] for examples in _EXAMPLES.values()),
+    help_format="markdown",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+)
+
+
+def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Call a flow, or a task, with arguments from the command line.
+
+    The module is looked for in the current folder first. What the flow returns is printed; its progress
+    is shown on standard error. A flow's own arguments are those of its signature, converted to the types that
+    it names; `--help` behind the flow lists them.
+
+    Args:
+        target: The flow, as `package.module:flow`.
+        arguments: Its arguments, as `--name value` or by position.
+    """
+    return run_flow(target, arguments)
+
+
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print a script by which a shell completes commands and options.
+
+    Args:
+        shell: The shell that is to read the script.
+    """
+    print(app.generate_completion(prog_name="asflow", shell=shell), end="")
+    return 0
+
+
+for _command in (run, ls, show, errors, retry, check, clean, completion):
+    app.command(_command, help_epilogue=_epilogue(_EXAMPLES[_command.__name__]))
+
+
+def dispatch(tokens: list[str]) -> int:
+    """Run the command that *tokens* spell and return its exit code."""
+    try:
+        # What follows the flow belongs to the flow, `--help` and `--version` too.
+        if tokens[:1] == ["run"] and len(tokens) > 1 and not tokens[1].startswith("-"):
+            return run_flow(tokens[1], tokens[2:])
+        command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+        code = command(*bound.args, **bound.kwargs)
+    except (cyclopts.CycloptsError, UsageError) as error:
+        Terminal().complain(error)
+        return 2
+    except BrokenPipeError:
+        raise
+    except (AsflowError, OSError) as error:
+        Terminal().complain(error)
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,101 @@
+"""`asflow clean`: remove what killed runs have left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
+
+from asflow._cli.console import Terminal, UsageError, printable
+from asflow._cli.files import find
+from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
+from asflow.stores._common import PART
+from asflow.stores._local_part import drop
+from asflow.stores._posix import close_held, is_at, mark_of, open_held, try_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["clean"]
+
+
+def clean(
+    path: str = ".", /, *, dry_run: bool = False, as_json: AsJson = False, every: EveryFile = False
+) -> int:
+    """Delete the work in progress of runs that are dead.
+
+    Only `.part` files that nobody has locked: one whose task is running stays. It is never necessary, since
+    the next run takes them over; it frees the space of those that no run asks for again.
+
+    Args:
+        path: A folder, cleaned with all folders below it, or one `.part` file.
+        dry_run: Only tell what would be deleted.
+        as_json: Write one JSON array instead, a line per entry.
+        every: In folders, take files of other formats and hidden ones too.
+
+    Raises:
+        UsageError: there is nothing at *path*, or a file that is no work in progress.
+        OSError: *path* can't be looked at.
+    """
+    terminal = Terminal()
+    dead = _dead(terminal, path, dry_run=dry_run, every=every)
+    if as_json:
+        terminal.json({"name": name, "size": size, "deleted": not dry_run} for name, size in dead)
+        return terminal.code
+    count = freed = 0
+    for name, size in dead:
+        terminal.line(
+            ("would delete " if dry_run else "deleted ", "dim"),
+            (printable(name), ""),
+            (f"  {decimal(size)}", "dim"),
+        )
+        count += 1
+        freed += size
+    terminal.note((f"{count:,} {'file' if count == 1 else 'files'}, {decimal(freed)}", "dim"))
+    return terminal.code
+
+
+def _dead(terminal: Terminal, path: str, *, dry_run: bool, every: bool) -> Iterator[tuple[str, int]]:
+    """Yield name and size of each file that nobody works on, deleted unless *dry_run*."""
+    for found in find(terminal, path, every=every):
+        if found.kind != "part":
+            if found.path == path:
+                raise UsageError(f"{path!r} is no work in progress: its name does not end in {PART}")
+            continue
+        try:
+            size = _clear(found.path, dry_run=dry_run)
+        except FileNotFoundError:
+            continue  # its task has just ended
+        except OSError as error:
+            terminal.problem(error)
+            continue
+        if size is not None:
+            yield found.path, size
+
+
+def _clear(part: str, *, dry_run: bool) -> int | None:
+    """Delete *part* if its writer is dead and return its size; None where it lives."""
+    # What is no file of its own (a link, a FIFO) is nothing that asflow has made.
+    if not stat.S_ISREG(os.lstat(part).st_mode):
+        return None
+    try:
+        descriptor = open_held(part, 0)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        if not try_lock(descriptor):
+            return None
+        found = os.fstat(descriptor)
+        # Under the lock, as the store does it: between opening and locking its task may have ended.
+        if not is_at(mark_of(found), part):
+            return None
+        if not dry_run:
+            drop(mark_of(found), part)
+        return found.st_size
+    finally:
+        close_held(descriptor)

@@ -1,0 +1,156 @@
+"""`asflow run`: call a flow with arguments from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, cast
+
+import cyclopts
+
+from asflow._cli.console import UsageError, escape_odd_text
+from asflow._flow import Flow
+from asflow._task.callables import attached
+from asflow._task.definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from types import ModuleType, TracebackType
+
+__all__ = ["run"]
+
+
+def run(target: str, tokens: Sequence[str]) -> int:
+    """Call the flow *target* (`package.module:flow`) with the arguments that *tokens* spell.
+
+    Returns:
+        0 if it returned, 1 if it raised.
+
+    Raises:
+        UsageError: there is no such flow, or the arguments don't fit it.
+        SystemExit, KeyboardInterrupt: the flow raised it.
+    """
+    module_name, _, name = target.partition(":")
+    if not module_name or module_name.endswith(".py") or "/" in module_name:
+        raise UsageError(f"{target!r} is no flow; give module and function, as in package.module:flow")
+    sys.path.insert(0, os.getcwd())  # as `python -m` does
+    try:
+        module = _imported(module_name)
+        function = _found(module, name)
+        bound = _bound(target, function, tokens)
+        if bound is None:
+            return 0
+        value = _called(function, bound)
+        text = None if value is None else str(value)
+    except UsageError:
+        raise
+    except (Exception, asyncio.CancelledError, BaseExceptionGroup) as error:  # noqa: BLE001 - the user's own
+        _show(error)
+        return 1
+    if text is not None:
+        escape_odd_text()
+        print(text)
+    return 0
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing and (name == missing or name.startswith(missing + ".")):
+            raise UsageError(
+                f"there is no module {missing!r} in {os.getcwd()!r} or among what is installed"
+            ) from None
+        raise
+    except (TypeError, ValueError) as error:  # a name like `..` or one that is empty in the middle
+        if error.__traceback__ is not None and _from_import(error.__traceback__):
+            raise UsageError(f"{name!r} is no module's name") from None
+        raise
+
+
+def _from_import(trace: TracebackType) -> bool:
+    """Tell whether no code of the user's is on the way to the error."""
+    files = [frame.filename for frame in traceback.extract_tb(trace)]
+    return all(file == __file__ or "importlib" in file for file in files)
+
+
+def _found(module: ModuleType, name: str) -> Callable[..., object]:
+    function: object = module
+    for part in name.split(".") if name else ():
+        function = getattr(function, part, None)
+    if name and callable(function) and _is_flow(function):
+        return function
+    names = sorted(key for key, value in vars(module).items() if callable(value) and _is_flow(value))
+    known = f"it has {', '.join(names)}" if names else "it has none"
+    if not name:
+        raise UsageError(f"name a flow or a task, as in {module.__name__}:flow; {known}")
+    raise UsageError(f"{module.__name__} has no flow or task {name!r}; {known}")
+
+
+def _is_flow(function: object) -> bool:
+    """Tell whether *function* is a flow, or a task, which can be run just as well."""
+    return attached(function, Flow) is not None or attached(function, TaskDefinition) is not None
+
+
+def _bound(
+    target: str, function: Callable[..., object], tokens: Sequence[str]
+) -> inspect.BoundArguments | None:
+    """Return the arguments for *function*; None where its help was asked for, and given."""
+    app = cyclopts.App(
+        name=f"asflow run {target}",
+        default_command=function,
+        version_flags=(),
+        help_format="markdown",
+        default_parameter=cyclopts.Parameter(negative_iterable=()),
+    )
+    app["--help"].show = False
+    try:
+        command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+    except cyclopts.CycloptsError as error:
+        raise UsageError(f"{error} See: asflow run {target} --help") from None
+    except Exception as error:  # whatever a signature may hold
+        raise UsageError(
+            f"the arguments of {target} can't be read from its signature ({type(error).__name__}: {error}). "
+            "Annotate them with types that can be made from text, and import these outside of "
+            "`if TYPE_CHECKING:`"
+        ) from error
+    if command is not function:
+        command(*bound.args, **bound.kwargs)
+        return None
+    return bound
+
+
+def _called(function: Callable[..., object], bound: inspect.BoundArguments) -> object:
+    value = function(*bound.args, **bound.kwargs)
+    return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+
+
+async def _awaited(value: Awaitable[Any]) -> object:
+    return await value
+
+
+def _show(error: BaseException) -> None:
+    """Print the traceback from where the user's code begins, with what the flow was called from left out."""
+    _start_in_users_code(error)
+    traceback.print_exception(error)
+
+
+def _start_in_users_code(error: BaseException) -> None:
+    """Cut what comes before the user's code off the traceback of *error*, and of those that it groups."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            _start_in_users_code(each)
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    module = cast("str", trace.tb_frame.f_globals.get("__name__", ""))
+    return module.startswith(("asflow.", "asyncio.", "importlib.")) or module == "importlib"

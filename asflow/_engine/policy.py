@@ -1,0 +1,146 @@
+"""What a task was told to do: frozen values, validated when they are made.
+
+`Retry` is public (`asflow.Retry`); `TaskPolicy` is what the options of `@flow.task` become.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hints(Retry)
+from dataclasses import dataclass
+from sys import float_info
+from typing import cast
+
+from asflow._naming.parsing import shown
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+__all__ = ["ExceptionTypes", "Retry", "TaskPolicy", "checked_exceptions", "checked_seconds"]
+
+ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
+"""One exception class, or a tuple of them, as `except` takes it."""
+
+
+def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], ...]:
+    """Return *value* as a tuple of exception classes.
+
+    Raises:
+        DefinitionTypeError: *value* is neither an exception class nor a tuple of them; *what* names it.
+    """
+    if isinstance(value, (list, set, frozenset)):
+        kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType] - of whatever
+        raise DefinitionTypeError(
+            f"{what} takes an exception class or a tuple of them, as `except` does, not a {kind}; write for "
+            f"example {what}=(TimeoutError,)"
+        )
+    listed = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    classes: list[type[BaseException]] = []
+    for item in listed:
+        if not (isinstance(item, type) and issubclass(item, BaseException)):
+            refused = shown(item)  # pyright: ignore[reportUnknownArgumentType] - it may be any class
+            raise DefinitionTypeError(
+                f"{what} takes exception classes, not {refused}; write for example {what}=(TimeoutError,)"
+            )
+        classes.append(item)
+    return tuple(classes)
+
+
+def checked_seconds(what: str, value: object, *, positive: bool = False) -> float:
+    """Return *value* as a finite number of seconds, >= 0 (> 0 with *positive*).
+
+    Raises:
+        DefinitionTypeError: *value* is no number; *what* names it.
+        DefinitionValueError: *value* is negative, zero where that can't be, infinite or not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise DefinitionTypeError(f"{what} takes a number of seconds, not {shown(value)}")
+    if not 0 <= value <= float_info.max or (positive and value == 0):
+        least = "more than 0" if positive else "0 or more"
+        raise DefinitionValueError(f"{what} takes {least} finite seconds, not {value!r}")
+    return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failing body is called again, and how long to wait before each time.
+
+    Before retry n = 1, 2, ... the wait is
+    `min(max_delay, backoff_factor * 2**(n-1)) + uniform(0, backoff_jitter)` seconds ("exponential
+    backoff with jitter"), or whatever *delay* answers. The task's slot of its limit is free meanwhile.
+
+    Attributes:
+        total: retries after the first call, >= 0.
+        backoff_factor: seconds before the first retry, >= 0; doubled for each one after it.
+        backoff_jitter: upper end of a random addition in seconds, >= 0.
+        max_delay: upper bound of the doubling part in seconds, >= 0.
+        exceptions: the exceptions worth a retry; None is every `Exception`. Matched by isinstance.
+        delay: called as `delay(exception, n)`; returns the seconds to wait (>= 0), or None for the
+            formula. The place to honour a Retry-After header. What it raises ends the call.
+        hold_limit: True keeps everybody else who shares the task's limit from starting during the wait,
+            too: when a server says "not before", it means all callers.
+
+    Raises:
+        DefinitionTypeError: a value of the wrong type.
+        DefinitionValueError: a negative or non-finite number.
+    """
+
+    total: int = 3
+    backoff_factor: float = 1.0
+    backoff_jitter: float = 1.0
+    max_delay: float = 60.0
+    exceptions: ExceptionTypes | None = None
+    delay: Callable[[Exception, int], float | None] | None = None
+    hold_limit: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what can't work."""
+        if isinstance(self.total, bool) or not isinstance(self.total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionTypeError(f"retry takes a number of retries or a Retry, not {shown(self.total)}")
+        if self.total < 0:
+            raise DefinitionValueError(f"retry takes 0 or more retries, not {self.total!r}")
+        for name in ("backoff_factor", "backoff_jitter", "max_delay"):
+            checked_seconds(name, getattr(self, name))
+        if self.exceptions is not None:
+            object.__setattr__(self, "exceptions", checked_exceptions("exceptions", self.exceptions))
+        if self.delay is not None and not callable(self.delay):
+            raise DefinitionTypeError(f"delay takes a function of (exception, n), not {shown(self.delay)}")
+        if inspect.iscoroutinefunction(self.delay):
+            raise DefinitionTypeError(f"delay={shown(self.delay)} is async; give a plain function")
+        if not isinstance(self.hold_limit, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionTypeError(f"hold_limit takes True or False, not {shown(self.hold_limit)}")
+
+    def matches(self, error: Exception) -> bool:
+        """Tell whether *error* is worth a retry."""
+        return self.exceptions is None or isinstance(error, self.exceptions)
+
+    def backoff(self, retry: int, draw: float) -> float:
+        """Return the seconds to wait before retry number *retry* (1 is the first).
+
+        Args:
+            retry: which retry, >= 1.
+            draw: a uniform random number, 0 <= draw < 1.
+        """
+        try:
+            doubled = math.ldexp(self.backoff_factor, retry - 1)
+        except OverflowError:
+            doubled = math.inf
+        return min(self.max_delay, doubled) + draw * self.backoff_jitter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPolicy:
+    """What one task does when something happens; see the table in `asflow._engine.lifecycle`.
+
+    Attributes:
+        persistent: the task has an output (`on=`).
+        limited: at most so many bodies run at once, so that a call waits for a slot.
+        skip: exceptions that end a call quietly; the next run tries again.
+        suppress: exceptions that end a call quietly and are remembered.
+        retry: when and how often a failing body is called again; None is never.
+    """
+
+    persistent: bool = False
+    limited: bool = True
+    skip: tuple[type[BaseException], ...] = ()
+    suppress: tuple[type[BaseException], ...] = ()
+    retry: Retry | None = None

@@ -1,0 +1,1 @@
+"""Runs the bodies of tasks in other processes and on other machines."""

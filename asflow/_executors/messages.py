@@ -1,0 +1,200 @@
+"""What goes to a worker process and what comes back: pickled here, so that what can't be is told by name."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from asflow._inspect import signature_of
+from asflow._labels import short
+from asflow.errors import TransferError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from asflow.protocols import ByteStream, Writer
+
+__all__ = [
+    "Answer",
+    "ByName",
+    "Parcel",
+    "RemoteTraceback",
+    "dump",
+    "open_writer_of",
+    "packed_arguments",
+    "packed_function",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One attempt of one call, as a worker gets it.
+
+    Attributes:
+        function: the pickled body, or a `ByName` of it.
+        arguments: positional and named ones, pickled.
+        open_writer: opens the output's writer on a stream, pickled; None for a task without `on`.
+        task: the task's name.
+        output: the name of the call's output.
+        attempt: 1 for the first call of the body.
+        hidden_arguments: leading arguments that labels leave out.
+        token: tells this attempt from all others. Dask runs what is equal only once.
+        folder: where the caller looks for finished bytes and for progress, if the worker can reach it.
+        by_value: whether what the body gives may be pickled by cloudpickle.
+    """
+
+    function: bytes
+    arguments: bytes
+    open_writer: bytes | None
+    task: str
+    output: str | None
+    attempt: int
+    hidden_arguments: int
+    token: str
+    folder: str
+    by_value: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How an attempt ended.
+
+    Attributes:
+        value: what the body gave, pickled; None where it raised, or gave what can't be pickled.
+        error: what it raised, pickled; None where it raised nothing, or what can't be pickled.
+        text: the traceback in the worker, or why something can't be pickled.
+        spool: the file with the output's bytes.
+        data: the output's bytes, where the worker can't reach the caller's folder.
+    """
+
+    value: bytes | None = None
+    error: bytes | None = None
+    text: str = ""
+    spool: str | None = None
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """A body that the worker finds in a module, under the task that stands for it."""
+
+    module: str
+    qualname: str
+
+    def found(self) -> Callable[..., object]:
+        """Import the module and return the undecorated function. Raises ImportError, AttributeError."""
+        import importlib
+
+        found: Any = importlib.import_module(self.module)
+        for name in self.qualname.split("."):
+            found = inspect.getattr_static(found, name) if isinstance(found, type) else getattr(found, name)
+        if isinstance(found, (staticmethod, classmethod)):
+            found = cast("Any", found).__func__
+        return cast("Callable[..., object]", getattr(found, "__wrapped__", found))
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is no error, it tells where one was
+    """The traceback of an exception where it was raised: the cause of what is raised here."""
+
+    def __str__(self) -> str:
+        """Return the text, as Python prints it."""
+        return f"\n{self.args[0]}"
+
+
+def dump(value: object, *, by_value: bool) -> bytes:
+    """Pickle *value*; with *by_value*, what is defined in `__main__` and in functions, too."""
+    if by_value:
+        cloudpickle = _cloudpickle()
+        if cloudpickle is not None:
+            return cast("bytes", cloudpickle.dumps(value))
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def _cloudpickle() -> Any:
+    # Not asked for as an extra: those whose workers need it (Dask, loky, Parsl) bring it along.
+    try:
+        import cloudpickle  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return None
+    return cloudpickle
+
+
+def packed_function(function: Callable[..., object], task: str, *, by_value: bool) -> bytes:
+    """Pickle the body of *task*: by name where its module can be imported, else by value.
+
+    Args:
+        function: the undecorated body.
+        task: its task's name, for messages.
+        by_value: whether workers may lack this process's `__main__`.
+
+    Raises:
+        TransferError: it is local, or in `__main__`, and what it refers to can't be pickled.
+    """
+    module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "<locals>")
+    if inspect.isfunction(function) and module and "<" not in qualname:
+        name = ByName(module, qualname)
+        main_is_known = module != "__main__" or (not by_value and hasattr(sys.modules[module], "__file__"))
+        if main_is_known and _finds(name, function):
+            return pickle.dumps(name)
+    try:
+        return dump(function, by_value=True)
+    except Exception as error:
+        raise TransferError(
+            f"task {task}(): its function can't be sent to the executor: {error}; "
+            f"define it at the top of a module that the workers can import"
+        ) from error
+
+
+def _finds(name: ByName, function: Callable[..., object]) -> bool:
+    try:
+        return name.found() is function
+    except (ImportError, AttributeError):
+        return False
+
+
+def packed_arguments(
+    function: Callable[..., object],
+    task: str,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    *,
+    by_value: bool,
+) -> bytes:
+    """Pickle the arguments of a call of *task*.
+
+    Raises:
+        TransferError: one can't be pickled; the message names it.
+    """
+    try:
+        return dump((args, dict(kwargs)), by_value=by_value)
+    except Exception as error:
+        name, value = _culprit(function, args, kwargs, by_value)
+        raise TransferError(
+            f"task {task}(): the argument {name} = {short(value)} can't be sent to the executor: {error}; "
+            f"give what it is made of (a path, an address) and make it in the body"
+        ) from error
+
+
+def _culprit(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], by_value: bool
+) -> tuple[str, object]:
+    try:
+        given = signature_of(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        given = {f"number {index + 1}": value for index, value in enumerate(args)} | dict(kwargs)
+    for name, value in given.items():
+        try:
+            dump(value, by_value=by_value)
+        except Exception:  # noqa: BLE001 - whatever it is, it was raised before: this one is it
+            return name, value
+    return "?", args
+
+
+def open_writer_of(parcel: Parcel) -> Callable[[ByteStream], Writer[object]] | None:
+    """Return what opens the output's writer, in the worker."""
+    if parcel.open_writer is None:
+        return None
+    return cast("Callable[[ByteStream], Writer[object]]", pickle.loads(parcel.open_writer))

@@ -1,0 +1,289 @@
+"""`Flow`: where tasks keep their outputs, whom they tell, and the `@flow` decorator."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
+
+from asflow._labels import call_label, short
+from asflow._reporter import Reporter
+from asflow._runtime.runs import FlowRun, current, leave
+from asflow._task.callables import decorate
+from asflow._task.decorator import TaskDecorator
+from asflow._task.output import path_of
+from asflow._task.workspace import Workspace
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.stores import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from asflow._task.callables import Subject
+    from asflow._task.typing import Keep
+    from asflow.events import Event
+    from asflow.protocols import ProgressSink, Store
+
+__all__ = ["Flow", "flow"]
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+_local = LocalStore()
+_STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
+
+
+@final
+class Flow:
+    """Makes flows and tasks that share a folder, a store and a display.
+
+    `asflow.flow` is a ready one. `@flow` marks a pipeline, `@flow.task` its steps.
+
+    Args:
+        base: the folder under which outputs live; a relative one is resolved at each call against the
+            current directory. It is made when a body is to be called. Or the URL of an object store, such as
+            `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
+        store: where outputs are kept; None is the local disk, or what the URL says.
+        sink: who is told what happens; None is the live display (plain lines where there is no terminal).
+        verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
+            do, too; False: no task does. The lines go to stderr.
+
+    Raises:
+        DefinitionTypeError: an argument of the wrong type.
+        DefinitionValueError: *base* starts with `~` or holds a NUL, or is a URL of an unknown kind or beside
+            a store.
+        MissingExtraError: *base* is the URL of an object store, and `asflow[s3]` is not installed.
+
+    Threads: a Flow and its tasks may be used from any thread and any event loop.
+    """
+
+    __slots__ = ("_base", "_sink", "_verbose", "_workspace", "task")
+
+    def __init__(
+        self,
+        base: str | os.PathLike[str] = ".",
+        *,
+        store: Store | None = None,
+        sink: ProgressSink | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        if not isinstance(base, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+            raise DefinitionTypeError(f"base takes a path, not {base!r}")
+        if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+            raise DefinitionTypeError(f"verbose takes True, False or None, not {verbose!r}")
+        if isinstance(store, type):
+            name = store.__name__
+            raise DefinitionTypeError(f"store takes a Store, not the class {name}; write {name}()")
+        missing = [name for name in _STORE_PARTS if store is not None and not hasattr(store, name)]
+        if missing:
+            raise DefinitionTypeError(f"store={short(store)} is no Store: it has no {missing[0]!r}")
+        self._base = os.fspath(base)
+        if not isinstance(self._base, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+            raise DefinitionTypeError(f"base takes a path of text, not of bytes: {base!r}")
+        if "\0" in self._base:
+            raise DefinitionValueError(f"base {self._base!r} holds a NUL, which no path can; leave it out")
+        if self._base.startswith("~"):
+            raise DefinitionValueError(
+                f"base {self._base!r} starts with '~', which is not expanded here; "
+                f"give for example pathlib.Path({self._base!r}).expanduser()"
+            )
+        self._sink = sink
+        self._verbose = verbose
+        self._workspace = Workspace(*_place(self._base, store), Reporter(_sink_for(sink, verbose)))
+        self.task: TaskDecorator = TaskDecorator(self._workspace)
+
+    def __repr__(self) -> str:
+        """Show the base."""
+        return f"Flow({self._base!r})"
+
+    def __reduce__(self) -> tuple[object, ...] | str:
+        """Pickle what makes an equal one: functions that use a flow may be sent to worker processes."""
+        if self is flow:
+            return "flow"
+        is_told = self.store is _local or "://" in self._base
+        return _again, (self._base, None if is_told else self.store)
+
+    @overload
+    def __call__(self, func: F, /) -> F:
+        """Turn a function into a flow: what it calls is shown together, under its name.
+
+        The flow has the type of the function. Its events have all reached the sink when a call returns.
+
+        Raises:
+            DefinitionTypeError: *func* is a generator function, or can't be called.
+        """
+        ...
+
+    @overload
+    def __call__(self, /, *, verbose: bool | None = None, progress: bool = True) -> Keep:
+        """Turn a function into a flow.
+
+        Args:
+            verbose: as for `Flow`, for this flow alone; None: as its `Flow` says.
+            progress: False shows no live display for it.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, a generator function.
+        """
+        ...
+
+    def __call__(
+        self, func: object = None, /, *, verbose: bool | None = None, progress: bool = True
+    ) -> object:
+        """Turn a function into a flow; see the overloads."""
+        given = [("verbose", verbose)] if verbose is not None else []
+        for name, value in (*given, ("progress", progress)):
+            if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+                raise DefinitionTypeError(f"@flow: {name} takes True or False, not {value!r}")
+        reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
+
+        def make(subject: Subject) -> tuple[Callable[..., object], object]:
+            wrap = _wrap_async if subject.is_async else _wrap_sync
+            return wrap(subject, reporter, progress), self
+
+        def decorated(func: object, /) -> object:
+            return decorate(func, "@flow", make)
+
+        return decorated if func is None else decorated(func)
+
+    @property
+    def store(self) -> Store:
+        """Where outputs are kept."""
+        return self._workspace.store
+
+    @property
+    def run(self) -> FlowRun | None:
+        """The run of the flow that is running here, also inside its tasks; None outside any flow."""
+        run = current.get()
+        return None if run is None else run.flow
+
+    def path(self, path: str | os.PathLike[str], /) -> Path:
+        """Return *path* under this flow's base, as outputs are.
+
+        Raises:
+            NoPathError: the store keeps no files.
+        """
+        return path_of(self.store, self._workspace.prefix + os.fspath(path))
+
+
+def _prefix(base: str) -> str:
+    """Return what stands before every output's name."""
+    base = base.replace(os.sep, "/")
+    if base in ("", "."):
+        return ""
+    return base if base.endswith("/") else base + "/"
+
+
+def _place(base: str, store: Store | None) -> tuple[Store, str]:
+    """Return where outputs go, which a URL says for itself, and what stands before every output's name."""
+    scheme, _, rest = base.partition(":/")
+    if not rest:
+        return _local if store is None else store, _prefix(base)
+    from asflow.stores._objects.store import SCHEMES, ObjectStore
+
+    if not rest.startswith("/"):
+        if scheme not in SCHEMES:
+            return _local if store is None else store, _prefix(base)
+        raise DefinitionValueError(
+            f"base {base!r} was a URL before a Path made one slash of its two; give it as a str"
+        )
+    if store is not None:
+        raise DefinitionValueError(
+            f"base {base!r} names a store of its own, and store={short(store)} another one; give one of them"
+        )
+    if scheme != "file":
+        return ObjectStore(base), ""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    parts = urlsplit(base)
+    if parts.netloc not in ("", "localhost"):
+        raise DefinitionValueError(
+            f"base {base!r} names the machine {parts.netloc!r}; a folder here is file:///folder"
+        )
+    return _local, _prefix(url2pathname(parts.path))
+
+
+def _again(base: str, store: Store | None) -> Flow:
+    return Flow(base, store=store)
+
+
+def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
+    if sink is None:
+        return _Display(verbose)
+    if not verbose:
+        return sink
+    # A sink of the user's own is all there is, unless log lines are asked for.
+    from asflow.sinks._tee import Tee
+
+    return Tee(sink, _Display(verbose=True, display=False))
+
+
+class _Display:
+    """The default display, imported with its first event: importing asflow must cost little."""
+
+    __slots__ = ("_display", "_made", "_verbose", "wants_tasks")
+
+    def __init__(self, verbose: bool | None, *, display: bool = True) -> None:
+        self._verbose = verbose
+        self._display = display
+        self._made: dict[str, ProgressSink] = {}
+        self.wants_tasks = {None: "outside", True: "all", False: "none"}[verbose]
+
+    def emit(self, event: Event, /) -> None:
+        """Pass *event* on."""
+        sink = self._made.get("sink")
+        if sink is None:
+            from asflow.sinks import RichSink
+
+            # Where two threads come here at once, the first one's is everybody's: `setdefault` is one step.
+            sink = self._made.setdefault("sink", RichSink(verbose=self._verbose, display=self._display))
+        sink.emit(event)
+
+
+def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowRun:
+    label = call_label(args, kwargs, skip=subject.hidden_arguments)
+    run = FlowRun(subject.name, label, current.get(), reporter, progress=progress)
+    run.started()
+    return run
+
+
+def _wrap_async(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+    body = cast("Callable[..., Awaitable[object]]", subject.function)
+
+    async def flow(*args: object, **kwargs: object) -> object:
+        run = _began(subject, reporter, progress, args, kwargs)
+        token = current.set(run)
+        try:
+            value = await body(*args, **kwargs)
+        except BaseException as error:
+            run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
+            raise
+        finally:
+            leave(token)
+        run.finished("completed", None)
+        return value
+
+    return flow
+
+
+def _wrap_sync(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+    body = subject.function
+
+    def flow(*args: object, **kwargs: object) -> object:
+        run = _began(subject, reporter, progress, args, kwargs)
+        token = current.set(run)
+        try:
+            value = body(*args, **kwargs)
+        except BaseException as error:
+            run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
+            raise
+        finally:
+            leave(token)
+        run.finished("completed", None)
+        return value
+
+    return flow
+
+
+flow: Flow = Flow()
+"""The ready instance: outputs under the current directory, the live display."""

@@ -1,0 +1,1 @@
+"""The names of outputs: patterns, escaping, and the identity of a call."""

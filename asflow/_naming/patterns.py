@@ -1,0 +1,153 @@
+"""The pattern that a task's `on=` is: checked and taken apart once, at decoration.
+
+    data/{channel}/{day:%Y-%m-%d}-*.jsonl.zst
+
+Components are separated by `/`; `{param}` and `{param:spec}` are arguments, `*` is the call's hash, `{{` and
+`}}` are braces. The pattern's *suffix* is the literal text after the last placeholder of the last component;
+where that component has none, it begins at its first dot (a leading one not counted). What an argument holds
+is never taken for a suffix. A suppressed failure has the name of the output with `.err` for the suffix.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from asflow._naming.escaping import CUT_MARK, EMPTY, UNSAFE
+from asflow._naming.parsing import FAILURE, RESERVED_ENDS, STAR, Component, Field, parse_components
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Pattern"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A valid output pattern. Make one with `Pattern.parse`.
+
+    Attributes:
+        text: as the user wrote it.
+        components: the path, one tuple of literals and fields a component; `.` and empty ones are left out.
+        placeholders: names of the parameters in it, each once, in order; `*` is not among them.
+        has_hash: whether it holds a `*`.
+        keyed: whether the task's `key=` says what stands for `*`.
+        prefix: the literal text before the first placeholder or `*`: all outputs' names start with it.
+        suffix: the literal end of all outputs' names; "" if there is none.
+        failure_shape: the pattern with `.err` for the suffix and `{}` for each parameter (`*` for the hash).
+            Two tasks of equal shape can record a failure under one name, unless a `*` without `key=` tells
+            them apart.
+    """
+
+    text: str
+    components: tuple[Component, ...]
+    placeholders: tuple[str, ...]
+    has_hash: bool
+    keyed: bool
+    prefix: str
+    suffix: str
+    failure_shape: str
+
+    @classmethod
+    def parse(cls, text: str, *, parameters: Sequence[str], task: str, keyed: bool = False) -> Pattern:
+        """Check a task's `on=` and take it apart.
+
+        Args:
+            text: the pattern: a relative path with `/`.
+            parameters: the names of the task's parameters, `*args` and `**kwargs` without their stars.
+            task: the task's name, for messages.
+            keyed: whether the task has a `key=`; then any text may stand for `*`.
+
+        Raises:
+            DefinitionTypeError: *text* is no str.
+            DefinitionValueError: the pattern can't work; the message says why and what to write instead.
+        """
+        components = parse_components(text, parameters, task, keyed=keyed)
+        fields = [piece for component in components for piece in component if isinstance(piece, Field)]
+        flat = _flatten(components)
+        suffix = _suffix(components[-1])
+        stems = (*flat[:-1], *_without(flat[-1], suffix))
+        return cls(
+            text=text,
+            components=components,
+            placeholders=tuple(dict.fromkeys(field.name for field in fields if field.name != STAR)),
+            has_hash=any(field.name == STAR for field in fields),
+            keyed=keyed,
+            prefix=flat[0] if isinstance(flat[0], str) else "",
+            suffix=suffix,
+            failure_shape="".join(_shape(piece) for piece in stems) + FAILURE,
+        )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Every placeholder and `*` from left to right, repeated ones too."""
+        return tuple(p for component in self.components for p in component if isinstance(p, Field))
+
+    @property
+    def pieces(self) -> tuple[str | Field, ...]:
+        """Literals and fields from left to right, over all components, with `/` in the literals."""
+        return _flatten(self.components)
+
+    def failure_name(self, name: str) -> str:
+        """Return the name under which a suppressed failure of the output *name* is recorded."""
+        return name[: len(name) - len(self.suffix)] + FAILURE
+
+    def match(self, name: str) -> bool:
+        """Tell whether *name*, relative to `base`, looks like an output of this pattern. Cut names do too."""
+        if name.lower().endswith(RESERVED_ENDS):
+            return False
+        return _compiled(self).fullmatch(name) is not None
+
+
+def _flatten(components: Sequence[Component]) -> tuple[str | Field, ...]:
+    """Join components to one run of literals and fields, no two literals side by side."""
+    flat: list[str | Field] = []
+    for index, component in enumerate(components):
+        for piece in ("/", *component) if index else component:
+            if isinstance(piece, str) and flat and isinstance(flat[-1], str):
+                flat[-1] += piece
+            else:
+                flat.append(piece)
+    return tuple(flat)
+
+
+def _suffix(last: Component) -> str:
+    end = last[-1]
+    if isinstance(end, Field):
+        return ""
+    if len(last) > 1:
+        return end
+    dot = end.find(".", 1)
+    return end[dot:] if dot > 0 else ""
+
+
+def _without(piece: str | Field, suffix: str) -> tuple[str | Field, ...]:
+    return (piece,) if isinstance(piece, Field) else (piece[: len(piece) - len(suffix)],)
+
+
+def _shape(piece: str | Field) -> str:
+    """Write a piece as it stands in a pattern, without the parameter's name."""
+    if isinstance(piece, str):
+        return piece.replace("{", "{{").replace("}", "}}")
+    return STAR if piece.name == STAR else "{}"
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: Pattern) -> re.Pattern[str]:
+    return re.compile("/".join(_component(component, pattern) for component in pattern.components))
+
+
+def _component(component: Component, pattern: Pattern) -> str:
+    plain = "".join(re.escape(p) if isinstance(p, str) else _value(p, pattern) for p in component)
+    if all(isinstance(piece, str) for piece in component):
+        return plain
+    tail = re.escape(component[-1]) if isinstance(component[-1], str) else ""
+    return f"(?:{plain}|[^/]*{CUT_MARK}[0-9a-f]{{32}}{tail})"
+
+
+def _value(field: Field, pattern: Pattern) -> str:
+    if field.name == STAR and not pattern.keyed:
+        return "[0-9a-f]{32}"
+    return rf"(?:{EMPTY}|(?!\.)(?:%[0-9A-F]{{2}}|[^{re.escape(UNSAFE)}])+(?<![. ]))"

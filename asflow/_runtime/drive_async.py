@@ -1,0 +1,140 @@
+"""The async driver. It carries out what the engine decides; read it beside `drive_sync.py`."""
+
+from __future__ import annotations
+
+from asyncio import timeout as time_limit
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from asflow._engine.lifecycle import NEW, step
+from asflow._engine.vocabulary import (
+    Abort,
+    Acquire,
+    Acquired,
+    AskDelay,
+    AwaitOwner,
+    Call,
+    Claim,
+    Commit,
+    Done,
+    Fail,
+    Finish,
+    Look,
+    RecordFailure,
+    Release,
+    Returned,
+    Started,
+    Wait,
+    Waited,
+)
+from asflow._runtime import clock, owners
+from asflow._runtime.admission import admit
+from asflow._runtime.job import Job
+from asflow._runtime.runs import current, leave
+from asflow._runtime.threads import closings, in_thread, prepare
+from asflow._tracebacks import without_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from asflow._engine.vocabulary import Action, Event
+    from asflow._runtime.spec import TaskSpec
+
+__all__ = ["run_async"]
+
+R = TypeVar("R")
+
+
+async def run_async(
+    spec: TaskSpec,
+    body: Callable[..., Awaitable[R]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> R | None:
+    """Live one call of an async task from `Started` to `Finish` or `Fail`."""
+    job = Job(spec, args, kwargs, current.get())
+    value: R | None = None
+    event: Event = Started()
+    state, action = step(spec.policy, NEW, event)
+    try:
+        while not isinstance(action, (Finish, Fail)):
+            if isinstance(action, Call):
+                job.calling(action.attempt)
+                token = current.set(job.run)
+                try:
+                    attempt = body(*args, **kwargs)
+                    value = await (_in_time(spec.timeout, attempt) if spec.timeout else attempt)
+                    event = Returned()
+                except Exception as error:  # noqa: BLE001 - the engine decides what it means
+                    event = job.raised(without_ours(error))
+                finally:
+                    leave(token)
+                    job.called()
+            else:
+                event = await _act(job, action)
+            state, action = step(spec.policy, state, event)
+    except BaseException as error:
+        job.give_up(error)
+        raise
+    if isinstance(action, Fail):
+        failure, context = action.error, action.error.__context__
+        job.finished("failed", failure)
+        try:
+            raise failure
+        finally:
+            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            if context is not None:
+                BaseException.__setattr__(failure, "__context__", context)
+            # The error's traceback holds this frame: don't let the frame hold the error.
+            del state, action, event, job, failure, context
+    job.finished(action.outcome, action.error)
+    return value if action.outcome == "completed" else None
+
+
+async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
+    """Await *attempt* for so many seconds at most; a limit costs as much as a step of the engine."""
+    async with time_limit(seconds) as scope:
+        value = await attempt
+    if scope.expired():  # the body has swallowed the cancellation; what it gives came too late
+        raise TimeoutError
+    return value
+
+
+async def _act(job: Job, action: Action) -> Event:
+    """Carry out *action*, which neither calls the body nor ends the call."""
+    output = job.spec.output
+    blocking = output is not None and output.store.blocking
+    match action:
+        case Look():
+            return await in_thread(job.look) if blocking else job.look()
+        case Acquire():
+            job.run.lent = await admit(job.spec.limit, job.run.parent)
+            job.run.admitted()
+            return Acquired()
+        case Claim():
+            prepare()
+            return await in_thread(job.claim) if blocking else job.claim()
+        case Release():
+            if job.has_claim:
+                if not closings.try_acquire():
+                    await closings.acquire()
+                job.closing_slots.append(None)
+            job.release()
+            return Done()
+        case Abort() if not blocking:
+            return job.close(action)
+        case Commit() | RecordFailure() | Abort():
+            return await in_thread(lambda: job.close(action), job.abandon)
+        case AskDelay():
+            return job.ask_delay(action)
+        case Wait(seconds):
+            job.waiting(action)
+            await clock.current.clock.sleep_async(seconds)
+            return Waited()
+        case AwaitOwner():
+            if not await owners.wait(job.owner_key):
+                await clock.current.clock.sleep_async(job.next_poll())
+            return Waited()
+        case Call() | Finish() | Fail():
+            raise AssertionError(action)
+        case _:
+            assert_never(action)

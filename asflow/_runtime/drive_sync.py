@@ -1,0 +1,121 @@
+"""The sync driver. It carries out what the engine decides; read it beside `drive_async.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from asflow._engine.lifecycle import NEW, step
+from asflow._engine.vocabulary import (
+    Abort,
+    Acquire,
+    Acquired,
+    AskDelay,
+    AwaitOwner,
+    Call,
+    Claim,
+    Commit,
+    Done,
+    Fail,
+    Finish,
+    Look,
+    RecordFailure,
+    Release,
+    Returned,
+    Started,
+    Wait,
+    Waited,
+)
+from asflow._runtime import clock, owners
+from asflow._runtime.admission import admit_blocking
+from asflow._runtime.guards import refuse_unstarted
+from asflow._runtime.job import Job
+from asflow._runtime.runs import current, leave
+from asflow._tracebacks import without_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from asflow._engine.vocabulary import Action, Event
+    from asflow._runtime.spec import TaskSpec
+
+__all__ = ["run_sync"]
+
+R = TypeVar("R")
+
+
+def run_sync(
+    spec: TaskSpec,
+    body: Callable[..., R],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> R | None:
+    """Live one call of a sync task from `Started` to `Finish` or `Fail`."""
+    job = Job(spec, args, kwargs, current.get())
+    value: R | None = None
+    event: Event = Started()
+    state, action = step(spec.policy, NEW, event)
+    try:
+        while not isinstance(action, (Finish, Fail)):
+            if isinstance(action, Call):
+                job.calling(action.attempt)
+                token = current.set(job.run)
+                try:
+                    value = body(*args, **kwargs)
+                    event = Returned()
+                except Exception as error:  # noqa: BLE001 - the engine decides what it means
+                    event = job.raised(without_ours(error))
+                finally:
+                    leave(token)
+                    job.called()
+                refuse_unstarted(spec, body, value)  # a mistake in the program: no retry, no skip
+            else:
+                event = _act(job, action)
+            state, action = step(spec.policy, state, event)
+    except BaseException as error:
+        job.give_up(error)
+        raise
+    if isinstance(action, Fail):
+        failure, context = action.error, action.error.__context__
+        job.finished("failed", failure)
+        try:
+            raise failure
+        finally:
+            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            if context is not None:
+                BaseException.__setattr__(failure, "__context__", context)
+            # The error's traceback holds this frame: don't let the frame hold the error.
+            del state, action, event, job, failure, context
+    job.finished(action.outcome, action.error)
+    return value if action.outcome == "completed" else None
+
+
+def _act(job: Job, action: Action) -> Event:
+    """Carry out *action*, which neither calls the body nor ends the call."""
+    match action:
+        case Look():
+            return job.look()
+        case Acquire():
+            job.run.lent = admit_blocking(job.spec.limit, job.run.parent, job.run)
+            job.run.admitted()
+            return Acquired()
+        case Claim():
+            return job.claim()
+        case Release():
+            job.release()
+            return Done()
+        case Commit() | RecordFailure() | Abort():
+            return job.close(action)
+        case AskDelay():
+            return job.ask_delay(action)
+        case Wait(seconds):
+            job.waiting(action)
+            clock.current.clock.sleep(seconds)
+            return Waited()
+        case AwaitOwner():
+            if not owners.wait_blocking(job.owner_key, job.run):
+                clock.current.clock.sleep(job.next_poll())
+            return Waited()
+        case Call() | Finish() | Fail():
+            raise AssertionError(action)
+        case _:
+            assert_never(action)

@@ -1,0 +1,130 @@
+"""What is told of a task's call: counts in its flow's tally, and events where the sink wants them."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, TypedDict
+
+from asflow._runtime.runs import TaskRun, is_told
+from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
+
+if TYPE_CHECKING:
+    from asflow._engine.vocabulary import Wait
+    from asflow.events import Outcome, Tally
+
+__all__ = ["count", "finished", "queued", "ran", "retrying", "started", "stopped"]
+
+
+class _Call(TypedDict):
+    call_id: int
+    flow_id: int | None
+    task: str
+    label: str
+
+
+def _call(run: TaskRun) -> _Call:
+    """Return what every event says about its call."""
+    flow_id = None if run.flow is None else run.flow.flow_id
+    return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
+
+
+def count(run: TaskRun | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
+    """Count one call that ended in *tally*; of one that did not go well, the flow takes a note."""
+    with tally.lock:
+        setattr(tally, outcome, getattr(tally, outcome) + 1)
+    if outcome not in ("completed", "cached") and run is not None and run.flow is not None:
+        run.flow.note(run, outcome, error)
+
+
+def ran(run: TaskRun, tally: Tally) -> None:
+    """The body of *run* has ended: it is no longer among those that run now."""
+    if tally.active.pop(id(run), None) is not None and run.started is not None:
+        seconds = monotonic() - run.started
+        with tally.lock:
+            tally.seconds += seconds
+            tally.slowest = max(tally.slowest, seconds)
+
+
+def queued(run: TaskRun) -> None:
+    """The call was made."""
+    flow = run.flow
+    total = None
+    if flow is not None:
+        tally = flow.tally(run.spec.name)
+        total = tally.total
+        with tally.lock:
+            tally.queued += 1
+    if is_told(run.spec, run):
+        run.queued_at = monotonic()
+        run.reporter.emit(
+            TaskQueued(
+                **_call(run),
+                parent_id=run.parent.call_id if isinstance(run.parent, TaskRun) else None,
+                total=total,
+                at=run.queued_at,
+            )
+        )
+
+
+def started(run: TaskRun, attempt: int) -> None:
+    """The body is about to be called, for the *attempt*-th time."""
+    flow = run.flow
+    run.attempt = attempt
+    run.completed, run.total, run.description = 0, None, None
+    run.started = monotonic()
+    run.is_running = True
+    if flow is not None:
+        flow.tally(run.spec.name).active[id(run)] = run
+    if is_told(run.spec, run):
+        run.reporter.emit(
+            TaskStarted(
+                **_call(run),
+                attempt=attempt,
+                at=run.started,
+            )
+        )
+
+
+def stopped(run: TaskRun) -> None:
+    """The body has returned or raised."""
+    run.is_running = False
+    if run.flow is not None:
+        ran(run, run.flow.tally(run.spec.name))
+
+
+def retrying(run: TaskRun, wait: Wait) -> None:
+    """The body raised, and is called again after a wait."""
+    flow = run.flow
+    if flow is not None:
+        tally = flow.tally(run.spec.name)
+        with tally.lock:
+            tally.retries += 1
+    if is_told(run.spec, run):
+        run.reporter.emit(
+            TaskRetrying(
+                **_call(run),
+                retry=wait.retry,
+                wait_seconds=wait.seconds,
+                error=wait.error,
+                at=monotonic(),
+            )
+        )
+
+
+def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+    """The call has ended."""
+    flow = run.flow
+    if flow is not None:
+        count(run, flow.tally(run.spec.name), outcome, error)
+    if is_told(run.spec, run):
+        now = monotonic()
+        run.reporter.emit(
+            TaskFinished(
+                **_call(run),
+                outcome=outcome,
+                error=error,
+                seconds=now - run.queued_at,
+                output=run.output,
+                at=now,
+            )
+        )

@@ -1,0 +1,348 @@
+"""The wrappers that stand for a decorated function, and the one place where a shortcut is taken.
+
+Two kinds of calls don't go through `step`: a task without options (nothing to decide: only its limit,
+its run and its counts), and an output that exists already (the decision for "started, then found" is taken
+from `step` once, when the task is decorated). Whenever the sink wants to hear of each call, the driver
+takes the call, so that events come from one place.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from asflow._engine.lifecycle import NEW, step
+from asflow._engine.vocabulary import Finish, Found, Look, Started
+from asflow._runtime.admission import admit, admit_blocking, dismiss, give_back
+from asflow._runtime.drive_async import run_async
+from asflow._runtime.drive_sync import run_sync
+from asflow._runtime.observing import count, ran
+from asflow._runtime.runs import TaskRun, current, is_told, leave
+from asflow._runtime.slots import here
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from asflow._runtime.limits import Lease
+    from asflow._runtime.runs import FlowRun
+    from asflow._runtime.spec import OutputSpec, TaskSpec
+    from asflow.events import Outcome, Tally
+
+__all__ = ["wrap_async", "wrap_sync"]
+
+R = TypeVar("R")
+
+# Bound once: a call of a method of theirs costs 25 ns less so, and a bare call of a task makes five.
+# And `**kwargs` makes a dict anew, 15 ns for nothing where there are none: hence each `if kwargs` below.
+_get_run, _set_run, _reset_run = current.get, current.set, current.reset
+
+
+def wrap_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the coroutine function that stands for the async *body*."""
+    if _has_no_options(spec):
+        return _bare_async(spec, body)
+    if spec.output is not None and _found_is_cached(spec):
+        return _kept_async(spec, spec.output, body)
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    """Return the function that stands for the sync *body*."""
+    if _has_no_options(spec):
+        return _bare_sync(spec, body)
+    if spec.output is not None and _found_is_cached(spec):
+        return _kept_sync(spec, spec.output, body)
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
+def _has_no_options(spec: TaskSpec) -> bool:
+    """Ask the engine whether a call is just: a slot, the body, the slot back, and what the body gave."""
+    policy = spec.policy
+    return not (policy.persistent or policy.skip or policy.suppress or policy.retry or spec.timeout)
+
+
+def _found_is_cached(spec: TaskSpec) -> bool:
+    """Ask the engine, once, whether an output that is found ends the call at once."""
+    assert spec.output is not None
+    if spec.output.is_stale is not None or spec.output.store.blocking:
+        return False
+    state, action = step(spec.policy, NEW, Started())
+    return isinstance(action, Look) and step(spec.policy, state, Found())[1] == Finish("cached")
+
+
+# ------------------------------------------------------------------ no options
+
+
+class _Running(TaskRun):
+    """A call whose body runs, on a slot, from its birth on. It is born empty: a call sets what is its own."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+        __init__ = object.__init__  # a function of Python's would cost 60 ns a call
+
+    __slots__ = ()
+
+
+_none_yet: Lease | None = None  # so that checkers know that it may change while the body runs
+
+
+def _bare_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    slots = spec.limit.slots
+    if slots is None or slots.is_shared:
+
+        async def task(*args: object, **kwargs: object) -> R | None:
+            return await _counted_async(spec, body, args, kwargs)
+
+        return task
+
+    reporter, paced = spec.reporter, spec.limit.starts
+    waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
+
+    async def quick_task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or _get_run() is not None or paced.delays:
+            return await _counted_async(spec, body, args, kwargs)
+        # What follows is `admit`, the body, `dismiss`, spelled out for speed (and so the longest function
+        # here): nobody to tell, nothing to count.
+        try:
+            if waiters:
+                await slots.acquire()
+            else:
+                take()
+        except IndexError:
+            await slots.acquire()
+        run = _Running()
+        run.spec = spec
+        run.args = args
+        run.kwargs = kwargs
+        run.lease = _none_yet
+        run.holding = True
+        token = _set_run(run)
+        try:
+            return await (body(*args, **kwargs) if kwargs else body(*args))
+        finally:
+            try:  # noqa: SIM105 - as in `leave`, without the call
+                _reset_run(token)
+            except ValueError:
+                pass
+            run.holding = False
+            if run.lease is not None or slots.debts:
+                give_back(run, slots)
+            else:
+                put(None)
+                if waiters:
+                    slots.grant()
+
+    return quick_task
+
+
+def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    slots = spec.limit.slots
+    if slots is None or slots.is_shared:
+
+        def task(*args: object, **kwargs: object) -> R | None:
+            return _counted_sync(spec, body, args, kwargs)
+
+        return task
+
+    reporter, paced = spec.reporter, spec.limit.starts
+    waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
+
+    def quick_task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or waiters or _get_run() is not None or paced.delays:
+            return _counted_sync(spec, body, args, kwargs)
+        try:
+            take()
+        except IndexError:
+            return _counted_sync(spec, body, args, kwargs)
+        run = _Running()
+        run.spec = spec
+        run.args = args
+        run.kwargs = kwargs
+        run.lease = _none_yet
+        run.holding = True
+        token = _set_run(run)
+        try:
+            return body(*args, **kwargs) if kwargs else body(*args)
+        finally:
+            _reset_run(token)
+            run.holding = False
+            if run.lease is not None or slots.debts:
+                give_back(run, slots)
+            else:
+                put(None)
+                if waiters:
+                    slots.grant()
+
+    return quick_task
+
+
+async def _counted_async(
+    spec: TaskSpec,
+    body: Callable[..., Awaitable[R]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> R | None:
+    parent = _get_run()
+    if is_told(spec, parent):
+        return await run_async(spec, body, args, kwargs)
+    tally = _queued(spec, parent)
+    run = None
+    try:
+        lent = await admit(spec.limit, parent)
+        run = _begun(spec, args, kwargs, parent, lent, tally)
+        token = _set_run(run)
+        try:
+            value = await body(*args, **kwargs)
+        finally:
+            leave(token)
+    except BaseException as error:
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+        raise
+    _ended(tally, run, "completed")
+    return value
+
+
+def _counted_sync(
+    spec: TaskSpec, body: Callable[..., R], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> R | None:
+    parent = _get_run()
+    if is_told(spec, parent):
+        return run_sync(spec, body, args, kwargs)
+    tally = _queued(spec, parent)
+    run = None
+    try:
+        lent = admit_blocking(spec.limit, parent, f"a call of task {spec.name}()")
+        run = _begun(spec, args, kwargs, parent, lent, tally)
+        token = _set_run(run)
+        try:
+            value = body(*args, **kwargs)
+        finally:
+            leave(token)
+    except BaseException as error:
+        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+        raise
+    _ended(tally, run, "completed")
+    return value
+
+
+def _queued(spec: TaskSpec, parent: TaskRun | FlowRun | None) -> Tally | None:
+    flow = None if parent is None else parent.flow
+    if flow is None:
+        return None
+    tally = flow.tally(spec.name)
+    with tally.lock:
+        tally.queued += 1
+    return tally
+
+
+def _begun(
+    spec: TaskSpec,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    parent: TaskRun | FlowRun | None,
+    lent: Lease | None,
+    tally: Tally | None,
+) -> _Running:
+    run = _Running()
+    run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
+    run.flow = None if parent is None else parent.flow
+    run.lease, run.lent, run.holding = None, lent, True
+    run.place = here()
+    if tally is not None:
+        run.started = monotonic()
+        tally.active[id(run)] = run
+    return run
+
+
+def _ended(
+    tally: Tally | None, run: _Running | None, outcome: Outcome, error: BaseException | None = None
+) -> None:
+    if run is not None:
+        if tally is not None:
+            ran(run, tally)
+        dismiss(run, run.spec.limit.slots)
+    if tally is not None:
+        count(run, tally, outcome, error)
+
+
+# ------------------------------------------------------------------ outputs that exist
+
+
+def _kept_async(
+    spec: TaskSpec, output: OutputSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or _get_run() is not None:
+            if _is_cached(spec, output, is_complete, args, kwargs):
+                return None
+        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+            return None  # nobody to tell, nothing to count
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        if reporter.outside or _get_run() is not None:
+            if _is_cached(spec, output, is_complete, args, kwargs):
+                return None
+        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+            return None
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
+def _look_of(output: OutputSpec) -> Callable[[str], bool]:
+    """Return what tells whether an output is there: the store's own short cut, or its `status`."""
+    store, failure_of = output.store, output.failure_of
+    short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
+
+    def is_complete(name: str) -> bool:
+        try:
+            return store.status(name, failure_of(name)) == "complete"
+        except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+            return False
+
+    return is_complete if short_cut is None else short_cut
+
+
+def _is_cached(
+    spec: TaskSpec,
+    output: OutputSpec,
+    is_complete: Callable[[str], bool],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> bool:
+    """Whether the output is there and nobody needs to be told but the flow's counts."""
+    parent = _get_run()
+    if is_told(spec, parent):
+        return False
+    if not is_complete(output.locate(*args, **kwargs)):
+        return False
+    if parent is not None and parent.flow is not None:
+        tally = parent.flow.tally(spec.name)
+        with tally.lock:
+            tally.queued += 1
+            tally.cached += 1
+    return True

@@ -1,0 +1,355 @@
+"""What is running now: a `TaskRun` for each call of a task, a `FlowRun` for each call of a flow.
+
+One context variable points at the innermost run. It follows `asyncio.to_thread`, task groups and nested
+calls by itself, which is how `flow.task.write` finds its task.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from contextvars import ContextVar, Token
+from time import monotonic
+from typing import TYPE_CHECKING, NoReturn
+
+from asflow._labels import call_label
+from asflow._runtime.slots import here
+from asflow.errors import NotInTaskError, OutputClosedError
+from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from asflow._reporter import Reporter
+    from asflow._runtime.limits import Lease
+    from asflow._runtime.report import FlowReport
+    from asflow._runtime.spec import TaskSpec
+    from asflow.events import FlowOutcome, Outcome
+
+__all__ = ["FlowRun", "TaskRun", "current", "is_told", "leave", "no_output", "output_closed"]
+
+current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", default=None)
+
+_ids = itertools.count(1)
+
+
+def leave(token: Token[TaskRun | FlowRun | None]) -> None:
+    """Undo the `current.set` that gave *token*."""
+    try:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
+        current.reset(token)
+    except ValueError:
+        pass  # a coroutine that the garbage collector closes, in a context that is none of its own
+
+
+def is_told(spec: TaskSpec, run: TaskRun | FlowRun | None) -> bool:
+    """Whether the sink hears of each call of a task that is made in the flow of *run*, or outside any."""
+    flow = None if run is None else run.flow
+    return spec.reporter.outside if flow is None else flow.reporter.inside
+
+
+# The report of a flow holds arguments and tracebacks: of so many calls, and a count of the rest.
+_MOST_PROBLEMS = 1000
+
+
+def no_output(data: object) -> NoReturn:
+    """Refuse a write outside any task, or in a task without `on`."""
+    run = current.get()
+    if isinstance(run, TaskRun):
+        raise NotInTaskError(
+            f"task {run.task}() has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
+        )
+    raise NotInTaskError(
+        "flow.task.write() was called outside any task; call it in a function under @flow.task(on='...') "
+        "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
+    )
+
+
+def output_closed(data: object) -> NoReturn:
+    """Refuse a write after the task has ended or while no attempt is running."""
+    run = current.get()
+    name = run.task if isinstance(run, TaskRun) else "?"
+    raise OutputClosedError(
+        f"task {name}() has ended (or was cancelled), so nothing more can be written to its output; "
+        f"wait for the threads and tasks that write before the task returns"
+    )
+
+
+class FlowRun:
+    """One call of a flow: `flow.run` inside it.
+
+    Attributes:
+        flow_id: tells this call from every other of the process.
+        name: the flow's name.
+        label: its arguments, shortened to one line.
+        parent: the run of the flow or task that called this one, or None.
+        tallies: live counts by task name, in the order of first calls.
+    """
+
+    __slots__ = (
+        "_began",
+        "_ended",
+        "_problems",
+        "_problems_left_out",
+        "_progress",
+        "flow_id",
+        "label",
+        "name",
+        "parent",
+        "reporter",
+        "tallies",
+    )
+
+    def __init__(
+        self, name: str, label: str, parent: TaskRun | FlowRun | None, reporter: Reporter, *, progress: bool
+    ) -> None:
+        self.flow_id: int = next(_ids)
+        self.name: str = name
+        self.parent: TaskRun | FlowRun | None = parent
+        self.tallies: dict[str, Tally] = {}
+        self.label: str = label
+        self._progress = progress
+        self.reporter: Reporter = reporter
+        self._began = 0.0
+        self._ended: float | None = None
+        self._problems: list[tuple[TaskRun, Outcome, BaseException | None]] = []
+        self._problems_left_out = 0
+
+    def __repr__(self) -> str:
+        """Show which flow this is."""
+        return f"<FlowRun {self.name}({self.label}) #{self.flow_id}>"
+
+    def put(self, data: object) -> NoReturn:
+        """Refuse a write: a flow has no output."""
+        no_output(data)
+
+    @property
+    def flow(self) -> FlowRun:
+        """The flow that a call made now would belong to: this one."""
+        return self
+
+    def tally(self, task: str) -> Tally:
+        """Return the counts of the task called *task*, new at its first call."""
+        tally = self.tallies.get(task)
+        if tally is None:
+            # Reentrant: a garbage collection inside the lock may end another call on this very thread.
+            tally = self.tallies.setdefault(task, Tally(task, threading.RLock()))
+        return tally
+
+    def started(self) -> None:
+        """Tell the sink that the flow begins."""
+        self._began = monotonic()
+        outer = None if self.parent is None else self.parent.flow
+        self.reporter.emit(
+            FlowStarted(
+                flow_id=self.flow_id,
+                flow=self.name,
+                label=self.label,
+                parent_id=None if outer is None else outer.flow_id,
+                progress=self._progress,
+                tallies=self.tallies,
+                at=self._began,
+            )
+        )
+
+    def finished(self, outcome: FlowOutcome, error: BaseException | None) -> None:
+        """Tell the sink how the flow ended."""
+        self._ended = now = monotonic()
+        self.reporter.emit(
+            FlowFinished(
+                flow_id=self.flow_id,
+                flow=self.name,
+                outcome=outcome,
+                error=error,
+                seconds=now - self._began,
+                at=now,
+            )
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long the flow has been running, or ran."""
+        return (monotonic() if self._ended is None else self._ended) - self._began
+
+    def note(self, call: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+        """Remember a call that did not go well, for the report; so many, so that memory stays flat."""
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append((call, outcome, error))
+        else:
+            self._problems_left_out += 1
+
+    def report(self) -> FlowReport:
+        """Return what this run has come to so far, or came to, as data.
+
+        Counts and times of each task, and the calls that were skipped, suppressed or cancelled, or that
+        failed, with their arguments and exceptions. Keep `flow.run` to ask after the flow has returned.
+
+        Threads: may be called from any, at any time.
+        """
+        from asflow._runtime.report import report_of
+
+        return report_of(self, list(self._problems), self._problems_left_out)
+
+
+class TaskRun(RunningCall):
+    """One call of a task: `flow.task.run` inside it.
+
+    Attributes:
+        spec: what the task was told to do.
+        args, kwargs: the arguments of the call.
+        parent: the run of the task or flow whose body made this call, or None.
+        flow: the run of the flow that this call belongs to, or None.
+        attempt: 1 for the first call of the body, 2 for its first retry.
+        output: the name of the call's output, or None for a task without `on`.
+    """
+
+    # Empty until set, and then as `_UNSET` says: a call pays for what it sets, and most set little.
+    __slots__ = (
+        "_call_id",
+        "_label",
+        "args",
+        "attempt",
+        "completed",
+        "description",
+        "flow",
+        "holding",
+        "is_running",
+        "kwargs",
+        "lease",
+        "lent",
+        "output",
+        "parent",
+        "place",
+        "put",
+        "queued_at",
+        "spec",
+        "started",
+        "total",
+    )
+
+    spec: TaskSpec
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    parent: TaskRun | FlowRun | None
+    flow: FlowRun | None
+    output: str | None
+    started: float | None
+    description: str | None
+    completed: float
+    total: float | None
+    attempt: int
+    queued_at: float
+    holding: bool
+    place: int
+    is_running: bool
+    lent: Lease | None
+    lease: Lease | None
+    put: Callable[[object], object]
+    """Takes a record for the output; the writer's own method while a body runs."""
+    _call_id: int
+    _label: str | None
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        parent: TaskRun | FlowRun | None,
+    ) -> None:
+        self.spec = spec
+        self.parent = parent
+        self.flow = None if parent is None else parent.flow
+        self.args = args
+        self.kwargs = kwargs
+        self.lease = self.lent = None
+        self.holding = self.is_running = False
+        self.place = 0
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Answer for what has not been set."""
+            try:
+                return _UNSET[name]
+            except KeyError:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def again(self) -> TaskRun:
+        """Return the run of the call's next attempt: what an earlier one left running doesn't reach it."""
+        run = TaskRun(self.spec, self.args, self.kwargs, self.parent)
+        for name in ("_label", "attempt", "completed", "description", "output", "put", "queued_at", "total"):
+            setattr(run, name, getattr(self, name))
+        run._call_id = self.call_id
+        run.started = self.started
+        return run
+
+    def admitted(self) -> None:
+        """Note that the body has a slot to run on, and where it was taken."""
+        self.place = here()
+        self.holding = True
+
+    @property
+    def call_id(self) -> int:
+        """A number that tells this call from every other of the process, drawn when first asked for."""
+        if not self._call_id:
+            self._call_id = next(_ids)
+        return self._call_id
+
+    def __repr__(self) -> str:
+        """Show which call this is."""
+        return f"<TaskRun {self.task}({self.label}) #{self.call_id}>"
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.spec.name
+
+    @property
+    def label(self) -> str:
+        """The call's arguments, shortened to one line, once."""
+        if self._label is None:
+            self._label = call_label(self.args, self.kwargs, skip=self.spec.hidden_arguments)
+        return self._label
+
+    @property
+    def reporter(self) -> Reporter:
+        """Whom to tell of this call: its flow's, so that a flow's events stay together; else its own."""
+        return self.spec.reporter if self.flow is None else self.flow.reporter
+
+    def progressed(self) -> None:
+        """Tell the sink how far the body is; nothing once it has ended (a thread may live on)."""
+        if not self.is_running:
+            return
+        spec, flow = self.spec, self.flow
+        if is_told(spec, self):
+            self.reporter.emit(
+                TaskProgressed(
+                    call_id=self.call_id,
+                    flow_id=None if flow is None else flow.flow_id,
+                    task=spec.name,
+                    description=self.description,
+                    completed=self.completed,
+                    total=self.total,
+                    at=monotonic(),
+                )
+            )
+
+
+_UNSET: dict[str, object] = {
+    "_call_id": 0,
+    "_label": None,
+    "attempt": 1,
+    "completed": 0,
+    "description": None,
+    "flow": None,
+    "holding": False,
+    "is_running": False,
+    "lease": None,
+    "lent": None,
+    "output": None,
+    "parent": None,
+    "place": 0,
+    "put": no_output,
+    "queued_at": 0.0,
+    "started": None,
+    "total": None,
+}

@@ -1,0 +1,1 @@
+"""What `@flow.task` makes: options, definition, callables, `map`, outputs."""

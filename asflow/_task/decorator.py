@@ -1,0 +1,431 @@
+"""`flow.task`: the decorator that makes tasks, and everything that belongs to a call of one.
+
+Long by its overloads: each has the docstring that an editor shows for it, options included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
+
+from asflow._runtime.runs import TaskRun, current, no_output
+from asflow._task.callables import attached, decorate
+from asflow._task.definition import TaskDefinition, define
+from asflow._task.mapping import TaskMap
+from asflow._task.options import options_from
+from asflow._task.progress import Progress, track
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
+    from concurrent.futures import Executor
+    from datetime import timedelta
+    from typing import Never
+
+    from asflow._engine.policy import ExceptionTypes, Retry
+    from asflow._runtime.limits import Limit
+    from asflow._task.outcomes import Completed, Failed
+    from asflow._task.output import Output
+    from asflow._task.typing import Keep, MaybeKeyed, MaybeNone
+    from asflow._task.workspace import Workspace
+    from asflow.protocols import ByteStream, Writer
+
+__all__ = ["TaskDecorator"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., object]")
+
+_get_run = current.get  # bound once: each record asks
+
+
+@final
+class TaskDecorator:
+    """Turns functions into tasks of one flow; `flow.task` is one.
+
+        @flow.task(on="data/{day}.jsonl.zst", retry=3, limit=4)
+        async def download(day: str) -> None: ...
+
+    Inside a task, `flow.task.write`, `.progress`, `.track` and `.run` find the task that is running, also
+    through `asyncio.to_thread`, task groups and nested functions. From outside, `flow.task.output`,
+    `.outputs` and `.map` take a task and its arguments.
+    """
+
+    __slots__ = ("_workspace",)
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Make tasks that live in *workspace*."""
+        self._workspace = workspace
+
+    @overload
+    def __call__(self, func: F, /) -> F:
+        """Turn *func* into a task: logged, shown, and limited to so many bodies at once as there are CPUs.
+
+        Nothing is stored. The task has the type of *func*.
+
+        Raises:
+            DefinitionTypeError: *func* is a generator function, or can't be called.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        executor: Executor | None = None,
+    ) -> Keep:
+        """Turn a function into a task of the same type.
+
+        Args:
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or a generator function.
+            DefinitionValueError: an option with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        on: str | os.PathLike[str] | None,
+        key: Callable[P, str],
+        skip: ExceptionTypes = (),
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
+    ) -> MaybeKeyed[P]:
+        """Turn a function into a task whose output is kept, named by *key*.
+
+        A call gives what the body gives, or None where the output exists or a failure is quiet.
+
+        Args:
+            on: the output's pattern, with a `*` that *key* fills, as in `"data/*.jsonl.zst"`.
+            key: a function with the task's own parameters that returns the text for `*`.
+            skip: exceptions that end a call quietly; the next run tries again.
+            suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output anew that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            writer: makes the format, in place of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or a generator function.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        on: str | os.PathLike[str] | None,
+        skip: ExceptionTypes = (),
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
+    ) -> MaybeNone:
+        """Turn a function into a task whose output is kept, once and whole.
+
+        A call gives what the body gives, or None where the output exists or a failure is quiet.
+
+        Args:
+            on: the output's pattern, as in `"data/{video_id}.jsonl.zst"`: a path under the flow's `base`.
+                `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
+                most) a hash of all arguments. The suffixes name format and compression.
+            skip: exceptions that end a call quietly; the next run tries again.
+            suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output anew that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            writer: makes the format, in place of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or a generator function.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        skip: ExceptionTypes,
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        executor: Executor | None = None,
+    ) -> MaybeNone:
+        """Turn a function into a task that gives None where the body raises one of *skip*.
+
+        Args:
+            skip: exceptions that end a call quietly, once its retries are used up.
+            suppress: the same, without retries; without `on` there is no place to remember it.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or a generator function.
+            DefinitionValueError: an option with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        suppress: ExceptionTypes,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        executor: Executor | None = None,
+    ) -> MaybeNone:
+        """Turn a function into a task that gives None where the body raises one of *suppress*.
+
+        Args:
+            suppress: exceptions that end a call quietly and are never retried; without `on` there is no
+                place to remember them, so this holds for the one call.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or a generator function.
+            DefinitionValueError: an option with a bad value.
+        """
+        ...
+
+    def __call__(self, func: object = None, /, **options: Any) -> object:
+        """Turn a function into a task; see the overloads."""
+        asked = options_from(options)
+
+        def task(func: object, /) -> object:
+            return decorate(func, "@flow.task", lambda subject: define(self._workspace, subject, asked))
+
+        return task if func is None else task(func)
+
+    @property
+    def run(self) -> TaskRun | None:
+        """The run of the task that is running here; None outside any task."""
+        run = _get_run()
+        return run if isinstance(run, TaskRun) else None
+
+    def write(self, data: object, /) -> None:
+        """Write one record, or raw text or bytes, to the output of the task that is running here.
+
+        `str` and `bytes` are raw text in every format; anything else is encoded as the suffix says. It
+        becomes visible, together with all the rest, when the body has returned.
+
+        Args:
+            data: the record. In JSON Lines: anything that JSON can hold, also dataclasses, datetimes,
+                UUIDs, enums, msgspec, attrs and pydantic values (NaN and infinities become null).
+
+        Raises:
+            NotInTaskError: no task with `on` is running here (a RuntimeError).
+            OutputClosedError: the task has ended or was cancelled (a RuntimeError).
+            RecordTypeError: the format can't encode *data* (a TypeError).
+            RecordValueError: a second JSON document, a new CSV column (a ValueError).
+            OSError: the disk is full, or the like.
+
+        Threads: may be called from any thread that runs in the task's context (`asyncio.to_thread`
+        does), at the same time too; records of one thread keep their order.
+        """
+        run = _get_run()
+        if run is None:
+            no_output(data)
+        run.put(data)
+
+    def progress(self, description: str | None = None, *, total: float | None = None) -> Progress:
+        """Tell how far the running task is, as a context manager with `advance` and `update`.
+
+            with flow.task.progress("pages", total=12) as progress:
+                for page in pages:
+                    ...
+                    progress.advance()
+
+        Args:
+            description: what is being done, shown in the task's line.
+            total: units in all, >= 0; None, or an infinite one, where unknown.
+        """
+        return Progress(self.run, description, total)
+
+    def track(
+        self, items: Iterable[T], /, description: str | None = None, *, total: float | None = None
+    ) -> Iterator[T]:
+        """Iterate over *items* and show in the task's line how many are done.
+
+        Args:
+            items: what to iterate over.
+            description: what is being done.
+            total: how many there are; None: `len(items)` where it has one.
+        """
+        return track(self.run, items, description, total)
+
+    def output(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Output:
+        """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made.
+
+        Raises:
+            TypeError: *task* is no task with `on`, or the arguments are not its own.
+        """
+        definition, bound = self._definition(task)
+        return definition.output(*bound, *args, **kwargs)
+
+    def outputs(self, task: Callable[..., object], /) -> Iterator[Output]:
+        """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures.
+
+        Lazily and sorted by name. An output counts if its name fits the task's pattern.
+
+        Raises:
+            TypeError: *task* is no task with `on`.
+        """
+        definition, _ = self._definition(task)
+        return definition.outputs()
+
+    @overload
+    def map(
+        self,
+        task: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        ordered: bool = True,
+        on_error: Literal["raise"] = "raise",
+    ) -> TaskMap[R]:
+        """Apply an async task to each of *items*, as many at a time as its limit allows (100 if that is 0).
+
+        `async for` gives the results one by one, `await` all of them as a list. Items are pulled lazily,
+        so memory stays flat however many there are, and a slow consumer slows the calls down.
+
+        Args:
+            task: a task of one argument.
+            items: a sync or async iterable, of any length. It is asked on the event loop: let a source that
+                waits be an async one.
+            ordered: results in the order of *items* (True), or as they come.
+            on_error: `"raise"`: the first failure cancels what is under way and is raised, unchanged.
+                `"collect"`: each result is a `Completed(item, value)` or a `Failed(item, error)`.
+
+        Raises:
+            DefinitionTypeError: *task* is no task, or *on_error* no string.
+            DefinitionValueError: *on_error* is none of the two.
+        """
+        ...
+
+    @overload
+    def map(
+        self,
+        task: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        ordered: bool = True,
+        on_error: Literal["collect"],
+    ) -> TaskMap[Completed[T, R] | Failed[T]]:
+        """Apply an async task to each of *items*; failures are handed back as values."""
+        ...
+
+    @overload
+    def map(
+        self,
+        task: Callable[[T], R],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        ordered: bool = True,
+        on_error: Literal["raise"] = "raise",
+    ) -> TaskMap[R]:
+        """Apply a sync task to each of *items*, in threads, as many at a time as its limit allows."""
+        ...
+
+    @overload
+    def map(
+        self,
+        task: Callable[[T], R],
+        items: Iterable[T] | AsyncIterable[T],
+        /,
+        *,
+        ordered: bool = True,
+        on_error: Literal["collect"],
+    ) -> TaskMap[Completed[T, R] | Failed[T]]:
+        """Apply a sync task to each of *items*, in threads; failures are handed back as values."""
+        ...
+
+    def map(
+        self,
+        task: Callable[..., object],
+        items: Iterable[Any] | AsyncIterable[Any],
+        /,
+        *,
+        ordered: bool = True,
+        on_error: object = "raise",
+    ) -> TaskMap[Any]:
+        """Apply *task* to each of *items*; see the overloads."""
+        found = attached(task, TaskDefinition)
+        if found is None:
+            raise DefinitionTypeError(f"flow.task.map takes a function under @flow.task, not {task!r}")
+        if on_error not in ("raise", "collect"):
+            refused = DefinitionValueError if isinstance(on_error, str) else DefinitionTypeError
+            raise refused(f"on_error is 'raise' or 'collect', not {on_error!r}")
+        slots = found[0].spec.limit.slots
+        return TaskMap(
+            task,
+            items,
+            name=found[0].spec.name,
+            is_async=found[0].is_async,
+            workers=slots.total if slots is not None else 0,
+            ordered=ordered,
+            collect=on_error == "collect",
+        )
+
+    def _definition(self, task: object) -> tuple[TaskDefinition, tuple[object, ...]]:
+        found = attached(task, TaskDefinition)
+        if found is None:
+            raise DefinitionTypeError(f"{task!r} is no task; put @flow.task(on='...') on it")
+        return found

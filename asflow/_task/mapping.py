@@ -1,0 +1,352 @@
+"""`flow.task.map`: a task over a lazy iterable, so many at a time, in constant memory.
+
+A few workers pull items when they have room for a result; nothing is queued in between, which is why a
+million items cost no more memory than a hundred. A result that nobody has taken yet takes up room, so
+a slow consumer slows the workers down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections import deque
+from collections.abc import Sized
+from contextvars import copy_context
+from functools import partial
+from itertools import chain, repeat
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from asflow._runtime.guards import contained
+from asflow._runtime.runs import current
+from asflow._runtime.stop import Stop, stopping
+from asflow._runtime.threads import settled
+from asflow._task.outcomes import Completed, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Generator,
+        Iterable,
+        Iterator,
+    )
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import Context
+
+__all__ = ["TaskMap"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+# Workers for a task without a limit: enough to keep any one server busy, few enough for descriptors.
+_UNLIMITED = 100
+
+
+class TaskMap(Generic[R_co]):
+    """A task being applied to items: `async for` gives the results one by one, `await` a list of them.
+
+    Nothing runs before that, and it can be done once. Cancelling, or (with `on_error="raise"`) the first
+    failure cancels the calls under way and waits for their end. Leaving an `async for` early cancels them
+    too, but can't wait there: `async with contextlib.aclosing(aiter(mapped)) as results` around it does.
+    """
+
+    __slots__ = ("_collect", "_is_async", "_items", "_name", "_ordered", "_task", "_used", "_workers")
+
+    def __init__(
+        self,
+        task: Callable[[Any], Any],
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        name: str,
+        is_async: bool,
+        workers: int,
+        ordered: bool,
+        collect: bool,
+    ) -> None:
+        """Prepare to apply *task*; see `flow.task.map`."""
+        self._task = task
+        self._items = items
+        self._name = name
+        self._is_async = is_async
+        self._workers = workers or _UNLIMITED
+        self._ordered = ordered
+        self._collect = collect
+        self._used = False
+
+    def __aiter__(self) -> AsyncGenerator[R_co, None]:
+        """Run the calls and give their results, in the order of the items or as they come."""
+        return self._results()
+
+    def __await__(self) -> Generator[Any, None, list[R_co]]:
+        """Run all calls and give the list of their results."""
+        return self._all().__await__()
+
+    async def _all(self) -> list[R_co]:
+        # The list holds every result anyway, so there is nothing to gain by making the workers wait.
+        return [result async for result in self._results(sys.maxsize)]
+
+    async def _results(self, capacity: int = 0) -> AsyncGenerator[R_co, None]:
+        if self._used:
+            raise RuntimeError("a map runs once; call flow.task.map(...) again")
+        self._used = True
+        self._announce()
+        source = _Source(self._items)
+        room = _Room(capacity or 2 * self._workers, ordered=self._ordered)
+        pool = None
+        if not self._is_async:
+            from concurrent.futures import ThreadPoolExecutor
+
+            pool = ThreadPoolExecutor(self._workers, "asflow-map")
+        call = self._task if pool is None else partial(_in_pool, pool, self._name, self._task)
+        workers = [room.watch(self._work(call, source, room)) for _ in range(self._workers)]
+        try:
+            while await room.filled():
+                for result in room.drain():
+                    yield cast("R_co", result)
+        finally:
+            room.closed = True
+            try:
+                await _end(workers)
+            finally:
+                # The traceback of a failure holds this frame and the workers': don't let them hold it.
+                workers.clear()
+                room.forget_failure()
+                if pool is not None:
+                    pool.shutdown(wait=False)
+                await source.close()
+
+    def _announce(self) -> None:
+        """Let the display know how many calls will come, where that is known."""
+        run = current.get()
+        if run is not None and run.flow is not None and isinstance(self._items, Sized):
+            tally = run.flow.tally(self._name)
+            with tally.lock:
+                # Another map of this task may be under way, with calls still to come.
+                tally.total = max(tally.queued, tally.total or 0) + len(self._items)
+
+    async def _work(
+        self, call: Callable[[Any], Coroutine[Any, Any, Any]], source: _Source, room: _Room
+    ) -> None:
+        """Apply *call* to one item after the other, until there is none."""
+        context, numbered, is_sync = copy_context(), source.numbered, source.is_sync
+        while True:
+            while room.pulled - room.taken >= room.capacity:
+                await room.freed()
+            # A body may swallow the cancellation that was to end its worker.
+            if room.closed:
+                return
+            room.pulled += 1
+            pulled = next(numbered, None) if is_sync else await source.pull_async()
+            if pulled is None or room.closed:
+                return
+            index, item = pulled
+            try:
+                # A context for each item: what one body sets in its own, the next one does not see.
+                result = await _in_context(context.copy(), call(item))
+            except Exception as error:
+                if not self._collect:
+                    raise
+                room.put(index, Failed(item, error))
+            else:
+                room.put(index, Completed(item, result) if self._collect else result)
+
+
+class _Source:
+    """The items, numbered, for several workers of one loop.
+
+    Once it has ended, the iterator is not asked again: one that takes from a queue up to a sentinel would
+    wait for ever.
+
+    Attributes:
+        is_sync: whether they can be had by `next(numbered)`; else by `pull_async`.
+        numbered: numbers and items; of an async iterable only the numbers.
+    """
+
+    __slots__ = ("_async_items", "_ended", "_lock", "is_sync", "numbered")
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self.is_sync = not hasattr(items, "__aiter__")
+        self.numbered: Iterator[tuple[int, Any]]
+        self._async_items: AsyncIterator[Any] | None = None
+        if self.is_sync:
+            # A chain knows that it has ended; whoever made the iterator may not.
+            self.numbered = enumerate(chain(cast("Iterable[Any]", items)))
+        else:
+            self.numbered = enumerate(repeat(None))
+            self._async_items = aiter(cast("AsyncIterable[Any]", items))
+        self._ended = False
+        self._lock = asyncio.Lock()
+
+    async def pull_async(self) -> tuple[int, Any] | None:
+        """Return the next item and its number, or None at the end; one worker at a time advances."""
+        assert self._async_items is not None
+        async with self._lock:
+            if self._ended:
+                return None
+            try:
+                item = await anext(self._async_items)
+            except StopAsyncIteration:
+                self._ended = True
+                return None
+            return next(self.numbered)[0], item
+
+    async def close(self) -> None:
+        """Let an async generator that was not exhausted run its `finally`."""
+        if inspect.isasyncgen(self._async_items):
+            await self._async_items.aclose()
+
+
+class _Room:
+    """Results on their way to the consumer: so many places, taken from the pulling of an item on.
+
+    Attributes:
+        capacity: how many places there are; with so many taken, pulling another item has to wait.
+        closed: nobody takes results any more; no further item is to be pulled.
+        pulled: items pulled so far.
+        taken: results that the consumer has taken.
+    """
+
+    __slots__ = (
+        "_active",
+        "_blocked",
+        "_consumer",
+        "_error",
+        "_ordered",
+        "_results",
+        "capacity",
+        "closed",
+        "pulled",
+        "taken",
+    )
+
+    def __init__(self, capacity: int, *, ordered: bool) -> None:
+        self.capacity = capacity
+        self._ordered = ordered
+        self._results: dict[int, object] = {}
+        self._blocked: deque[asyncio.Future[None]] = deque()
+        self._consumer: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+        self._active = 0
+        self.closed = False
+        self.taken = 0
+        self.pulled = 0
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a worker; its failure is the consumer's."""
+        worker = asyncio.get_running_loop().create_task(work)
+        self._active += 1
+        worker.add_done_callback(self._worker_done)
+        return worker
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._active -= 1
+        if worker.cancelled():
+            self._error = self._error or asyncio.CancelledError()
+        elif (error := worker.exception()) is not None:
+            self._error = self._error or error
+        if self._error is not None or not self._active:
+            self._wake_consumer()
+
+    def forget_failure(self) -> None:
+        """Let go of what was raised."""
+        self._error = None
+
+    async def freed(self) -> None:
+        """Wait until half of the places are free."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._blocked.append(future)
+        await future
+
+    def put(self, index: int, result: object) -> None:
+        """Store the result of item number *index*."""
+        self._results[index] = result
+        if self._consumer is not None and (not self._ordered or index == self.taken):
+            self._wake_consumer()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a result can be taken now."""
+        return self.taken in self._results if self._ordered else bool(self._results)
+
+    def drain(self) -> Iterator[object]:
+        """Take what can be taken now: the results of the next items, or whichever came first."""
+        results, ordered = self._results, self._ordered
+        while results:
+            index = self.taken if ordered else next(iter(results))
+            if index not in results:
+                return
+            self.taken += 1
+            # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+            if self._blocked and self.pulled - self.taken <= self.capacity // 2:
+                self._wake_blocked()
+            yield results.pop(index)
+
+    def _wake_blocked(self) -> None:
+        while self._blocked:
+            future = self._blocked.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    async def filled(self) -> bool:
+        """Wait for a result; False when all work is done. Raises the first failure at once."""
+        while not self.ready or self._error is not None:
+            if self._error is not None:
+                raise self._error
+            if not self._active:
+                return False
+            self._consumer = asyncio.get_running_loop().create_future()
+            await self._consumer
+            self._consumer = None
+        return True
+
+    def _wake_consumer(self) -> None:
+        if self._consumer is not None and not self._consumer.done():
+            self._consumer.set_result(None)
+
+
+async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], item: T) -> R:
+    """Call a sync task in a thread of *pool*, in this context.
+
+    Cancellation: the body can't be stopped, so this waits for its end before it lets the cancellation pass;
+    but for a body on an executor, which is cancelled there, or left alone if it has begun.
+    """
+    in_context, stop = copy_context(), Stop()
+    in_context.run(stopping.set, stop)
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(pool, lambda: in_context.run(contained, name, task, item))
+    return await settled(future, stop)
+
+
+async def _end(workers: list[asyncio.Task[None]]) -> None:
+    """Cancel *workers* and wait for their end."""
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
+@coroutine
+def _in_context(context: Context, awaited: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await *awaited* with every step run in *context*, at a fraction of the price of a task for it."""
+    run, send = context.run, awaited.send
+    step: Callable[[Any], Any] = send
+    value: Any = None
+    while True:
+        try:
+            pending = run(step, value)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        finally:
+            value = None  # what was thrown in has a traceback that holds this frame
+        try:
+            step, value = send, (yield pending)
+        except GeneratorExit:
+            run(awaited.close)
+            raise
+        except BaseException as error:  # noqa: BLE001 - thrown into the body, as `await` would
+            step, value = awaited.throw, error

@@ -1,0 +1,196 @@
+"""From the options of `@flow.task` to the values that the engine and the drivers work with."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions, checked_seconds
+from asflow._labels import short
+from asflow._runtime.limits import Limit, limit_of
+from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from datetime import timedelta
+    from typing import Never
+
+    from asflow._engine.policy import ExceptionTypes
+    from asflow._task.callables import Subject
+    from asflow._task.output import Output
+    from asflow.protocols import ByteStream, Writer
+
+__all__ = [
+    "TaskOptions",
+    "check_executor",
+    "check_limit",
+    "limit_for",
+    "named",
+    "options_from",
+    "policy_for",
+    "refresh_for",
+    "timeout_for",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """What was written between the parentheses of `@flow.task(...)`, unchecked."""
+
+    on: str | os.PathLike[str] | None = None
+    skip: ExceptionTypes = ()
+    suppress: ExceptionTypes = ()
+    retry: int | Retry | None = None
+    retry_exceptions: ExceptionTypes | None = None
+    limit: int | Limit | None = None
+    timeout: float | None = None
+    key: Callable[..., str] | None = None
+    refresh: timedelta | float | Callable[[Output], bool] | None = None
+    level: int | None = None
+    writer: Callable[[ByteStream], Writer[Never]] | None = None
+    executor: Executor | None = None
+
+
+def named(task: str, error: DefinitionError) -> DefinitionError:
+    """Say which task an option was refused for."""
+    return type(error)(f"task {task}(): {error}")
+
+
+def policy_for(options: TaskOptions) -> TaskPolicy:
+    """Check the options that say what to do when something happens.
+
+    Raises:
+        DefinitionTypeError: something that is no exception class, or no number.
+        DefinitionValueError: a negative number, or retries asked for in two ways.
+    """
+    skip = checked_exceptions("skip", options.skip)
+    suppress = checked_exceptions("suppress", options.suppress)
+    retry = _retry_for(options)
+    unbounded = isinstance(options.limit, int) and options.limit == 0
+    return TaskPolicy(
+        persistent=options.on is not None,
+        # Without a bound there is no slot to wait for, but with `hold_limit` a retry of somebody else.
+        limited=not unbounded or (retry is not None and retry.hold_limit),
+        skip=skip,
+        suppress=suppress,
+        retry=retry,
+    )
+
+
+def _retry_for(options: TaskOptions) -> Retry | None:
+    retry, exceptions = options.retry, options.retry_exceptions
+    if exceptions is not None:
+        checked_exceptions("retry_exceptions", exceptions)
+    if retry is None:
+        if exceptions is not None:
+            raise DefinitionValueError("retry_exceptions=... does nothing without retry=...; give both")
+        return None
+    if not isinstance(retry, Retry):
+        retry = Retry(retry)
+    elif exceptions is not None and retry.exceptions is not None:
+        raise DefinitionValueError(
+            "Retry(exceptions=...) and retry_exceptions=... say the same; give one of them"
+        )
+    return retry if exceptions is None else replace(retry, exceptions=exceptions)
+
+
+def options_from(given: dict[str, object]) -> TaskOptions:
+    """Return what was written between the parentheses.
+
+    Raises:
+        DefinitionTypeError: there is no such option.
+    """
+    known = TaskOptions.__dataclass_fields__
+    for name in given:
+        if name not in known:
+            from difflib import get_close_matches
+
+            close = [one for one in known if one[:4] == name[:4]] or get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            raise DefinitionTypeError(f"@flow.task has no option {name!r}; {hint}")
+    return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
+
+
+def check_limit(options: TaskOptions) -> None:
+    """Check `limit` without touching the limit that earlier decorations of the task share.
+
+    Raises:
+        DefinitionTypeError: it is neither a number nor a Limit.
+        DefinitionValueError: it is negative.
+    """
+    if options.limit is not None and not isinstance(options.limit, Limit):
+        Limit(options.limit)
+
+
+def limit_for(options: TaskOptions, subject: Subject) -> Limit:
+    """Return the limit to use: the one that was given, or the task's own. `check_limit` comes first."""
+    if isinstance(options.limit, Limit):
+        return options.limit
+    # Sync and async bodies of a function that was edited wait in different ways: not in one line.
+    return limit_of(None if subject.key is None else (subject.key, subject.is_async), options.limit)
+
+
+def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
+    """Check `timeout`.
+
+    Raises:
+        DefinitionTypeError: it is no number, or the function is a sync one, which nothing can stop.
+        DefinitionValueError: it is not above 0.
+    """
+    if options.timeout is None:
+        return None
+    seconds = checked_seconds("timeout", options.timeout, positive=True)
+    if not subject.is_async:
+        raise DefinitionTypeError(
+            f"timeout={options.timeout!r} needs an `async def`: a running sync function can't be stopped; "
+            f"give the timeout to what it calls"
+        )
+    return seconds
+
+
+def check_executor(options: TaskOptions, subject: Subject) -> None:
+    """Check `executor`.
+
+    Raises:
+        DefinitionTypeError: it is no `concurrent.futures.Executor`, or the function is an async one.
+    """
+    if options.executor is None:
+        return
+    from concurrent.futures import Executor
+
+    if not isinstance(options.executor, Executor):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+        raise DefinitionTypeError(
+            f"executor takes a concurrent.futures.Executor, such as ProcessPoolExecutor() or Dask's "
+            f"client.get_executor(), not {short(options.executor)}"
+        )
+    if subject.is_async:
+        raise DefinitionTypeError(
+            "executor=... needs a plain `def`: a coroutine can't leave its event loop; "
+            "from async code, call the task with flow.task.map or asyncio.to_thread"
+        )
+
+
+def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None:
+    """Return `refresh` as seconds, as a predicate, or None.
+
+    Raises:
+        DefinitionTypeError: it is neither a timedelta, a number of seconds, nor a function.
+        DefinitionValueError: it is negative, or there is no output to make anew.
+    """
+    refresh = options.refresh
+    if refresh is None:
+        return None
+    if options.on is None:
+        raise DefinitionValueError("refresh=... makes outputs anew; give the task one with on='...'")
+    from datetime import timedelta
+
+    if isinstance(refresh, timedelta):
+        refresh = refresh.total_seconds()
+    if callable(refresh):
+        if inspect.iscoroutinefunction(refresh):
+            raise DefinitionTypeError(f"refresh={refresh!r} is async; give a plain function of the output")
+        return refresh
+    return checked_seconds("refresh", refresh)

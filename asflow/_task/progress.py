@@ -1,0 +1,122 @@
+"""`flow.task.progress` and `flow.task.track`: how a body tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from math import isfinite
+from typing import TYPE_CHECKING, TypeVar, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from asflow._runtime.runs import TaskRun
+
+__all__ = ["Progress", "track"]
+
+T = TypeVar("T")
+
+
+@final
+class Progress:
+    """How far a body is, as a context manager; made by `flow.task.progress`.
+
+    Used outside a task it counts for itself and tells nobody. Threads: any one at a time.
+
+    Attributes:
+        completed: units done so far.
+        total: units in all, or None where unknown. What is infinite or no number is shown as unknown.
+        description: what is being done, or None.
+    """
+
+    __slots__ = ("_open", "_outer", "_run", "_token", "completed", "description", "total")
+
+    def __init__(self, run: TaskRun | None, description: str | None, total: float | None) -> None:
+        """Count for *run*; see `flow.task.progress`."""
+        self._run = run
+        self._open = False
+        self._outer: Progress | None = None
+        self._token: Token[Progress | None] | None = None
+        self.completed: float = 0
+        self.description = description
+        self.total = total
+
+    def __enter__(self) -> Progress:
+        """Show this progress in the task's line."""
+        self._open = True
+        self._outer = _innermost.get()
+        self._token = _innermost.set(self)
+        self._tell()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Show the outer one again, if this was progress within progress."""
+        self._open = False
+        outer, self._outer = self._outer, None
+        token, self._token = self._token, None
+        if token is not None:
+            with suppress(ValueError):  # a generator that is closed in a context which is none of its own
+                _innermost.reset(token)
+        # Not one of another task, nor one that is over: a thread's context is a copy, and may outlive it.
+        if outer is not None and outer._open and outer._run is self._run:
+            outer._tell()
+
+    def advance(self, n: float = 1) -> None:
+        """Add *n* units (default 1) to those done."""
+        self.completed += n
+        self._tell()
+
+    def update(
+        self,
+        *,
+        completed: float | None = None,
+        total: float | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Set what is given, and leave the rest as it is.
+
+        Args:
+            completed: units done so far, >= 0.
+            total: units in all, >= 0.
+            description: what is being done.
+        """
+        if completed is not None:
+            self.completed = completed
+        if total is not None:
+            self.total = total
+        if description is not None:
+            self.description = description
+        self._tell()
+
+    def _tell(self) -> None:
+        run = self._run
+        if run is not None:
+            # Displays measure and cut it: what is no text, where nobody checks types, is shown as it prints.
+            run.description = None if self.description is None else str(self.description)
+            run.completed = self.completed if _is_finite(self.completed) else 0
+            run.total = self.total if _is_finite(self.total) else None
+            run.progressed()
+
+
+def _is_finite(number: float | None) -> bool:
+    """Whether a display can reckon with *number*: an infinite total, say, is an unknown one."""
+    try:
+        return number is not None and isfinite(number)
+    except (OverflowError, TypeError):  # an int beyond the floats; a text, where nobody checks types
+        return False
+
+
+_innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=None)
+
+
+def track(
+    run: TaskRun | None, items: Iterable[T], description: str | None, total: float | None
+) -> Iterator[T]:
+    """Iterate over *items*, counting each as done when the next is asked for."""
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with Progress(run, description, total) as progress:
+        for item in items:
+            yield item
+            progress.advance()

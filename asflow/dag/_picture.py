@@ -1,0 +1,193 @@
+"""A graph as Mermaid text and as an SVG picture. Loaded when something is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from asflow._mermaid import label
+
+if TYPE_CHECKING:
+    from asflow.dag._graph import Graph, GraphNode
+
+__all__ = ["mermaid", "svg"]
+
+CRITICAL = "#d9480f"
+FAILED = "#e03131"
+NORMAL = "#4c6ef5"
+QUIET = "#868e96"
+
+ROW, BAR, LABELS, CHART = 26, 16, 260, 640
+"""Pixels: height of a row and of its bar, width of the labels and of the time axis."""
+
+
+@dataclass(slots=True)
+class _Box:
+    """One drawn box: a node, or all nodes of one name."""
+
+    name: str
+    count: int = 0
+    seconds: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    states: set[str] = field(default_factory=lambda: set[str]())
+    outside: bool = False
+    critical: bool = False
+
+    def add(self, node: GraphNode, total: float, *, critical: bool) -> None:
+        self.count += 1
+        self.seconds += node.seconds
+        self.states.add(node.state)
+        self.outside = node.outside
+        self.critical = self.critical or critical
+        if node.started is not None:
+            ended = node.ended if node.ended is not None else total
+            self.started = node.started if self.started is None else min(self.started, node.started)
+            self.ended = ended if self.ended is None else max(self.ended, ended)
+
+    @property
+    def title(self) -> str:
+        return self.name if self.count == 1 else f"{self.name} ×{self.count:,}"
+
+    @property
+    def facts(self) -> str:
+        """Duration, and every state but the usual one."""
+        notes = sorted(self.states - {"completed"})
+        if self.started is not None:
+            notes.insert(0, _duration(self.seconds))
+        elif self.outside:
+            notes.insert(0, "outside")
+        return ", ".join(notes)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    boxes: list[_Box]
+    edges: dict[tuple[int, int], bool]
+    """True: on the critical path."""
+
+
+def _plan(graph: Graph, max_nodes: int) -> _Drawing:
+    """Choose the boxes: one a node, or one a name."""
+    path = graph.critical_path
+    on_path = {node.index for node in path}
+    steps = {(a.index, b.index) for a, b in pairwise(path)}
+    joined = len(graph.nodes) > max_nodes
+    boxes: list[_Box] = []
+    of_key: dict[object, int] = {}
+    box_of: list[int] = []
+    for node in graph.nodes:
+        key = (node.name, node.outside) if joined else node.index
+        place = of_key.setdefault(key, len(boxes))
+        if place == len(boxes):
+            boxes.append(_Box(node.name))
+        boxes[place].add(node, graph.seconds, critical=node.index in on_path)
+        box_of.append(place)
+    edges: dict[tuple[int, int], bool] = {}
+    for edge in graph.edges:
+        drawn = (box_of[edge[0]], box_of[edge[1]])
+        if drawn[0] != drawn[1]:
+            edges[drawn] = edges.get(drawn, False) or edge in steps
+    return _Drawing(boxes, edges)
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 60:
+        return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    return f"{seconds:.2f} s" if seconds >= 0.01 else f"{seconds * 1000:.2f} ms"
+
+
+def mermaid(graph: Graph, max_nodes: int) -> str:
+    """Return the flowchart. Source: the Mermaid flowchart syntax (classDef, linkStyle)."""
+    drawing = _plan(graph, max_nodes)
+    lines = ["flowchart LR"]
+    for place, box in enumerate(drawing.boxes):
+        text = label(*(part for part in (box.title, box.facts) if part))
+        opening, closing = ("([", "])") if box.outside else ("[", "]")
+        lines.append(f"    n{place}{opening}{text}{closing}")
+    lines += [f"    n{a} {'==>' if critical else '-->'} n{b}" for (a, b), critical in drawing.edges.items()]
+    critical = [f"n{place}" for place, box in enumerate(drawing.boxes) if box.critical]
+    failed = [f"n{place}" for place, box in enumerate(drawing.boxes) if "failed" in box.states]
+    marked = [str(place) for place, critical in enumerate(drawing.edges.values()) if critical]
+    if failed:
+        lines += [f"    classDef failed fill:#ffe3e3,stroke:{FAILED}", f"    class {','.join(failed)} failed"]
+    if critical:
+        lines += [
+            f"    classDef critical stroke:{CRITICAL},stroke-width:3px",
+            f"    class {','.join(critical)} critical",
+        ]
+    if marked:
+        lines.append(f"    linkStyle {','.join(marked)} stroke:{CRITICAL},stroke-width:3px")
+    return "\n".join(lines) + "\n"
+
+
+def svg(graph: Graph, max_nodes: int) -> str:
+    """Return the picture: bars along the time axis, an arrow from each dependency to its dependents."""
+    drawing = _plan(graph, max_nodes)
+    width, height = LABELS + CHART + 110, ROW * len(drawing.boxes) + 46
+    scale = CHART / graph.seconds if graph.seconds > 0 else 0.0
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}" font-family="sans-serif" font-size="12" role="img">',
+        f"<title>{escape(repr(graph))}</title>",
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        '<defs><marker id="asflow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6"'
+        ' markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z" fill="context-stroke"/></marker></defs>',
+        *_axis(graph.seconds, scale, height),
+    ]
+    for (first, second), critical in sorted(drawing.edges.items(), key=lambda item: item[1]):
+        parts.append(_arrow(drawing.boxes, first, second, scale, critical=critical))
+    for row, box in enumerate(drawing.boxes):
+        parts.append(_bar(box, row, scale))
+    parts.append("</svg>")
+    return "\n".join(parts)
+
+
+def _span(box: _Box, scale: float) -> tuple[float, float]:
+    """Return where the box begins and ends on the time axis, in pixels."""
+    if box.started is None:
+        return LABELS, LABELS
+    ended = box.started if box.ended is None else box.ended
+    return LABELS + box.started * scale, LABELS + ended * scale
+
+
+def _axis(seconds: float, scale: float, height: int) -> list[str]:
+    parts: list[str] = []
+    for tenth in range(0, 11, 2):
+        at = LABELS + seconds * tenth / 10 * scale
+        text = _duration(seconds * tenth / 10) if tenth else "0"
+        parts.append(f'<path d="M{at:.1f} 18V{height - 22}" stroke="#e9ecef"/>')
+        parts.append(f'<text x="{at:.1f}" y="{height - 8}" fill="{QUIET}" text-anchor="middle">{text}</text>')
+        if not scale:
+            break
+    return parts
+
+
+def _arrow(boxes: list[_Box], first: int, second: int, scale: float, *, critical: bool) -> str:
+    x1, x2 = _span(boxes[first], scale)[1], _span(boxes[second], scale)[0]
+    y1, y2 = 20 + ROW * first + BAR / 2, 20 + ROW * second + BAR / 2
+    color, stroke = (CRITICAL, 2) if critical else (QUIET, 1)
+    bend = max(14.0, (x2 - x1) / 2)
+    curve = f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+    return (
+        f'<path d="{curve}" fill="none" stroke="{color}" stroke-width="{stroke}"'
+        ' marker-end="url(#asflow-arrow)"/>'
+    )
+
+
+def _bar(box: _Box, row: int, scale: float) -> str:
+    x1, x2 = _span(box, scale)
+    top, base = 20 + ROW * row, 20 + ROW * row + 12
+    fill = FAILED if "failed" in box.states else CRITICAL if box.critical else NORMAL
+    if box.started is None or "cancelled" in box.states:
+        fill = QUIET
+    weight = ' font-weight="bold"' if box.critical else ""
+    title = box.title if len(box.title) <= 36 else f"{box.title[:35]}…"
+    return (
+        f'<text x="{LABELS - 10}" y="{base}" text-anchor="end"{weight}>{escape(title)}</text>'
+        f'<rect x="{x1:.1f}" y="{top}" width="{max(x2 - x1, 3):.1f}" height="{BAR}" rx="3" fill="{fill}"/>'
+        f'<text x="{max(x2, x1 + 3) + 6:.1f}" y="{base}" fill="{QUIET}" stroke="#ffffff" stroke-width="3"'
+        f' paint-order="stroke">{escape(box.facts)}</text>'
+    )

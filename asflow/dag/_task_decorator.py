@@ -1,0 +1,197 @@
+"""`task`: makes a function a node of implicit graphs, on its definition or at the call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable  # noqa: TC003 -- read by typing.get_type_hints on a user's side
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+
+from asflow.dag._calls import Extra, close_unstarted, is_awaitable, underlying
+from asflow.dag._node_base import BaseNode
+from asflow.dag._nodes import Node, RawNode
+from asflow.errors import DefinitionTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["BoundOnAccess", "NodeDecorator", "RawNodeDecorator", "later", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+NodeT_co = TypeVar("NodeT_co", covariant=True)
+
+MISSING: Any = object()
+"""No function was given; None is one of the things that a user may give by mistake."""
+
+
+class BoundOnAccess(Protocol[NodeT_co]):
+    """A node made of a class method or static method: its class or an instance gives the node itself."""
+
+    def __get__(self, instance: object, owner: type | None = None, /) -> NodeT_co:
+        """Return the node, bound where the method is."""
+        ...
+
+
+class NodeDecorator(Protocol):
+    """What `task()` returns: `task` with nothing more to say."""
+
+    @overload
+    def __call__(self, func: classmethod[Any, P, Coroutine[Any, Any, R]], /) -> BoundOnAccess[Node[P, R]]: ...
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> Node[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> Node[P, R]: ...
+
+
+class RawNodeDecorator(Protocol):
+    """What `task(raw=True)` returns."""
+
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> RawNode[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> RawNode[P, R]: ...
+
+
+@overload
+def task(func: Node[P, R], /, *deps: Awaitable[object]) -> Node[P, R]:
+    """Return the node with more dependencies that pass no value."""
+
+
+@overload
+def task(func: RawNode[P, R], /, *deps: Awaitable[object]) -> RawNode[P, R]:  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    """Return the raw node with more dependencies that pass no value."""
+
+
+@overload
+def task(
+    func: classmethod[Any, P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object]
+) -> BoundOnAccess[Node[P, R]]:
+    """Make an async class method a node."""
+
+
+@overload
+def task(func: Callable[P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object]) -> Node[P, R]:
+    """Make an async function a node. It waits for *deps* too, whatever their outcome."""
+
+
+@overload
+def task(func: Callable[P, R], /, *deps: Awaitable[object]) -> Node[P, R]:
+    """Make a function a node that runs in a thread. It waits for *deps* too, whatever their outcome."""
+
+
+@overload
+def task(*, raw: Literal[False] = False) -> NodeDecorator:
+    """Return the decorator itself."""
+
+
+@overload
+def task(*, raw: Literal[True]) -> RawNodeDecorator:
+    """Return a decorator for functions that take finished tasks instead of their results."""
+
+
+@overload
+def task(
+    func: Callable[P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object], raw: Literal[True]
+) -> RawNode[P, R]:
+    """Make an async function a node that takes finished tasks instead of their results."""
+
+
+@overload
+def task(func: Callable[P, R], /, *deps: Awaitable[object], raw: Literal[True]) -> RawNode[P, R]:
+    """Make a function a node that takes finished tasks instead of their results, in a thread."""
+
+
+def task(func: Any = MISSING, /, *deps: Awaitable[object], raw: bool = False) -> Any:
+    """Make a function a node of implicit graphs: calling it schedules it and returns its `asyncio.Task`.
+
+    On the definition, `@task`, `@task()` or `@task(raw=True)`, or at the call, `task(function)(...)`.
+
+    Args:
+        func: an async function, a function (it will run in a thread), a method, a static or class method, a
+            partial or another callable, a function made by `@flow.task`; or a node, to add *deps* to it.
+        *deps: awaitables to wait for, whatever their outcome, before the body runs; they pass no value. A
+            coroutine among them is started by the first call.
+        raw: hand over finished tasks in place of their results, so that failures reach the body.
+
+    Returns:
+        A `Node`, or a `RawNode` if raw; without *func* a decorator that makes one.
+
+    Raises:
+        DefinitionTypeError: *func* isn't callable, or is a generator function; one of *deps* isn't awaitable.
+    """
+    if func is MISSING:
+        return NewNode(raw)
+    extras = tuple(Extra(_checked(dep, func)) for dep in deps)
+    node = _node_in(func)
+    if node is not None:
+        return node.extended(RawNode if raw else type(node), extras)
+    _check_function(func)
+    return cast("Any", RawNode if raw else Node)(func, extras)
+
+
+def later(awaitable: Awaitable[T], /) -> T:
+    """Return *awaitable* itself, typed as what it will give.
+
+    For the arguments of a node where a checker can't see that an awaitable is welcome: by keyword, more than
+    eight of them, and for a function that is generic in its parameter.
+
+        upload(rows, headers=later(fetch_headers()))
+    """
+    return cast("T", awaitable)
+
+
+class NewNode:
+    """The decorator that `task()` and `task(raw=True)` return."""
+
+    def __init__(self, raw: bool) -> None:
+        self._raw = raw
+
+    def __call__(self, func: Any, /) -> Any:
+        """Make *func* a node."""
+        return cast("Any", task)(func, raw=self._raw)
+
+
+def _node_in(func: object) -> BaseNode[..., Any] | None:
+    """Return *func* if it is a node, or the node that a `classmethod` above it has bound."""
+    inner: object = getattr(func, "__func__", None)
+    if isinstance(func, MethodType) and isinstance(inner, BaseNode):
+        bound: BaseNode[..., Any] = inner.bind(func.__self__)
+        return bound
+    return cast("BaseNode[..., Any]", func) if isinstance(func, BaseNode) else None
+
+
+def _checked(dep: object, func: object) -> Awaitable[object]:
+    if is_awaitable(dep):
+        return cast("Awaitable[object]", dep)
+    message = (
+        f"task({_short(func)}, ...): the dependency {_short(dep)} is not awaitable. "
+        "Pass values in the call of the node; only tasks, futures and coroutines can be waited for."
+    )
+    raise DefinitionTypeError(message)
+
+
+def _check_function(func: Any) -> None:
+    name = _short(func)
+    if is_awaitable(func):
+        close_unstarted((func,))
+        message = (
+            f"task() takes a function, not the awaitable {name}. "
+            "Pass it to the node's call, or as a dependency after the function: task(function, awaitable)."
+        )
+        raise DefinitionTypeError(message)
+    is_function: bool = callable(func) or type(func) is classmethod
+    if not is_function:
+        message = f"task() takes a function, not {name}."
+        raise DefinitionTypeError(message)
+    inner = underlying(func)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        message = f"task() can't run the generator function {name}: return a list instead."
+        raise DefinitionTypeError(message)
+
+
+def _short(value: object) -> str:
+    name = getattr(value, "__qualname__", None)
+    text = name if isinstance(name, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,142 @@
+"""Who sees what: the names that reach each member, followed through a definition without running it.
+
+The rules are those of `asflow.dataflow._execution`, with sets of names instead of values. A name counts as
+present as soon as it may be present, so that nothing is refused that could work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+
+from asflow.dataflow._errors import DataFlowFunctionArgsError, DataFlowRunItemError
+from asflow.dataflow._signatures import Keys, merged
+from asflow.dataflow._tree import Function, Node, Parallel, Serial
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["ArgsVisibility", "check_call", "check_definition", "missing"]
+
+ArgsVisibility: TypeAlias = Literal["None", "Initial", "All"]
+"""What a stage sees beside the result of the stage before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the walk needs to know of its call. `initial` is None at definition, where no call is known."""
+
+    visibility: ArgsVisibility
+    initial: Keys
+
+
+class _MissingError(Exception):
+    """A required parameter that cannot be there."""
+
+    def __init__(self, function: Function, parameter: str, there: Collection[str]) -> None:
+        super().__init__()
+        self.function = function
+        self.parameter = parameter
+        self.there = there
+
+
+def check_definition(node: Node, visibility: ArgsVisibility) -> None:
+    """Refuse a definition in which a parameter can't be provided, whatever the call's arguments.
+
+    Only functions whose return annotation is a TypedDict (or None), or that come from `amapper` with an
+    `output`, tell what they return; what comes after any other function can't be checked here.
+
+    Raises:
+        DataFlowFunctionArgsError: a parameter without a default is provided by nothing.
+    """
+    try:
+        _follow(node, None, _Names(visibility, None))
+    except _MissingError as error:
+        text = missing(error.function.name, error.parameter, error.there, visibility, ())
+        raise DataFlowFunctionArgsError(text) from None
+
+
+def check_call(node: Node, visibility: ArgsVisibility, names: Collection[str]) -> None:
+    """Refuse a call whose arguments leave a parameter unprovided, before anything runs.
+
+    Args:
+        node: the definition.
+        visibility: its `args_visibility`.
+        names: the names of the call's arguments.
+
+    Raises:
+        DataFlowRunItemError: a parameter without a default is provided by nothing.
+    """
+    given = frozenset(names)
+    try:
+        _follow(node, given, _Names(visibility, given))
+    except _MissingError as error:
+        text = missing(error.function.name, error.parameter, error.there, visibility, names)
+        raise DataFlowRunItemError(text) from None
+
+
+def missing(
+    function: str,
+    parameter: str,
+    there: Collection[str],
+    visibility: ArgsVisibility,
+    initial: Collection[str],
+) -> str:
+    """Return the message for an argument that nothing provides.
+
+    Args:
+        function: the member's name.
+        parameter: its parameter.
+        there: the names that the member could see.
+        visibility: the flow's `args_visibility`.
+        initial: the names of the call's arguments, as far as known.
+    """
+    import difflib
+
+    listed = ", ".join(sorted(there)) or "nothing"
+    text = f"Nothing provides parameter {parameter!r} of {function}. What was there: {listed}."
+    if parameter in initial and visibility == "None":
+        return (
+            f"{text} The call gave it: with args_visibility='Initial' every stage sees the call's arguments."
+        )
+    near = difflib.get_close_matches(parameter, there, n=1)
+    if near:
+        return (
+            f"{text} Did you mean {near[0]!r}? (amapper(..., input={{{parameter!r}: {near[0]!r}}}) renames.)"
+        )
+    return f"{text} Return it from an earlier stage, pass it to the call, or give the parameter a default."
+
+
+def _follow(node: Node, given: Keys, names: _Names) -> Keys:
+    """Check *node*, which sees *given*, and return what it adds."""
+    match node:
+        case Function():
+            if given is not None:
+                for one in node.parameters:
+                    if one.required and one.name not in given:
+                        raise _MissingError(node, one.name, given)
+            return node.keys
+        case Serial():
+            return _follow_steps(node, given, names)
+        case Parallel():
+            return merged(*[_follow(member, given, names) for member in node.members])
+        case _:
+            assert_never(node)
+
+
+def _follow_steps(node: Serial, given: Keys, names: _Names) -> Keys:
+    seen = given
+    added: Keys = frozenset()
+    for step in node.steps:
+        result = _follow(step, seen, names)
+        match names.visibility:
+            case "None":
+                seen = added = result
+            case "Initial":
+                seen, added = merged(names.initial, result), result
+            case "All":
+                added = merged(added, result)
+                seen = merged(given, added)
+            case _:
+                assert_never(names.visibility)
+    return added

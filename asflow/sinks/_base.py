@@ -1,0 +1,87 @@
+"""What the sinks that write to a text stream have in common: which events they tell, and to which display."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import IO, TYPE_CHECKING, Literal
+
+from asflow.sinks._live.display import shared
+from asflow.sinks._words import task_line
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from asflow.events import Event
+    from asflow.sinks._live.display import Display, Surface
+
+__all__ = ["StreamSink"]
+
+
+class StreamSink(ABC):
+    """Base of the sinks that write to a text stream; says what is told, a subclass says where."""
+
+    def __init__(self, verbose: bool | None, *, flows: bool = True) -> None:
+        """Make a sink.
+
+        Args:
+            verbose: which finished tasks leave a line: those outside flows (None), all (True), none (False).
+            flows: whether flows are told of.
+        """
+        self._verbose = verbose
+        self._tells_flows = flows
+        self._recent: tuple[IO[str], Display] | None = None
+        self._flows: dict[int, Display] = {}
+
+    @property
+    def wants_tasks(self) -> Literal["all", "outside", "none"]:
+        """Which calls this sink is told of; it polls the counts of the others."""
+        if self._verbose is None:
+            return "outside"
+        return "all" if self._verbose else "none"
+
+    def emit(self, event: Event, /) -> None:
+        """Show what happened, or note it for the next refresh."""
+        match event.kind:
+            case "flow_started":
+                display = self._display() if self._tells_flows else None
+                if display is not None:
+                    self._flows[event.flow_id] = display
+                    display.start(event)
+            case "flow_finished":
+                display = self._flows.pop(event.flow_id, None)
+                if display is not None:
+                    display.finish(event, nested=self._verbose is True)
+            case "task_finished":
+                logs = self._verbose is True or (self._verbose is None and event.flow_id is None)
+                display = self._display() if logs else None
+                if display is not None:
+                    display.line(task_line(event))
+            case _:
+                pass
+
+    @abstractmethod
+    def _stream(self) -> IO[str] | None:
+        """Return the stream to write to now, or None where there is none."""
+
+    @abstractmethod
+    def _key(self, stream: IO[str]) -> Hashable:
+        """Return what two sinks have in common that must share a display."""
+
+    @abstractmethod
+    def _surface(self, stream: IO[str]) -> Surface:
+        """Make the surface for *stream*."""
+
+    def _display(self) -> Display | None:
+        """Return the display of the stream in use now."""
+        stream = self._stream()
+        if stream is None or getattr(stream, "closed", False):
+            return None
+        recent = self._recent
+        if recent is not None and recent[0] is stream:
+            return recent[1]
+        display = shared(self._key(stream), lambda: self._surface(stream))
+        self._recent = stream, display
+        return display
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(verbose={self._verbose})"

@@ -1,0 +1,274 @@
+"""Where a display shows itself: a terminal, a notebook, or plain lines."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import IO, TYPE_CHECKING, Protocol, cast
+
+from asflow.sinks._live.layout import Layout, fold, rows_of
+from asflow.sinks._live.model import first_values
+from asflow.sinks._live.screen import Screen
+from asflow.sinks._words import Counts, clean, clock, join, plain, time_of_day, to_ascii
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from asflow.events import Tally
+    from asflow.sinks._live.model import FlowView, Forest
+    from asflow.sinks._words import Piece
+
+__all__ = ["NotebookSurface", "PlainSurface", "TerminalSurface", "speaks_unicode"]
+
+_MOST_TASKS = 6  # named in one plain line
+_MOST_FLOWS = 4  # told of at one time
+_UNCHANGED = 6  # refreshes without news until a flow is told of anyway
+
+
+def speaks_unicode(stream: IO[str]) -> bool:
+    """Tell whether *stream* can carry the characters of the display."""
+    encoding = getattr(stream, "encoding", None)
+    if encoding is None:  # keeps text as it is
+        return True
+    try:
+        "━╸╺─…".encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+class _Stamp:
+    """The time of day before a log line, once in each second, as rich's log shows it."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self) -> Piece:
+        now = time_of_day()
+        repeated, self._last = now == self._last, now
+        return (" " * len(now) if repeated else now) + " ", "log.time"
+
+
+class TerminalSurface:
+    """Rich's colors and widths on a terminal that understands cursor movements."""
+
+    first: float = 0.1
+
+    def __init__(self, console: Console, every: float) -> None:
+        """Show on the terminal of *console*, refreshed each *every* seconds."""
+        from rich.cells import cell_len
+
+        self.every = every
+        self._console = console
+        self._cell_len = cell_len
+        self._screen = Screen(console.file)
+        self._unicode = speaks_unicode(console.file)
+        colored = console.color_system is not None and not console.no_color
+        self._layout = Layout(cell_len, color=colored and self._unicode)
+        self._styles: dict[str, tuple[str, str]] = {}
+        self._stamp = _Stamp()
+
+    def begin(self, title: str) -> None:
+        """Announce nothing: the flow is seen."""
+
+    def line(self, pieces: list[Piece]) -> None:
+        """Write a line above the display, or where the cursor is without one."""
+        with self._screen.lock:
+            stamp = self._stamp()
+            lines = fold(pieces, self._console.width - len(stamp[0]), self._cell_len)
+            text = ("\n" + " " * len(stamp[0])).join(self._painted(line) for line in lines)
+            self._screen.write_line(self._painted([stamp]) + text)
+
+    def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
+        """Draw a frame. The flows are read before the terminal is locked: a user's repr may print, too."""
+        width, height = self._console.size
+        lines = self._layout.lines(rows_of(forest, max(1, height - 2)), width)
+        painted = [self._painted(line) for line in lines[: max(1, height - 2)]]
+        with self._screen.lock:
+            if not stopped():
+                self._screen.draw(painted)
+
+    def close(self) -> None:
+        """Take the frame away and give the streams back."""
+        self._screen.close()
+
+    def after_fork(self) -> None:
+        """Leave the terminal to the parent."""
+        self._screen.forget()
+
+    def _painted(self, pieces: list[Piece]) -> str:
+        painted: list[str] = []
+        for text, style in pieces:
+            before, after = self._style(style) if style else ("", "")
+            painted += [before, text if self._unicode else to_ascii(text), after]
+        return "".join(painted)
+
+    def _style(self, name: str) -> tuple[str, str]:
+        """Return what switches the style *name* of the console's theme on and off."""
+        if name not in self._styles:
+            from rich.color import ColorSystem
+
+            systems = {
+                "standard": ColorSystem.STANDARD,
+                "256": ColorSystem.EIGHT_BIT,
+                "truecolor": ColorSystem.TRUECOLOR,
+            }
+            style = self._console.get_style(name, default="")
+            style = style.without_color if self._console.no_color else style
+            before, _, after = style.render(
+                "x", color_system=systems.get(self._console.color_system or "")
+            ).partition("x")
+            self._styles[name] = before, after
+        return self._styles[name]
+
+
+class _Handle(Protocol):
+    """An output area of a notebook, as `IPython.display.display(..., display_id=True)` returns it."""
+
+    def update(self, obj: object, /) -> object:
+        """Show *obj* instead of what was there."""
+        ...
+
+
+def _new_area(content: object) -> _Handle:
+    """Make an output area in the cell that runs. Only called where IPython runs, so it is there."""
+    display = cast("Callable[..., _Handle]", importlib.import_module("IPython.display").display)
+    return display(content, display_id=True)
+
+
+class NotebookSurface:
+    """One output area of a notebook's cell, updated in place."""
+
+    first: float = 0.1
+
+    def __init__(self, console: Console, every: float) -> None:
+        """Show in the cell that runs, refreshed each *every* seconds."""
+        from rich.cells import cell_len
+
+        self.every = every
+        self._console = console
+        self._layout = Layout(cell_len, color=True)
+        self._lock = threading.Lock()
+        self._handle: _Handle | None = None
+        self._stamp = _Stamp()
+
+    def begin(self, title: str) -> None:
+        """Announce nothing: the flow is seen."""
+
+    def line(self, pieces: list[Piece]) -> None:
+        """Write a line to the cell's output."""
+        self._console.print(self._text([[self._stamp(), *pieces]]), soft_wrap=True)
+
+    def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
+        """Update the cell's output area, or make it."""
+        width, height = self._console.size
+        text = self._text(self._layout.lines(rows_of(forest, height), width))
+        with self._lock:
+            if stopped():
+                return
+            if self._handle is None:
+                self._handle = _new_area(text)
+            else:
+                self._handle.update(text)
+
+    def close(self) -> None:
+        """Empty the output area; the next flow gets one of its own, in the cell that runs then."""
+        with self._lock:
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                handle.update(self._text([]))
+
+    def after_fork(self) -> None:
+        """Leave the cell to the parent."""
+        self._lock = threading.Lock()
+        self._handle = None
+
+    def _text(self, lines: list[list[Piece]]) -> Text:
+        from rich.text import Text
+
+        return Text("\n").join(Text.assemble(*line) for line in lines)
+
+
+class PlainSurface:
+    """Plain lines for logs and pipes: one when a flow starts, one each *every* seconds, one at its end."""
+
+    def __init__(self, stream: IO[str], every: float) -> None:
+        """Write to *stream*; *every* is in seconds."""
+        self.first: float = every
+        self.every: float = every
+        self._stream = stream
+        self._unicode = speaks_unicode(stream)
+        self._stamp = _Stamp()
+        self._lock = threading.RLock()
+        # By flow, what was told last and how often it was then left out.
+        self._told: dict[int, tuple[str, int]] = {}
+
+    def begin(self, title: str) -> list[Piece]:
+        """Announce a flow."""
+        return [(f"Flow {title} started", "")]
+
+    def line(self, pieces: list[Piece]) -> None:
+        """Write a line."""
+        with self._lock:
+            text = plain([self._stamp(), *pieces])
+            self._stream.write((text if self._unicode else to_ascii(text)) + "\n")
+            self._stream.flush()
+
+    def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
+        """Write a line for each of the first flows that have news."""
+        roots, more = forest.roots(_MOST_FLOWS)
+        told: dict[int, tuple[str, int]] = {}
+        for view in roots:
+            text = f"Flow {view.title}: {'; '.join(_states(view, forest.now())) or 'running'}"
+            before, omitted = self._told.get(view.flow_id, ("", 0))
+            omit = text == before and omitted + 1 < _UNCHANGED
+            told[view.flow_id] = text, omitted + 1 if omit else 0
+            if not omit and not stopped():
+                self.line([(text, "")])
+        self._told = told
+        if more and not stopped():
+            self.line([(f"… and {more:,} more flows", "")])
+
+    def close(self) -> None:
+        """Forget what was told."""
+        self._told = {}
+
+    def after_fork(self) -> None:
+        """Let go of the parent's lock."""
+        self._lock = threading.RLock()
+        self._told = {}
+
+
+def _states(view: FlowView, now: float, prefix: str = "") -> list[str]:
+    """Return how far the tasks of a flow are, and of the flows in it: `extract 23/870 (2%), 4 running`."""
+    states: list[str] = []
+    for tally in first_values(view.tallies, _MOST_TASKS + 1):
+        if len(states) == _MOST_TASKS:
+            states.append("…")
+            break
+        states.append(prefix + _state(view, tally, now))
+    running = [child for child in first_values(view.children, len(view.children)) if not child.hidden]
+    for child in running[:_MOST_FLOWS]:
+        states += _states(child, now, f"{prefix}{child.name}/")
+    if len(running) > _MOST_FLOWS:
+        states.append(f"… and {len(running) - _MOST_FLOWS:,} more flows")
+    return states
+
+
+def _state(view: FlowView, tally: Tally, now: float) -> str:
+    counts = Counts()
+    counts.add(tally)
+    finished, running = tally.finished, len(tally.active)
+    total = max(tally.queued, tally.total or 0, finished)
+    words = [f"{clean(tally.task)} {finished:,}/{total:,} ({finished * 100 // total if total else 0}%)"]
+    if running:
+        words.append(f"{running:,} running")
+    if others := plain(join(counts.words(done=False))):
+        words.append(others)
+    left = view.task_seconds_left(tally, now)
+    if left:
+        words.append(f"{clock(left)} left")
+    return ", ".join(words)

@@ -1,0 +1,99 @@
+"""A sink that tells the standard library's logging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, final
+
+from asflow.sinks._words import clean, plain, task_line
+
+if TYPE_CHECKING:
+    import logging
+
+    from asflow.events import Event
+
+__all__ = ["LogSink"]
+
+_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40  # as in logging, which is imported when it is needed
+
+_LEVELS = {
+    "completed": _INFO,
+    "cached": _DEBUG,
+    "skipped": _WARNING,
+    "suppressed": _WARNING,
+    "cancelled": _WARNING,
+    "failed": _ERROR,
+}
+_NOT_EXTRAS = {"tallies", "error", "at"}
+
+
+@final
+class LogSink:
+    """Makes a log record of each event, with the event's own fields on it.
+
+    Levels: INFO for flows and for calls that completed; WARNING for retries and for calls that were skipped,
+    suppressed or cancelled; ERROR for failures, with their traceback; DEBUG for all else: calls queued,
+    started, progressing, found on disk, or suppressed in an earlier run.
+
+    A record carries the fields of its event as attributes with the prefix `asflow_`, for structured
+    formatters: `asflow_kind`, `asflow_task`, `asflow_label`, `asflow_outcome`, `asflow_seconds`,
+    `asflow_flow_id`, ..., and `asflow_error`, the exception's class.
+
+    Threads: `emit` may be called from any thread, as logging may.
+    """
+
+    wants_tasks: Literal["all"] = "all"
+
+    def __init__(self, logger: logging.Logger | str = "asflow") -> None:
+        """Make a sink.
+
+        Args:
+            logger: the logger to tell, or its name.
+        """
+        import logging
+
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+
+    def emit(self, event: Event, /) -> None:
+        """Log *event*, if its level is enabled."""
+        level = _level(event)
+        if not self._logger.isEnabledFor(level):
+            return
+        error: BaseException | None = getattr(event, "error", None)
+        fields = [name for name in event.__slots__ if name not in _NOT_EXTRAS]
+        extra: dict[str, object] = {f"asflow_{name}": getattr(event, name) for name in fields}
+        extra["asflow_error"] = None if error is None else type(error).__qualname__
+        shown = error if level == _ERROR else None
+        self._logger.log(level, "%s", _message(event), exc_info=shown, extra=extra)
+
+
+def _level(event: Event) -> int:
+    match event.kind:
+        case "flow_started":
+            return _INFO
+        case "task_retrying":
+            return _WARNING
+        case "task_finished" if event.outcome == "suppressed" and event.error is None:
+            return _DEBUG
+        case "flow_finished" | "task_finished":
+            return _LEVELS[event.outcome]
+        case _:
+            return _DEBUG
+
+
+def _message(event: Event) -> str:
+    match event.kind:
+        case "flow_started":
+            return f"Flow {event.flow}({clean(event.label)}) started"
+        case "flow_finished":
+            return f"Flow {event.flow} {event.outcome} in {event.seconds:.2f}s"
+        case "task_queued":
+            return f"Task {event.task}({clean(event.label)}) queued"
+        case "task_started":
+            return f"Task {event.task}({clean(event.label)}) started, attempt {event.attempt}"
+        case "task_progressed":
+            return f"Task {event.task} at {event.completed:g} of {event.total or '?'}"
+        case "task_retrying":
+            why = type(event.error).__name__
+            return f"Task {event.task}({clean(event.label)}) raised {why}, again in {event.wait_seconds:.2f}s"
+        case "task_finished":
+            return plain(task_line(event))

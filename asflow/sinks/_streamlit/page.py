@@ -1,0 +1,198 @@
+"""One flow on one Streamlit page: a status that a thread keeps up to date.
+
+Only imported where Streamlit runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, cast, final
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+from asflow.sinks._live.model import first_values
+from asflow.sinks._streamlit.lines import Line, escape
+from asflow.sinks._words import Counts, clean, flow_summary, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamlit.delta_generator import DeltaGenerator
+    from streamlit.elements.lib.mutable_status_container import StatusContainer
+    from streamlit.runtime.scriptrunner import ScriptRunContext
+
+    from asflow.events import FlowFinished, FlowStarted, Tally
+
+__all__ = ["Page"]
+
+_FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves its summary only
+_SHARE = 0.02  # of a core, at the most, is spent on refreshing a page
+_PATIENCE = 5.0  # seconds that a flow which has ended waits for its last refresh
+_MOST_LINES = 24
+_TITLE_LIMIT = 120
+
+_ICONS = {"completed": ":material/check:", "failed": ":material/error:", "cancelled": ":material/error:"}
+
+
+class _Running(NamedTuple):
+    """A flow of the page that runs: how its tasks are called, and whether they have lines."""
+
+    path: str
+    shown: bool
+    tallies: Mapping[str, Tally]
+
+
+@final
+class Page:
+    """A flow, with all flows that it calls, as a status on a page. Safe from any thread."""
+
+    def __init__(self, context: ScriptRunContext, slot: DeltaGenerator, every: float, keep: bool) -> None:
+        """See `open`."""
+        self._context = context
+        self._cursors: object = getattr(context, "cursors", None)
+        self._slot = slot
+        self._every = every
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._flows: dict[int, _Running] = {}
+        self._lines: dict[str, Line] = {}
+        self._unshown: dict[str, Line] = {}
+        self._root = 0
+        self._title = ""
+        self._status: StatusContainer | None = None
+        self._more: DeltaGenerator | None = None
+        self._over = threading.Event()
+        self._end: FlowFinished | None = None
+        self._thread = threading.Thread(target=self._run, name="asflow-streamlit", daemon=True)
+
+    @classmethod
+    def open(cls, context: object, *, every: float, keep: bool) -> Page | None:
+        """Reserve a place where the script that runs on this thread has come to; None where it can't be.
+
+        Args:
+            context: Streamlit's context of this thread.
+            every: seconds between two refreshes.
+            keep: whether a line is left when the flow has ended well.
+        """
+        # An empty place is all that a surrounding st.cache_data records: the rest comes from a thread.
+        try:
+            slot = st.empty()
+        except Exception:  # noqa: BLE001 - the flow goes on without a display
+            _log_failure()
+            return None
+        return cls(cast("ScriptRunContext", context), slot, every, keep)
+
+    def started(self, event: FlowStarted) -> None:
+        """Take in a flow: the page's own, or one that it calls."""
+        outer = self._flows.get(event.parent_id or 0)
+        with self._lock:
+            if not self._root:
+                self._root = event.flow_id
+                self._title = _cut(f"{clean(event.flow)}({clean(event.label)})")
+                path = ""
+            else:
+                path = (outer.path if outer else "") + f"{clean(event.flow)} / "
+            shown = event.progress and (outer is None or outer.shown)
+            self._flows[event.flow_id] = _Running(path, shown, event.tallies)
+        if event.flow_id == self._root:
+            add_script_run_ctx(self._thread, self._context)
+            self._thread.start()
+
+    def finished(self, event: FlowFinished) -> None:
+        """Sum up a flow that has ended; for the page's own, return when that is shown."""
+        if event.flow_id == self._root:
+            self._end = event
+            self._over.set()
+            self._thread.join(_PATIENCE)
+            return
+        with self._lock:
+            self._look()
+            self._flows.pop(event.flow_id, None)
+            for line in (*self._lines.values(), *self._unshown.values()):
+                line.end(event.flow_id)
+
+    @property
+    def _stale(self) -> bool:
+        """Whether the page has begun to be drawn anew: what stands in our place is no longer ours."""
+        return getattr(self._context, "cursors", None) is not self._cursors
+
+    def _run(self) -> None:
+        try:
+            wait = min(_FIRST, self._every)
+            while not self._over.wait(wait) and not self._stale:
+                begun = time.thread_time()
+                self._show()
+                wait = max(self._every, (time.thread_time() - begun) / _SHARE)
+            if self._end is not None and not self._stale:
+                self._show_end(self._end)
+        except Exception:  # noqa: BLE001 - the flow goes on without a display
+            _log_failure()
+
+    def _show(self) -> None:
+        if self._status is None:
+            self._status = self._slot.status(escape(self._title), expanded=True)
+        self._draw(self._status)
+
+    def _show_end(self, end: FlowFinished) -> None:
+        """Leave the line that sums the flow up, with what its tasks came to inside."""
+        if end.outcome == "completed" and not self._keep:
+            self._slot.empty()
+            return
+        with self._lock:
+            self._look()
+            counts = Counts()
+            for line in (*self._lines.values(), *self._unshown.values()):
+                counts.add(line.ended)
+                for tally in first_values(line.live, len(line.live)):
+                    counts.add(tally)
+        summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
+        label = escape(summary.removeprefix("Flow "))
+        if self._status is None:  # st.status would hold the script up for 50 ms
+            self._draw(self._slot.expander(label, icon=_ICONS[end.outcome]))
+        else:
+            self._draw(self._status)
+            well = end.outcome == "completed"
+            self._status.update(label=label, state="complete" if well else "error", expanded=not well)
+
+    def _look(self) -> None:
+        """Find the tasks that were called since the last look. Hold the lock."""
+        for flow_id, flow in self._flows.items():
+            lines = self._lines if flow.shown else self._unshown
+            for tally in first_values(flow.tallies, len(flow.tallies)):
+                title = escape(flow.path + clean(tally.task))
+                lines.setdefault(title, Line(title)).live[flow_id] = tally
+
+    def _draw(self, container: DeltaGenerator) -> None:
+        """Send what has changed; each task keeps its place."""
+        with self._lock:
+            self._look()
+            now = time.monotonic()
+            lines = [(line, *line.state(now)) for line in first_values(self._lines, _MOST_LINES)]
+            more = len(self._lines) - len(lines)
+        for line, done, text, calls in lines:
+            if line.bar is None or line.calls is None:
+                line.bar, line.calls = container.empty(), container.empty()
+            if line.shown != (done, text):
+                line.bar.progress(min(1.0, done), text)
+                line.shown = done, text
+            if line.shown_calls != calls:
+                _ = line.calls.caption(calls) if calls else line.calls.empty()
+                line.shown_calls = calls
+        if more:
+            self._more = self._more or container.empty()
+            self._more.caption(f"… and {more:,} more tasks")
+
+
+def _log_failure() -> None:
+    """Tell of the exception that is being handled: whatever it is, the flow goes on without a display."""
+    import logging
+
+    logging.getLogger("asflow.sinks").warning(
+        "the display of a flow on a Streamlit page has failed; the flow goes on", exc_info=True
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TITLE_LIMIT else text[: _TITLE_LIMIT - 1] + "…"

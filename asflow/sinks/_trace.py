@@ -1,0 +1,93 @@
+"""A sink that writes a timeline: for Perfetto and Chrome, or as a page of its own."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from typing import TYPE_CHECKING, Literal, final
+
+from asflow.sinks._trace_file import TraceFile
+
+if TYPE_CHECKING:
+    import os
+
+    from asflow.events import Event, FlowFinished, TaskFinished, TaskRetrying
+
+__all__ = ["TraceSink"]
+
+
+@final
+class TraceSink:
+    """Writes what ran when to a file; calls that run at the same time have lanes of their own.
+
+    By the file's suffix: `.html` is a page that shows the timeline and needs nothing else, no network either;
+    any other is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open. Events are
+    written as they come and not kept; the file is whole whenever no flow and no call is running.
+
+    Threads: `emit` may be called from any thread.
+
+    Source: Trace Event Format, JSON array form, phases X (a slice), i (a moment) and M (a name).
+    """
+
+    wants_tasks: Literal["all"] = "all"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Make a sink.
+
+        Args:
+            path: the file to write; it is replaced, and missing folders are made, with the first event.
+        """
+        self._file = TraceFile(path)
+        self._lock = threading.Lock()
+        self._flows: set[int] = set()
+        self._starts: dict[int, tuple[float, int, int]] = {}  # by call: when, which attempt, in which lane
+        self._lanes: dict[int | None, list[int]] = {}  # by flow: lanes free again, and the first unused one
+
+    def emit(self, event: Event, /) -> None:
+        """Write what has come to an end with *event*."""
+        with self._lock:
+            match event.kind:
+                case "flow_started":
+                    self._flows.add(event.flow_id)
+                    title = {"name": f"{event.flow}({event.label})"}
+                    self._file.write("M", event.at, event.flow_id, name="process_name", args=title)
+                case "flow_finished":
+                    self._flow_ended(event)
+                case "task_started":
+                    free = self._lanes.setdefault(event.flow_id, [1])
+                    lane = heapq.heappop(free)
+                    if not free:
+                        free.append(lane + 1)
+                    self._starts[event.call_id] = event.at, event.attempt, lane
+                case "task_retrying" | "task_finished":
+                    self._call_ended(event)
+                case _:
+                    pass
+            if not self._flows and not self._starts:
+                self._lanes.clear()  # all are free
+                self._file.rest()
+
+    def _flow_ended(self, event: FlowFinished) -> None:
+        self._flows.discard(event.flow_id)
+        args = {"outcome": event.outcome, "error": _named(event.error)}
+        start = event.at - event.seconds
+        self._file.write("X", start, event.flow_id, name=event.flow, cat="flow", end=event.at, args=args)
+
+    def _call_ended(self, event: TaskRetrying | TaskFinished) -> None:
+        outcome = "retried" if event.kind == "task_retrying" else event.outcome
+        args: dict[str, object] = {"label": event.label, "outcome": outcome, "error": _named(event.error)}
+        if event.kind == "task_finished":
+            args["output"] = event.output
+        start = self._starts.pop(event.call_id, None)
+        if start is None:  # it was there already: the body was never called
+            self._file.write("i", event.at, event.flow_id, name=event.task, cat="task", s="t", args=args)
+            return
+        since, args["attempt"], lane = start
+        heapq.heappush(self._lanes[event.flow_id], lane)
+        self._file.write(
+            "X", since, event.flow_id, lane=lane, name=event.task, cat="task", end=event.at, args=args
+        )
+
+
+def _named(error: BaseException | None) -> str | None:
+    return None if error is None else type(error).__qualname__

@@ -1,0 +1,86 @@
+"""The file that `TraceSink` writes: a JSON array that is closed whenever nothing runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["TraceFile"]
+
+_PLACE = b"[]"
+
+
+class TraceFile:
+    """An array of events, bare or within a page, that grows at its end. One thread at a time."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Write to *path* (pinned to the current directory now), a page if it ends in `.html`."""
+        self._path = Path(path).absolute()
+        self._head, self._tail = b"[", b"\n]\n"
+        if self._path.suffix.lower() in {".html", ".htm"}:
+            page = Path(__file__).with_name("_trace_page.html").read_bytes()
+            before, _, after = page.partition(_PLACE)
+            self._head, self._tail = before + self._head, self._tail + after
+        self._file: IO[bytes] | None = None
+        self._end: int | None = None  # where the next event belongs
+        self._origin: float | None = None
+
+    def write(
+        self,
+        phase: str,
+        at: float,
+        flow_id: int | None,
+        *,
+        lane: int = 0,
+        end: float | None = None,
+        **rest: object,
+    ) -> None:
+        """Add an event.
+
+        Args:
+            phase: its `ph`.
+            at: when it began, in monotonic seconds; the first event's is the time 0.
+            flow_id: the flow, which is shown as a process; None: no flow.
+            lane: shown as a thread of it.
+            end: when it ended; None for an event without a duration.
+            rest: the other fields.
+        """
+        if self._origin is None:
+            self._origin = at
+        event = {
+            "ph": phase,
+            "ts": round((at - self._origin) * 1e6, 1),
+            "pid": flow_id or 0,
+            "tid": lane,
+            **rest,
+        }
+        if end is not None:
+            event["dur"] = round((end - at) * 1e6, 1)
+        # In a page "</script>" would end the data; "\u003c" is the same text in JSON.
+        line = json.dumps(event, separators=(",", ":")).replace("<", "\\u003c")
+        first = self._end is None
+        self._opened().write((b"\n" if first else b",\n") + line.encode())
+
+    def rest(self) -> None:
+        """Close the array and the file; the next event opens both again."""
+        if self._file is not None:
+            self._end = self._file.tell()
+            self._file.write(self._tail)
+            self._file.close()
+            self._file = None
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None and self._end is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb")
+            self._file.write(self._head)
+            self._end = 0
+        elif self._file is None:
+            self._file = self._path.open("r+b")
+            self._file.seek(self._end or 0)
+            self._file.truncate()
+        return self._file

@@ -1,0 +1,305 @@
+"""One output in the making: a locked `NAME.part` that ends as NAME, as a failure, or not at all.
+
+The way of an output, and what a `kill -9` leaves after each step:
+
+    lock NAME.part                  an empty NAME.part, which the next claim takes over
+    write                           NAME.part, which the next claim empties
+    sync (not for "atomic")         the same
+    link the descriptor to NAME     NAME, whole; NAME.part is a second name of it
+    unlink NAME.part                NAME
+
+The second name is told by the link count, so whoever sees it next, `status` or a claim, removes it and
+never writes into it. To replace an existing NAME the descriptor is linked to NAME.part.part and that is
+renamed over NAME. Renaming NAME.part itself would have a hole: if a stranger removed it and somebody else
+claimed anew, their unfinished bytes would be published. It is done only where linking is refused (a file
+system without hard links, no /proc, a name too long for NAME.part.part), after a check that NAME.part is
+still ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from time import monotonic
+from typing import Literal
+
+from asflow.errors import ClaimLostError
+from asflow.stores._common import PART, ClaimState, is_void, may_publish, not_the_owner, too_late
+from asflow.stores._local_part import drop, remove, unlock_part
+from asflow.stores._posix import (
+    Mark,
+    fork_count,
+    is_at,
+    link_descriptor,
+    look,
+    make_folder,
+    name_file,
+    sync_file,
+    sync_folder,
+)
+
+__all__ = ["Durability", "LocalClaim"]
+
+_RECENTLY = 0.1
+"""Seconds: a file that was written to so shortly before its publishing has its age from there."""
+
+Durability = Literal["data", "full", "atomic"]
+"""What is on the disk before an output is published: see `asflow.stores.LocalStore`."""
+
+# Where one of these refuses the link and it is no fault of the link, the rename says so again.
+# ENAMETOOLONG: NAME.part.part may be too long where NAME.part is not.
+_NO_LINKS = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.EPERM,
+        errno.EACCES,
+        errno.ENOENT,
+        errno.EXDEV,
+        errno.EINVAL,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.ENOTSUP,
+    }
+)
+
+
+class LocalClaim:
+    """The exclusive right to make one file; see `asflow.protocols.Claim`. Made by `LocalStore.claim`.
+
+    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's
+    copy is dead: it refuses to write and to publish, and leaves the parent's file alone. A claim that
+    is dropped without an end is aborted when it is garbage-collected.
+    """
+
+    __slots__ = (
+        "_descriptor", "_durability", "_failure", "_forks", "_known", "_lock",
+        "_mark", "_name", "_part", "_replace", "_spoiled", "_state", "_touched",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        failure: str,
+        held: tuple[int, Mark],
+        *,
+        replace: bool,
+        durability: Durability,
+        known: set[Mark],
+    ) -> None:
+        self._name = name
+        self._failure = failure
+        self._part = name + PART
+        self._descriptor, self._mark = held
+        self._replace = replace
+        self._durability = durability
+        self._known = known
+        self._forks = fork_count()
+        self._lock = threading.Lock()
+        self._state: ClaimState = "open"
+        self._spoiled = 0
+        self._touched = 0.0
+
+    def __repr__(self) -> str:
+        return f"<LocalClaim of {self._name!r}, {self._state}>"
+
+    def __del__(self) -> None:
+        # At interpreter exit the names used here may be gone; then the next run takes the file over.
+        try:
+            if self._state != "ended":
+                self.abort()
+        except Exception:  # noqa: BLE001 - nobody could hear of it
+            pass
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Append all of *data*; return the number of its bytes.
+
+        Raises:
+            OutputClosedError: the claim has ended, or this is a forked child.
+            OSError: the disk refused (ENOSPC, EIO, EDQUOT, ...). What is written is cut then, so the
+                claim can't be published any more.
+        """
+        self._refuse_fork()
+        view = memoryview(data)
+        with self._lock:
+            if self._state != "open":
+                raise too_late(self._name)
+            try:
+                written = os.write(self._descriptor, view)
+                if written != view.nbytes:
+                    self._write_rest(view.cast("B"), written)
+            except BaseException as error:
+                self._spoiled = (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EINTR
+                name_file(error, self._name)
+                raise
+            self._touched = monotonic()
+        return view.nbytes
+
+    def publish(self) -> None:
+        """Give the bytes the output's name, whole and at once, and give up the claim.
+
+        If somebody else has put a whole output there in the meantime, theirs stays and these bytes are
+        discarded, unless the claim was made with `replace`: then the output is replaced and an older
+        recorded failure deleted. An empty file of a format that is never empty is replaced too.
+
+        Raises:
+            ClaimLostError: somebody removed or replaced the file in progress; nothing was published.
+            OutputPlaceError: a folder or the like has taken the output's place.
+            OSError: the disk refused. Nothing was published, but for one case: with `durability="full"`
+                the new output stays in place, whole, when syncing its folder fails and it has replaced
+                an older one, or can't be removed either.
+            OutputClosedError: this is a forked child, or publishing has failed before.
+        """
+        self._refuse_fork()
+        with self._lock:
+            if not may_publish(self._state, self._name):
+                return
+            self._state = "sealed"
+            if self._spoiled:
+                raise OSError(self._spoiled, "a write failed before, so the output would be cut", self._name)
+            self._finish(self._name, forget=self._failure if self._replace else None, replace=self._replace)
+
+    def fail(self, report: bytes, /) -> None:
+        """Discard the bytes, record *report* under the failure's name, as safely as an output, and end.
+
+        An older report is replaced. Raises what `publish` does; then no report was recorded.
+        """
+        self._refuse_fork()
+        with self._lock:
+            if self._state == "ended":
+                return
+            self._state = "sealed"
+            try:
+                # The report takes the place of the bytes: that file is ours and locked, so that a kill
+                # leaves nothing more than one at any other moment.
+                os.ftruncate(self._descriptor, 0)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                self._write_rest(memoryview(report), 0)
+                if os.path.dirname(self._failure) != os.path.dirname(self._name):
+                    make_folder(self._failure, self._known)
+            except OSError as error:
+                name_file(error, self._failure)
+                raise
+            self._finish(self._failure, forget=None, replace=look(self._failure) is not None)
+
+    def abort(self) -> None:
+        """Discard the bytes and give up the claim. Never raises; folders made by the claim may stay."""
+        if self._forks == fork_count():
+            with self._lock:
+                self._end()
+
+    def _refuse_fork(self) -> None:
+        if self._forks != fork_count():
+            raise not_the_owner(self._name)
+
+    def _write_rest(self, view: memoryview, done: int) -> None:
+        """Write what a first write left over: a full disk and a file size limit may take only a part."""
+        while done < view.nbytes:
+            written = os.write(self._descriptor, view[done:])
+            if not written:
+                raise OSError(errno.EIO, "the disk takes no bytes and says nothing")
+            done += written
+
+    def _finish(self, target: str, *, forget: str | None, replace: bool) -> None:
+        """Make the bytes last, name them *target*, and end. On an error nothing has got that name."""
+        try:
+            if monotonic() - self._touched > _RECENTLY:
+                # An empty output, or one that was written long ago, is as old as its publishing too.
+                with contextlib.suppress(OSError):
+                    os.utime(self._descriptor)
+            if self._durability != "atomic":
+                sync_file(self._descriptor)
+            replaces = replace and os.path.lexists(target)
+            published = self._put_over(target, forget) if replace else self._put_new(target)
+            if published and self._durability == "full":
+                self._sync_name(target, undo=not replaces)
+        except OSError as error:
+            name_file(error, target)
+            raise
+        self._end()
+
+    def _put_new(self, target: str) -> bool:
+        """Name the file *target*; False where a whole file has that name already."""
+        while True:
+            try:
+                if self._link(target):
+                    return True
+                if look(target) is None:
+                    os.rename(self._part, target)
+                    return True
+            except FileExistsError:
+                pass
+            found = look(target)
+            if found is not None:
+                return is_void(target, found.st_size) and self._put_over(target, None)
+
+    def _put_over(self, target: str, forget: str | None) -> Literal[True]:
+        """Name the file *target*, in place of whatever file has that name; delete the failure *forget*."""
+        staged = self._stage()
+        try:
+            if forget is not None:
+                # Before the rename: a kill in between costs one more run; after it, an old failure
+                # would lurk behind the new output.
+                remove(forget)
+            os.replace(staged, target)
+        except BaseException as error:
+            if staged != self._part:
+                with contextlib.suppress(OSError):
+                    os.unlink(staged)
+            if isinstance(error, FileNotFoundError):
+                raise self._lost() from None
+            look(target)
+            raise
+        return True
+
+    def _stage(self) -> str:
+        """Return a name of the file to rename: one of its own, or `NAME.part` where links are refused."""
+        spare = self._part + PART
+        while True:
+            try:
+                return spare if self._link(spare) else self._part
+            except FileExistsError:  # whoever made it was killed at this point
+                remove(spare)
+
+    def _link(self, target: str) -> bool:
+        """Give the file the further name *target*; False where links are refused, or there is no /proc.
+
+        Raises:
+            FileExistsError: there is something called *target*.
+            ClaimLostError: the file in progress has lost its own name.
+        """
+        try:
+            link_descriptor(self._descriptor, target)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                error.filename, error.filename2 = target, None
+                raise
+            if not is_at(self._mark, self._part):
+                raise self._lost() from None
+            return False
+        return True
+
+    def _lost(self) -> ClaimLostError:
+        return ClaimLostError(
+            f"somebody removed or replaced {self._part!r} during the task; nothing was published, run again"
+        )
+
+    def _sync_name(self, target: str, *, undo: bool) -> None:
+        """Return when the disk knows the file as *target* and nothing else."""
+        try:
+            with contextlib.suppress(OSError):  # a second name of a whole file: whoever looks next removes it
+                drop(self._mark, self._part)
+            sync_folder(os.path.dirname(target), self._known)
+        except OSError:
+            if undo and is_at(self._mark, target):
+                with contextlib.suppress(OSError):
+                    os.unlink(target)
+            raise
+
+    def _end(self) -> None:
+        if self._state != "ended":
+            self._state = "ended"
+            unlock_part(self._descriptor, self._mark, self._part)

@@ -1,0 +1,142 @@
+"""The file in progress, `NAME.part`: opened, locked, taken over from a dead writer, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from asflow.errors import ClaimLostError
+from asflow.stores._common import PART
+from asflow.stores._posix import (
+    Mark,
+    close_held,
+    is_at,
+    make_folder,
+    mark_of,
+    name_file,
+    open_held,
+    place_error,
+    try_lock,
+)
+
+__all__ = ["drop", "lock_part", "remove", "sweep", "unlock_part"]
+
+_TRIES = 100
+
+
+def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
+    """Open and lock the file *part*, made if it is missing with its folders; None where its writer lives.
+
+    Args:
+        part: absolute path.
+        known: see `make_folder`.
+
+    Returns:
+        The descriptor and the file's mark. It is empty: the bytes of a dead writer are gone.
+
+    Raises:
+        OSError: it can't be made; nothing is left behind.
+        ClaimLostError: somebody else removes it as fast as it is made.
+    """
+    for _ in range(_TRIES):
+        descriptor, created = _open_part(part, known)
+        locked = kept = False
+        try:
+            locked = try_lock(descriptor)
+            if not locked:
+                return None
+            found = os.fstat(descriptor)
+            mark = mark_of(found)
+            # Between open and lock the former owner may have ended, and taken the name with it.
+            if is_at(mark, part):
+                if found.st_nlink == 1:
+                    # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
+                    if found.st_size:
+                        os.ftruncate(descriptor, 0)
+                    kept = True
+                    return descriptor, mark
+                remove(part + PART)
+                remove(part)
+        except BaseException as error:
+            name_file(error, part)
+            if created or locked:
+                with contextlib.suppress(OSError):
+                    drop(mark_of(os.fstat(descriptor)), part)
+            raise
+        finally:
+            if not kept:
+                close_held(descriptor)
+    raise ClaimLostError(f"somebody else keeps removing {part!r}; find out who, then run again")
+
+
+def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
+    """Open *part*, telling whether it was made just now."""
+    for _ in range(_TRIES):
+        try:
+            return open_held(part, os.O_CREAT | os.O_EXCL), True
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                make_folder(part, known)
+                continue
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                error.add_note(
+                    "asflow: each running task with an output holds one file open; lower its limit"
+                )
+            raise
+        try:
+            descriptor = open_held(part, 0)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+                raise place_error(part) from None
+            raise
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor, False
+            raise place_error(part)
+        except BaseException as error:
+            name_file(error, part)
+            close_held(descriptor)
+            raise
+    raise ClaimLostError(f"somebody else keeps removing {part!r} or its folder; find out who, then run again")
+
+
+def unlock_part(descriptor: int, mark: Mark, part: str) -> None:
+    """Remove *part* if it is still that file, and give up its lock. Never raises."""
+    try:  # noqa: SIM105 - contextlib.suppress costs as much as a system call
+        drop(mark, part)
+    except OSError:
+        pass
+    close_held(descriptor)
+
+
+def sweep(name: str, found: os.stat_result) -> None:
+    """Remove the second name of a published file that its writer was killed before removing. Never raises."""
+    part = name + PART
+    mark = mark_of(found)
+    with contextlib.suppress(OSError):
+        if not is_at(mark, part):
+            return
+        descriptor = open_held(part, 0)
+        try:
+            if try_lock(descriptor) and mark_of(os.fstat(descriptor)) == mark:
+                drop(mark, part)
+        finally:
+            close_held(descriptor)
+
+
+def drop(mark: Mark, part: str) -> None:
+    """Remove *part* if it is still that file, and not one that somebody else put there."""
+    if is_at(mark, part):
+        os.unlink(part)
+
+
+def remove(path: str) -> None:
+    """Remove the file *path* if there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

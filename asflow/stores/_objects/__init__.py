@@ -1,0 +1,1 @@
+"""Outputs in S3, Google Cloud Storage or Azure."""

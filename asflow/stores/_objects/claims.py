@@ -1,0 +1,206 @@
+"""One output in the making on an object store: spooled here, uploaded whole when it is published.
+
+    write        to memory, beyond 8 MiB to a temporary file: nothing has left this machine
+    publish      up to 8 MiB: one PUT on the condition that the name is free
+                 beyond: a multipart upload to `NAME.<random>.part`, then a server-side copy to NAME on the
+                 condition that it is free, then the deletion of `NAME.<random>.part`
+
+S3, GCS and Azure all refuse the second of two such PUTs or copies, whoever made the first. The detail
+of the copy is needed because obstore completes a multipart upload without a condition. A copy of more than
+5 GiB is refused by S3: there the upload goes to NAME itself, after a look, and of two machines that
+finish at the same moment the later one's bytes stay, whole.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html (limits).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from asflow.stores._common import PART, ClaimState, may_publish, not_the_owner, too_late
+from asflow.stores._objects.errors import patiently, translated
+from asflow.stores._spool import Spool
+
+if TYPE_CHECKING:
+    from asflow.stores._objects.store import ObjectStore
+
+__all__ = ["ObjectClaim"]
+
+_MIB = 1 << 20
+_SMALL = 8 * _MIB
+_MOST_PARTS = 9000  # S3 takes 10,000
+_UPLOADS = 4  # parts in flight: memory is 4 of them
+_MOST_COPIED = 5 << 30
+
+
+class ObjectClaim:
+    """The right to make one output; see `asflow.protocols.Claim`. Made by `ObjectStore.claim`.
+
+    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's copy
+    is dead. A claim that is dropped without an end is free at once.
+    """
+
+    __slots__ = (
+        "__weakref__", "_failure", "_lock", "_name", "_pid",
+        "_replace", "_size", "_spoiled", "_spool", "_state", "_store",
+    )  # fmt: skip
+
+    def __init__(self, store: ObjectStore, name: str, failure: str, *, replace: bool) -> None:
+        self._store = store
+        self._name = name
+        self._failure = failure
+        self._replace = replace
+        self._lock = threading.Lock()
+        self._spool = Spool(_SMALL)
+        self._size = 0
+        self._spoiled = False
+        self._pid = os.getpid()
+        self._state: ClaimState = "open"
+
+    def __repr__(self) -> str:
+        return f"<ObjectClaim of {self._name!r}, {self._state}>"
+
+    def __del__(self) -> None:
+        # The name is free already, by the store's weak reference; no lock may be taken here.
+        with contextlib.suppress(Exception):
+            self._spool.close()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Append all of *data*; return the number of its bytes.
+
+        Raises:
+            OutputClosedError: the claim has ended, or this is a forked child.
+            OSError: the temporary folder is full, or the like; the claim can't be published any more.
+        """
+        self._refuse_fork()
+        size = memoryview(data).nbytes
+        with self._lock:
+            if self._state != "open":
+                raise too_late(self._name)
+            try:
+                self._spool.write(data)
+            except BaseException:
+                self._spoiled = True
+                raise
+            self._size += size
+        return size
+
+    def publish(self) -> None:
+        """Upload the bytes, give them the output's name at once, and give up the claim.
+
+        If somebody else has put an output there in the meantime, theirs stays and these bytes are
+        discarded, unless the claim was made with `replace`: then the output is replaced and an older
+        recorded failure deleted.
+
+        Raises:
+            PermissionError: the credentials don't suffice.
+            OSError: the service refused, or could not be reached for `retry_seconds`. Nothing was
+                published, unless the answer to the very last request got lost.
+            OutputClosedError: this is a forked child, or publishing has failed before.
+        """
+        self._refuse_fork()
+        with self._lock:
+            if not may_publish(self._state, self._name):
+                return
+            self._state = "sealed"
+            if self._spoiled:
+                raise OSError(errno.EIO, "a write failed before, so the output would be cut", self._name)
+            with translated(self._store.url(self._name)):
+                if self._replace:
+                    # In this order: a call that raises, here too, has published nothing.
+                    self._store.delete(self._failure)
+                    self._upload(self._name)
+                else:
+                    self._create()
+            self._end()
+
+    def fail(self, report: bytes, /) -> None:
+        """Discard the bytes, keep *report* as the failure, and give up the claim. Raises as `publish`."""
+        import obstore
+
+        self._refuse_fork()
+        with self._lock:
+            if self._state == "ended":
+                return
+            self._state = "sealed"
+            with translated(self._store.url(self._failure)):
+                obstore.put(self._store.client, self._failure, bytes(report), use_multipart=False)
+            self._end()
+
+    def abort(self) -> None:
+        """Discard the bytes and give up the claim. Never raises."""
+        if self._pid == os.getpid():
+            with self._lock:
+                self._end()
+
+    def _refuse_fork(self) -> None:
+        if self._pid != os.getpid():
+            raise not_the_owner(self._name)
+
+    def _create(self) -> None:
+        """Publish where the name is free; the first one wins, and its bytes are as good as ours."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        client, data = self._store.client, None
+        if self._size <= _SMALL:
+            data = self._bytes()
+        elif self._store.info(self._name) is not None:
+            return
+        with contextlib.suppress(AlreadyExistsError):
+            if data is not None:
+                patiently(
+                    lambda: obstore.put(client, self._name, data, mode="create", use_multipart=False),
+                    self._store.retry_seconds,
+                )
+            elif self._size > _MOST_COPIED:
+                self._upload(self._name)
+            else:
+                self._upload_aside()
+
+    def _upload_aside(self) -> None:
+        import obstore
+
+        client = self._store.client
+        aside = f"{self._name}.{os.urandom(6).hex()}{PART}"
+        try:
+            self._upload(aside)
+            try:
+                patiently(
+                    lambda: obstore.copy(client, aside, self._name, overwrite=False),
+                    self._store.retry_seconds,
+                )
+            except FileNotFoundError:
+                # A completion that is repeated because its answer got lost may find its upload gone.
+                if self._store.info(self._name) is None:
+                    raise
+        finally:
+            with contextlib.suppress(Exception):  # no reader is told of it, and the output is what counts
+                obstore.delete(client, aside)
+
+    def _upload(self, name: str) -> None:
+        """Upload the bytes as *name*, whatever is there; on a failure obstore aborts the upload."""
+        import obstore
+
+        client = self._store.client
+        if self._size <= _SMALL:
+            obstore.put(client, name, self._bytes(), use_multipart=False)
+            return
+        file = self._spool.rewound()
+        part = max(_SMALL, -(-self._size // _MOST_PARTS))
+        obstore.put(client, name, file, use_multipart=True, chunk_size=part, max_concurrency=_UPLOADS)
+
+    def _bytes(self) -> bytes:
+        return self._spool.rewound().read()
+
+    def _end(self) -> None:
+        if self._state != "ended":
+            self._state = "ended"
+            with contextlib.suppress(OSError):
+                self._spool.close()
+            self._store.free(self._name)

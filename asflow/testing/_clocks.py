@@ -1,0 +1,169 @@
+"""A clock that tests move, so that nothing waits."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, final
+
+from asflow._runtime.clock import current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = ["FakeClock", "fake_clock"]
+
+
+@final
+class FakeClock:
+    """Time that passes only when it is told to; see `fake_clock`.
+
+    By default a wait moves the time on by itself and returns at once. With *manual* it lasts until
+    `advance` has reached its end.
+
+    Threads: safe. Waits that end at different times end in that order.
+
+    Attributes:
+        waits: the seconds of every wait so far, in the order of asking.
+    """
+
+    def __init__(self, start: float = 0.0, *, manual: bool = False) -> None:
+        """Make a clock.
+
+        Args:
+            start: what it shows at first, in seconds.
+            manual: whether waits last until `advance` ends them.
+        """
+        self.waits: list[float] = []
+        self._now = start
+        self._manual = manual
+        self._lock = threading.Condition()
+        self._ends: list[tuple[float, int]] = []  # a heap; may hold waits that were cancelled
+        self._wakes: dict[int, Callable[[], object]] = {}
+        self._order = itertools.count()
+
+    def __repr__(self) -> str:
+        return f"<FakeClock at {self._now}, {self.sleeping} waiting>"
+
+    def now(self) -> float:
+        """Return the time in seconds."""
+        return self._now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait *seconds* on this thread."""
+        over = threading.Event()
+        number = self._begin(seconds, over.set)
+        if number is None:
+            return
+        try:
+            over.wait()
+        finally:
+            self._forget(number)
+
+    async def sleep_async(self, seconds: float, /) -> None:
+        """Wait *seconds* on the running loop."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(end)
+
+        number = self._begin(seconds, wake)
+        if number is None:
+            await asyncio.sleep(0)  # others get their turn, as they do during a real wait
+            return
+        try:
+            await over
+        finally:
+            self._forget(number)
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* pass, and end the waits that are over by then, the earliest first.
+
+        Raises:
+            ValueError: *seconds* is negative: time does not run backwards.
+        """
+        if not seconds >= 0:  # so written for NaN
+            raise ValueError(f"advance takes 0 seconds or more, not {seconds!r}")
+        with self._lock:
+            end = self._now + seconds
+            due: list[Callable[[], object]] = []
+            while self._ends and self._ends[0][0] <= end:
+                _, number = heapq.heappop(self._ends)
+                wake = self._wakes.pop(number, None)
+                if wake is not None:
+                    due.append(wake)
+            self._now = end
+        for wake in due:
+            try:
+                wake()
+            except RuntimeError:  # its loop is closed
+                continue
+
+    def wait_for_sleepers(self, count: int, timeout: float = 30.0) -> None:
+        """Block until at least *count* waits are under way (with *manual*), in other threads.
+
+        Raises:
+            TimeoutError: *timeout* real seconds have passed.
+        """
+        with self._lock:
+            if not self._lock.wait_for(lambda: self.sleeping >= count, timeout):
+                raise TimeoutError(f"{self.sleeping} waits are under way, not {count}")
+
+    @property
+    def sleeping(self) -> int:
+        """How many waits are under way; those that were cancelled are not."""
+        return len(self._wakes)
+
+    def _begin(self, seconds: float, wake: Callable[[], object]) -> int | None:
+        """Note a wait and return its number; None where it is over already."""
+        with self._lock:
+            self.waits.append(seconds)
+            if not self._manual:
+                self._now += max(seconds, 0.0)
+                return None
+            if seconds <= 0:
+                return None
+            number = next(self._order)
+            heapq.heappush(self._ends, (self._now + seconds, number))
+            self._wakes[number] = wake
+            self._lock.notify_all()
+            return number
+
+    def _forget(self, number: int) -> None:
+        """Drop a wait that has ended, unless `advance` ended it."""
+        with self._lock:
+            self._wakes.pop(number, None)
+
+
+@contextmanager
+def fake_clock(start: float = 0.0, *, manual: bool = False) -> Generator[FakeClock]:
+    """Put a `FakeClock` in place of the machine's clock, for everything in asflow that waits.
+
+    That is backoff before retries, rates, and polling for other processes. A task's `timeout` and the
+    times in events are the machine's.
+
+    Args:
+        start: what the clock shows at first, in seconds.
+        manual: whether waits last until `advance` ends them; by default they take no time.
+
+    Example:
+        ```python
+        with fake_clock() as clock:
+            asyncio.run(pipeline())
+        assert clock.waits == [1.0, 2.0]
+        ```
+    """
+    clock, before = FakeClock(start, manual=manual), current.clock
+    current.clock = clock
+    try:
+        yield clock
+    finally:
+        current.clock = before

@@ -1,0 +1,172 @@
+"""JSON Lines: one record a line, safe under concurrent writes without a lock around each."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from asflow.errors import OutputClosedError
+from asflow.writers._compression import CHUNK
+from asflow.writers._encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refused
+from asflow.writers._mappings import as_mapping, has_private_fields
+
+if TYPE_CHECKING:
+    from asflow.protocols import ByteStream
+
+__all__ = ["JsonLinesWriter"]
+
+_LONG = 4096  # bytes; a longer line is passed on at once, so that gathered lines stay under 4 MiB
+_MOST_LINES = 1024
+
+
+def _gil_enabled() -> bool:
+    probe = getattr(sys, "_is_gil_enabled", None)
+    return True if probe is None else bool(probe())
+
+
+class JsonLinesWriter:
+    r"""Writes each record as one line of strict JSON; raw text and bytes as the lines that they are.
+
+    What JSON knows no form for follows `asflow.writers._encoding.json_encoder` (NaN is null). Raw text may
+    hold several lines; a missing final newline is added, an empty text writes nothing. A record that is
+    refused leaves nothing behind.
+
+    Memory: at most 1,024 gathered lines of at most 4 KiB, typically 64 KiB in all.
+
+    Threads: `write` may be called from any number of threads at the same time. No record is lost or torn,
+    and those of one thread keep their order. A call blocks while the stream takes the gathered bytes.
+    """
+
+    # How it works: a line is encoded into a bytes object of its own and appended to one list that is
+    # never replaced. Both are single steps under the GIL, so that no lock, owner or half-written line is
+    # needed, not even if encoding calls back into `write`. Under a lock, a full list is cut off in front
+    # and passed on. The end sets `_batch` to 0, which sends every later call to `_drain`, where it is
+    # refused: a write that returned normally was appended before that, so it is in the output. The lock is
+    # reentrant, and `_passing` tells a call from within the stream's own write, or from a signal handler.
+
+    __slots__ = (
+        "_batch",
+        "_closed",
+        "_encode",
+        "_encoded_types",
+        "_failure",
+        "_lines",
+        "_lock",
+        "_passing",
+        "_stream",
+        "_task",
+    )
+
+    concurrent: bool = _gil_enabled()
+    """True: `write` needs no lock of the caller's (on builds of Python with a GIL)."""
+
+    def __init__(self, stream: ByteStream, *, task: str = "") -> None:
+        """Write to *stream*; *task* is the task's name, for messages."""
+        self._stream = stream
+        self._task = task
+        self._encode = json_encoder().encode
+        self._encoded_types: set[type] = set()  # seen, and known not to be raw
+        self._lines: list[bytes] = []
+        self._batch = 64  # lines to gather; follows the length of the lines
+        self._lock = threading.RLock()
+        self._passing = False
+        self._closed = False
+        self._failure: BaseException | None = None
+
+    def write(self, record: object, /) -> None:
+        """Write *record* as one line, or raw text and bytes as lines.
+
+        Raises:
+            RecordTypeError: the record, or something in it, has no JSON form.
+            RecordValueError: a text that is no UTF-8, or a record that holds itself.
+            OutputClosedError: the output has ended.
+            OSError: the store can't take the bytes, now or in an earlier write.
+        """
+        kind = type(record)
+        if kind is not dict and kind not in self._encoded_types:
+            if is_raw(record):
+                self._write_raw(raw_bytes(record, self._task))
+                return
+            if has_private_fields(kind):
+                self.write(as_mapping(record))
+                return
+            self._encoded_types.add(kind)
+        try:
+            line = self._encode(record)
+        except ENCODE_ERRORS as error:
+            raise refused(record, error, self._task) from error
+        lines = self._lines
+        lines.append(line)
+        if len(lines) >= self._batch or len(line) > _LONG:
+            self._drain()
+
+    def commit(self) -> None:
+        """Pass on the gathered lines and take no more. Raises as `write` does for an earlier failure."""
+        with self._lock:
+            if self._closed or self._passing:
+                raise self._closed_error()
+            self._passing = self._closed = True
+            self._batch = 0
+            try:
+                self._pass_on()
+            finally:
+                self._passing = False
+                self._lines.clear()
+
+    def abort(self) -> None:
+        """Let go of the gathered lines and take no more. Writes nothing, raises nothing."""
+        with self._lock:
+            self._closed = True
+            self._batch = 0
+            self._lines.clear()
+
+    def _write_raw(self, data: bytes | bytearray | memoryview) -> None:
+        line = bytes(data)
+        if line:
+            self._lines.append(line.removesuffix(b"\n"))
+        if len(self._lines) >= self._batch or len(line) > _LONG:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Pass the gathered lines on, or raise because the output has ended. One thread at a time."""
+        with self._lock:
+            if self._closed:
+                if not self._passing:  # else `commit` may not have cut off all yet, and clears what is left
+                    self._lines.clear()
+                raise self._closed_error()
+            if self._passing:
+                return  # the call that is at it already, further up, or the next one passes the line on
+            self._passing = True
+            try:
+                self._pass_on()
+            finally:
+                self._passing = False
+
+    def _pass_on(self) -> None:
+        if self._failure is not None:
+            self._lines.clear()
+            if isinstance(self._failure, Exception):
+                raise self._failure
+            where = f"task {self._task}: " if self._task else ""
+            raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
+        lines = self._lines
+        try:
+            cut = lines[:]
+            del lines[: len(cut)]
+            if not cut:
+                return
+            cut.append(b"")
+            data = b"\n".join(cut)
+            batch = min(max(CHUNK * (len(cut) - 1) // len(data), 1), _MOST_LINES)
+            if self._batch:  # a signal handler may end the output, but not between these two lines
+                self._batch = batch
+            self._stream.write(data)
+        except BaseException as error:
+            # What was cut off is lost to the output: never let it be committed without.
+            self._failure = error
+            raise
+
+    def _closed_error(self) -> OutputClosedError:
+        where = f"task {self._task}: " if self._task else ""
+        return OutputClosedError(f"{where}the output is closed, its task has ended; the record is not in it.")

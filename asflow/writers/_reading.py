@@ -1,0 +1,261 @@
+"""Reading outputs back: text, or records of a type that the user names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
+
+from asflow.errors import CorruptOutputError
+from asflow.writers._compression import CHUNK, open_reader
+from asflow.writers._decoding import bad_record, columns_of, decode_errors, json_decoder, value_converter
+from asflow.writers._encoding import shorten
+from asflow.writers._suffixes import split_suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from asflow.writers._decoding import Columns
+
+__all__ = ["RecordReader", "read_records", "read_text"]
+
+T = TypeVar("T")
+
+
+def read_text(name: str, raw: BinaryIO, *, suffix: str | None = None) -> str:
+    """Return all of an output as text, without its compression, and close *raw*.
+
+    Args:
+        name: the output's name, for messages.
+        raw: the stored bytes.
+        suffix: the suffixes that tell the compression, where *name* does not end in them.
+
+    Raises:
+        TypeError: the output is a Parquet file, which has no text.
+        CorruptOutputError: the output is cut, does not decompress or is no UTF-8.
+    """
+    with open_reader(name, raw, suffix=suffix) as reader:
+        data = reader.read()
+    form = split_suffixes(name if suffix is None else suffix).format
+    if form == "parquet" and data.startswith(b"PAR1"):  # a writer of the user's may have written text there
+        raise TypeError(f"output {name!r}: Parquet has no text. Use records().")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptOutputError(f"output {name!r} is no UTF-8 text ({error}).") from error
+
+
+class RecordReader(Generic[T]):
+    """An iterator over the records of an output. Closes the output at its end, on `close`, or with itself.
+
+    Threads: one at a time.
+    """
+
+    __slots__ = ("_raw", "_records")
+
+    def __init__(self, records: Iterator[T], raw: BinaryIO) -> None:
+        """Iterate over *records*, which are read from *raw*."""
+        self._records = records
+        self._raw = raw
+
+    def __iter__(self) -> RecordReader[T]:
+        """Return itself: an output is read once."""
+        return self
+
+    def __next__(self) -> T:
+        """Return the next record.
+
+        Raises:
+            CorruptOutputError: the output is cut, or the record does not fit the type.
+        """
+        try:
+            return next(self._records)
+        except BaseException:
+            self._raw.close()
+            raise
+
+    def close(self) -> None:
+        """Close the output; for a reader that is not read to its end."""
+        self._raw.close()
+
+    def __enter__(self) -> RecordReader[T]:
+        """Return itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the output."""
+        self._raw.close()
+
+    def __del__(self) -> None:
+        self._raw.close()
+
+
+def read_records(
+    name: str, raw: BinaryIO, record_type: type[T], *, suffix: str | None = None
+) -> RecordReader[T]:
+    r"""Read, decode and validate the records of an output, one at a time, in constant memory.
+
+    JSON Lines: one record a line; blank lines don't count. JSON: the items if the document is a list,
+    else the document as the only record; an empty output holds none (the document is held in memory).
+    CSV and TSV: a record a row, by the names in the first row, cells converted from their text; for
+    list and tuple types every row is a record and there is no header. An empty cell is None where the
+    type allows that, else an empty text, else the field's default; that of a field of lists or mappings
+    only is JSON. Parquet: a record a row, by the names of the columns; a null is the field's default where
+    the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
+
+    Args:
+        name: the output's name, for messages.
+        raw: the stored bytes; closed at the end.
+        record_type: what a record is: TypedDict, dataclass, NamedTuple, attrs, msgspec, pydantic, dict...
+        suffix: the suffixes that tell format and compression, where *name* does not end in them.
+
+    Returns:
+        An iterator that can be closed.
+
+    Raises:
+        TypeError: *record_type* can't be decoded from this format.
+        CorruptOutputError: from the iterator: the output is cut, or a record does not fit the type.
+        MissingExtraError: reading this format needs a package that is not installed.
+    """
+    suffixes = split_suffixes(name if suffix is None else suffix)
+    try:
+        reader = open_reader(name, raw, suffix=suffix)
+        match suffixes.format:
+            case "json lines":
+                records = _json_lines(name, reader, json_decoder(record_type))
+            case "json":
+                records = _json_document(name, reader, json_decoder(record_type))
+            case "csv" | "tsv":
+                delimiter = "," if suffixes.format == "csv" else "\t"
+                records = _delimited(name, reader, record_type, delimiter)
+            case "parquet":
+                from asflow.writers._parquet import read_parquet
+
+                records = read_parquet(name, reader, record_type)
+            case "raw":
+                records = _raw_lines(name, reader, record_type)
+    except BaseException:
+        raw.close()
+        raise
+    return RecordReader(records, reader)
+
+
+def _lines(reader: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines without their line feed; the last one may lack it."""
+    parts: list[bytes] = []  # of a line that is longer than a chunk
+    while chunk := reader.read(CHUNK):
+        first, *rest = chunk.split(b"\n")
+        parts.append(first)
+        if rest:
+            yield b"".join(parts)
+            yield from rest[:-1]
+            parts = [rest[-1]]
+    if last := b"".join(parts):
+        yield last
+
+
+def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) -> Iterator[T]:
+    number = 0
+    for line in _lines(reader):
+        if line and not line.isspace():
+            number += 1
+            try:
+                record = decode(line)
+            except decode_errors() as error:
+                raise bad_record(name, number, error) from error
+            yield record
+
+
+def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) -> Iterator[T]:
+    import msgspec
+
+    document = reader.read().strip()
+    if not document:
+        return
+    parts = [document]
+    if document.startswith(b"["):
+        try:
+            parts = [bytes(item) for item in msgspec.json.decode(document, type=list[msgspec.Raw])]
+        except decode_errors() as error:
+            raise CorruptOutputError(f"output {name!r} is no JSON document: {error}.") from error
+    del document
+    for number, part in enumerate(parts, 1):
+        try:
+            record = decode(part)
+        except decode_errors() as error:
+            raise bad_record(name, number, error) from error
+        yield record
+
+
+def _delimited(name: str, reader: BinaryIO, record_type: type[T], delimiter: str) -> Iterator[T]:
+    columns = columns_of(record_type)
+    rows = _rows(name, reader, delimiter)
+    convert = value_converter(record_type, strict=False)
+    return _convert_rows(name, rows, convert, columns)
+
+
+def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
+    import csv
+    import io
+
+    # A guard of the whole process, against unclosed quotes; our own long cells must pass it.
+    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
+    text = io.TextIOWrapper(reader, "utf-8", newline="")
+    try:
+        for row in csv.reader(text, delimiter=delimiter, strict=True):
+            if row:
+                yield row
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CorruptOutputError(f"output {name!r} does not read as CSV: {error}.") from error
+    finally:
+        text.close()  # or its end would warn of an unclosed file
+
+
+def _convert_rows(
+    name: str, rows: Iterator[list[str]], convert: Callable[[object], T], columns: Columns
+) -> Iterator[T]:
+    header: list[str] | None = None
+    number = 0
+    for row in rows:
+        if header is None and columns.kind != "row":
+            header = row
+            continue
+        number += 1
+        try:
+            record = convert(row if header is None else _named(header, row, columns))
+        except decode_errors() as error:
+            raise bad_record(name, number, error) from error
+        yield record
+
+
+def _named(header: list[str], row: list[str], columns: Columns) -> object:
+    if len(row) != len(header):
+        raise ValueError(f"the row has {len(row)} cells and the header {len(header)}")
+    values: dict[str, object] = {}
+    for key, cell in zip(header, row, strict=True):
+        column = columns.column(key)
+        if cell:
+            values[key] = column.value_of(cell)
+            continue
+        left_out, value = column.drop_or_fill()
+        if not left_out:
+            values[key] = value
+    return columns.arrange(values)
+
+
+def _raw_lines(name: str, reader: BinaryIO, record_type: type[T]) -> Iterator[T]:
+    if record_type is bytes:
+        return cast("Iterator[T]", _lines(reader))
+    if record_type is not str:
+        raise TypeError(
+            f"output {name!r}: its suffix names no format, so its records are lines: str or bytes, "
+            f"not {shorten(record_type)}."
+        )
+    return cast("Iterator[T]", _text_lines(name, reader))
+
+
+def _text_lines(name: str, reader: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(_lines(reader), 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise bad_record(name, number, error) from error
+        yield text

@@ -1,0 +1,117 @@
+"""Which format and which compression an output's suffixes ask for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+__all__ = [
+    "COMPRESSIONS",
+    "FORMATS",
+    "Compression",
+    "Format",
+    "Suffixes",
+    "check_level",
+    "check_suffix",
+    "split_suffixes",
+]
+
+Format = Literal["json lines", "json", "csv", "tsv", "parquet", "raw"]
+"""How records become bytes."""
+
+Compression = Literal["gzip", "zstd", "none"]
+"""What happens to the bytes on their way to the store."""
+
+FORMATS: dict[str, Format] = {
+    ".jsonl": "json lines",
+    ".ndjson": "json lines",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+"""The registry of formats by suffix; any other suffix is raw text or bytes."""
+
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+"""The registry of compressions by the last suffix."""
+
+DEFAULT_LEVELS: dict[Compression, int] = {"gzip": 6, "zstd": 3, "none": 0}
+
+# zstd's fastest level is -(1 << 17); 0 would mean "the default" there and "store" for gzip.
+_LEVELS: dict[Compression, tuple[int, int]] = {"gzip": (0, 9), "zstd": (-131072, 22)}
+
+
+class Suffixes(NamedTuple):
+    """What the end of an output's name asks for."""
+
+    format: Format
+    compression: Compression
+
+
+@lru_cache
+def split_suffixes(name: str) -> Suffixes:
+    """Tell format and compression from the end of *name*.
+
+    Args:
+        name: an output's name, or just its suffixes (`.jsonl.zst`). Case does not count.
+
+    Returns:
+        The format by the suffix before `.gz` or `.zst` (or the last one, without these), "raw" for an
+        unknown one.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2].lower()
+    stem, dot, end = last.rpartition(".")
+    compression = COMPRESSIONS.get(dot + end, "none")
+    if compression != "none":
+        stem, dot, end = stem.rpartition(".")
+    return Suffixes(FORMATS.get(dot + end, "raw"), compression)
+
+
+def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Suffixes:
+    """Refuse, before anything runs, suffixes or a compression level that can't work.
+
+    Args:
+        name: an output's pattern or name, or just its suffixes.
+        level: the compression level asked for: 0 to 9 for `.gz`, 1 to 22 or a negative number (faster)
+            for `.zst`; None for the default (6 and 3).
+        custom: True where a writer of the user's own makes the format, so that no extra is needed.
+
+    Returns:
+        What the suffixes ask for.
+
+    Raises:
+        DefinitionTypeError: *level* is no int.
+        DefinitionValueError: *level* is out of range or given without a compressed suffix, or Parquet,
+            which compresses its columns itself, is to be compressed again.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    suffixes = split_suffixes(name)
+    check_level(suffixes.compression, level)
+    if suffixes.format == "parquet" and not custom:
+        if suffixes.compression != "none":
+            raise DefinitionValueError(
+                f"{name!r}: Parquet compresses its columns itself and can't be read through another "
+                "compression. Let the name end in .parquet."
+            )
+        from asflow.writers._arrow import find_pyarrow
+
+        # Looked up, not imported: a task that only skips its outputs should not pay for the import.
+        find_pyarrow()
+    return suffixes
+
+
+def check_level(compression: Compression, level: object) -> int:
+    """Return the compression level to use, or raise as `check_suffix` does."""
+    if level is None:
+        return DEFAULT_LEVELS[compression]
+    if not isinstance(level, int) or isinstance(level, bool):
+        raise DefinitionTypeError(f"level={level!r}: a compression level is an int or None.")
+    if compression == "none":
+        raise DefinitionValueError(f"level={level}: only outputs that end in .gz or .zst are compressed.")
+    lowest, highest = _LEVELS[compression]
+    if not lowest <= level <= highest or (compression == "zstd" and level == 0):
+        allowed = "0 to 9" if compression == "gzip" else "1 to 22, or a negative number for more speed"
+        raise DefinitionValueError(f"level={level}: {compression} has the levels {allowed}.")
+    return level
