@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import enum
 import itertools
+import re
 import reprlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["call_label", "short"]
-
 _LONGEST = 80
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PLAIN = frozenset({"datetime", "decimal", "uuid", "pathlib", "fractions", "pathlib._local"})
 
 
@@ -41,7 +41,8 @@ class _Shortener(reprlib.Repr):
             return super().repr_instance(x, level)
         if isinstance(x, enum.Enum):
             return f"{kind.__name__}.{x.name}"
-        return f"<{kind.__name__}>"
+        name = getattr(x, "__qualname__", None)
+        return name if isinstance(name, str) else f"<{kind.__name__}>"
 
     def repr_dict(self, x: dict[object, object], level: int) -> str:
         """Show the first items in their own order (reprlib sorts them)."""
@@ -71,19 +72,37 @@ class _Shortener(reprlib.Repr):
 _repr = _Shortener().repr
 
 
-def short(value: object) -> str:
-    """Return *value* as one line of at most 80 printable characters; never raises."""
+def short(value: object, width: int = _LONGEST) -> str:
+    """Return *value* as one line of at most *width* printable characters; never raises."""
     try:
-        text = _repr(value)
+        text = repr(value[:width]) if width > _LONGEST and isinstance(value, str) else _repr(value)
     except Exception:  # noqa: BLE001 - a user's __repr__ or __len__ may raise anything
         return f"<{type(value).__name__}>"
     if not text.isprintable():
         text = ascii(text)[1:-1]
-    return _cut(text)
+    return _cut(text, width)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+def clean(text: str) -> str:
+    """Return *text* without control characters: a label or message must not move the cursor."""
+    return text if text.isprintable() else _UNSAFE.sub(" ", text)
+
+
+def error_line(error: BaseException, longest: int = 200) -> str:
+    """Return class and message of *error* on one line, the message cut to *longest*; never raises."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
+        message = ""
+    if len(message) > longest:
+        message = message[: longest - 1] + "…"
+    name = type(error).__name__
+    text = clean(f"{name}: {message}" if message else name)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(text: str, width: int = _LONGEST) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def _argument(value: object) -> str:

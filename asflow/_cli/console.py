@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from asflow.sinks._words import clean
+from asflow._labels import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

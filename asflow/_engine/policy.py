@@ -9,55 +9,40 @@ import inspect
 import math
 from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hints(Retry)
 from dataclasses import dataclass
-from sys import float_info
 from typing import cast
 
-from asflow._naming.parsing import shown
+from asflow._checks import checked_seconds
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
-
-__all__ = ["ExceptionTypes", "Retry", "TaskPolicy", "checked_exceptions", "checked_seconds"]
 
 ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
 """One exception class, or a tuple of them, as `except` takes it."""
 
 
-def checked_exceptions(what: str, value: object) -> tuple[type[BaseException], ...]:
+def checked_exceptions(subject: str, what: str, value: object) -> tuple[type[BaseException], ...]:
     """Return *value* as a tuple of exception classes.
 
     Raises:
-        DefinitionTypeError: *value* is neither an exception class nor a tuple of them; *what* names it.
+        DefinitionTypeError: *value* is neither an exception class nor a tuple of them. The message begins
+            with *subject* and names the option *what*.
     """
     if isinstance(value, (list, set, frozenset)):
         kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType] - of whatever
         raise DefinitionTypeError(
-            f"{what} takes an exception class or a tuple of them, as `except` does, not a {kind}; write for "
-            f"example {what}=(TimeoutError,)"
+            f"{subject}: {what} takes an exception class or a tuple of them, not a {kind}; "
+            f"write for example {what}=(TimeoutError,)"
         )
     listed = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
     classes: list[type[BaseException]] = []
     for item in listed:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
-            refused = shown(item)  # pyright: ignore[reportUnknownArgumentType] - it may be any class
+            refused = short(item)  # pyright: ignore[reportUnknownArgumentType] - it may be any class
             raise DefinitionTypeError(
-                f"{what} takes exception classes, not {refused}; write for example {what}=(TimeoutError,)"
+                f"{subject}: {what} takes exception classes, not {refused}; "
+                f"write for example {what}=(TimeoutError,)"
             )
         classes.append(item)
     return tuple(classes)
-
-
-def checked_seconds(what: str, value: object, *, positive: bool = False) -> float:
-    """Return *value* as a finite number of seconds, >= 0 (> 0 with *positive*).
-
-    Raises:
-        DefinitionTypeError: *value* is no number; *what* names it.
-        DefinitionValueError: *value* is negative, zero where that can't be, infinite or not a number.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise DefinitionTypeError(f"{what} takes a number of seconds, not {shown(value)}")
-    if not 0 <= value <= float_info.max or (positive and value == 0):
-        least = "more than 0" if positive else "0 or more"
-        raise DefinitionValueError(f"{what} takes {least} finite seconds, not {value!r}")
-    return float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +80,33 @@ class Retry:
     def __post_init__(self) -> None:
         """Refuse what can't work."""
         if isinstance(self.total, bool) or not isinstance(self.total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DefinitionTypeError(f"retry takes a number of retries or a Retry, not {shown(self.total)}")
+            raise DefinitionTypeError(
+                f"Retry(): total takes a number of retries, not {short(self.total)}; write for example 3"
+            )
         if self.total < 0:
-            raise DefinitionValueError(f"retry takes 0 or more retries, not {self.total!r}")
+            raise DefinitionValueError(
+                f"Retry(): total takes 0 or more retries, not {short(self.total)}; write for example 3"
+            )
         for name in ("backoff_factor", "backoff_jitter", "max_delay"):
-            checked_seconds(name, getattr(self, name))
+            checked_seconds("Retry()", name, getattr(self, name))
         if self.exceptions is not None:
-            object.__setattr__(self, "exceptions", checked_exceptions("exceptions", self.exceptions))
+            object.__setattr__(
+                self, "exceptions", checked_exceptions("Retry()", "exceptions", self.exceptions)
+            )
         if self.delay is not None and not callable(self.delay):
-            raise DefinitionTypeError(f"delay takes a function of (exception, n), not {shown(self.delay)}")
+            raise DefinitionTypeError(
+                f"Retry(): delay takes a function of (exception, n), not {short(self.delay)}; "
+                f"let it return the seconds to wait"
+            )
         if inspect.iscoroutinefunction(self.delay):
-            raise DefinitionTypeError(f"delay={shown(self.delay)} is async; give a plain function")
+            raise DefinitionTypeError(
+                f"Retry(): delay takes a plain function, not the async {short(self.delay)}; "
+                f"let it return the seconds to wait"
+            )
         if not isinstance(self.hold_limit, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DefinitionTypeError(f"hold_limit takes True or False, not {shown(self.hold_limit)}")
+            raise DefinitionTypeError(
+                f"Retry(): hold_limit takes a bool, not {short(self.hold_limit)}; write True or False"
+            )
 
     def matches(self, error: Exception) -> bool:
         """Tell whether *error* is worth a retry."""

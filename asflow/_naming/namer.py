@@ -23,8 +23,9 @@ from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, cast
 
+from asflow._labels import short
 from asflow._naming.escaping import MAX_COMPONENT, cut, percent, safe
-from asflow._naming.parsing import RESERVED_ENDS, STAR, Component, Field, shown
+from asflow._naming.parsing import RESERVED_ENDS, STAR, Component, Field
 from asflow._naming.patterns import Pattern
 from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
 
@@ -107,14 +108,14 @@ def _check(pattern: Pattern, signature: inspect.Signature, task: str, key: Calla
     if key is not None:
         if not callable(key):
             raise DefinitionTypeError(
-                f"task {task!r}: key={shown(key)} is no function: give one with the task's own "
+                f"task {task!r}: key={short(key)} is no function: give one with the task's own "
                 "parameters that returns the text for `*`"
             )
         if inspect.iscoroutinefunction(key):
-            raise DefinitionTypeError(f"task {task!r}: key={shown(key)} is async: give a plain function")
+            raise DefinitionTypeError(f"task {task!r}: key={short(key)} is async: give a plain function")
         if not pattern.has_hash:
             raise DefinitionValueError(
-                f"task {task!r}: key= says what stands for `*`, and on={shown(pattern.text)} holds none: "
+                f"task {task!r}: key= says what stands for `*`, and on={short(pattern.text)} holds none: "
                 "put a `*` into the pattern or leave key= out"
             )
     if pattern.keyed is not (key is not None):
@@ -286,7 +287,7 @@ def _render(pattern: Pattern, task: str, values: Sequence[object]) -> str:
     length = len(name.encode())
     if length > MAX_NAME:
         raise OutputNameError(
-            f"task {task!r}: the output's name has {length} bytes, more than {MAX_NAME}: {shown(name)}; "
+            f"task {task!r}: the output's name has {length} bytes, more than {MAX_NAME}: {short(name)}; "
             "use fewer placeholders or folders in on="
         )
     return name
@@ -306,7 +307,7 @@ def _text(pattern: Pattern, task: str, field: Field, value: object) -> str:
             return str(value)
         if not isinstance(value, str):
             raise IdentityError(
-                f"task {task!r}: key= returned {shown(value)}, of type {type(value).__qualname__}: "
+                f"task {task!r}: key= returned {short(value)}, of type {type(value).__qualname__}: "
                 "return a str"
             )
         return safe(str.__str__(value), field.stop)
@@ -319,7 +320,7 @@ def _format(task: str, field: Field, value: object) -> str:
         text = format(value, field.spec)
     except Exception as error:
         raise OutputNameError(
-            f"task {task!r}: argument {field.name!r} is {shown(value)}, which can't be formatted"
+            f"task {task!r}: argument {field.name!r} is {short(value)}, which can't be formatted"
             f"{f' with {field.spec!r}' if field.spec else ''}: {error}; "
             f"pass a value that can, or change the placeholder in on="
         ) from error

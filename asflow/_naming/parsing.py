@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["FAILURE", "RESERVED_ENDS", "STAR", "Component", "Field", "parse_components", "shown"]
+__all__ = ["FAILURE", "RESERVED_ENDS", "STAR", "Component", "Field", "parse_components"]
 
 STAR = "*"
 FAILURE = ".err"
@@ -44,15 +45,6 @@ class Field:
 Component: TypeAlias = "tuple[str | Field, ...]"
 
 
-def shown(value: object, width: int = 80) -> str:
-    """Return the repr of *value* for a message, shortened to *width* characters."""
-    try:
-        text = repr(value[:width] if isinstance(value, str) else value)
-    except Exception as error:  # noqa: BLE001 - a broken repr must not hide the error that is being told
-        return f"<{type(value).__qualname__} whose repr raised {type(error).__qualname__}>"
-    return text if len(text) <= width else text[: width - 3] + "..."
-
-
 class _Refuse:
     """Says which task and pattern is refused, in one place."""
 
@@ -61,7 +53,7 @@ class _Refuse:
         self.text = text
 
     def __call__(self, reason: str) -> NoReturn:
-        raise DefinitionValueError(f"task {self.task!r}: on={shown(self.text, 120)} {reason}") from None
+        raise DefinitionValueError(f"task {self.task!r}: on={short(self.text, 120)} {reason}") from None
 
 
 def parse_components(
@@ -70,7 +62,7 @@ def parse_components(
     """Check a pattern and split it into components. See `asflow._naming.patterns.Pattern.parse`."""
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise DefinitionTypeError(
-            f"task {task!r}: on={shown(text)} is of type {type(text).__qualname__}: "
+            f"task {task!r}: on={short(text)} is of type {type(text).__qualname__}: "
             "give a str such as 'data/{" + next(iter(parameters), "x") + "}.json'"
         )
     refuse = _Refuse(task, text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asflow._labels import error_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -101,7 +103,7 @@ class FlowReport:
                     "task": problem.task,
                     "label": problem.label,
                     "outcome": problem.outcome,
-                    "error": None if problem.error is None else _error_line(problem.error),
+                    "error": None if problem.error is None else error_line(problem.error),
                     "output": problem.output,
                 }
                 for problem in self.problems
@@ -176,14 +178,5 @@ def _problem(call: TaskRun, outcome: Outcome, error: BaseException | None) -> Pr
 
 
 def _problem_line(problem: Problem) -> str:
-    why = "in an earlier run" if problem.error is None else _error_line(problem.error)
+    why = "in an earlier run" if problem.error is None else error_line(problem.error)
     return f"{problem.outcome}: {problem.task}({problem.label}): {why}"
-
-
-def _error_line(error: BaseException) -> str:
-    """Return class and message of *error* in one line of UTF-8; never raises."""
-    try:
-        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -94,7 +94,7 @@ def define(
         DefinitionError: an option can't work; the message names the task and the value.
     """
     try:
-        policy = policy_for(options)
+        policy = policy_for(options, subject)
         timeout = timeout_for(options, subject)
         check_executor(options, subject)
         check_limit(options)
@@ -142,7 +142,8 @@ def _writer_for(
 
 
 def _naming_the_task(subject: Subject, error: DefinitionError) -> DefinitionError:
-    return error if str(error).startswith(f"task {subject.qualname!r}") else named(subject.name, error)
+    named_already = (f"task {subject.qualname!r}", f"task {subject.name}()")
+    return error if str(error).startswith(named_already) else named(subject.name, error)
 
 
 def _refuse_without_output(options: TaskOptions) -> None:
@@ -215,14 +216,14 @@ def _output_for(workspace: Workspace, namer: Namer, subject: Subject, options: T
         failure_of=_failure_of(pattern, options),
         absolute=absolute if hasattr(store, "path") else _as_is,
         open_writer=opener,
-        is_stale=_is_stale_for(store, prefix, namer, options),
+        is_stale=_is_stale_for(store, namer, subject, options),
     )
 
 
 def _is_stale_for(
-    store: Store, prefix: str, namer: Namer, options: TaskOptions
+    store: Store, namer: Namer, subject: Subject, options: TaskOptions
 ) -> Callable[[str], bool] | None:
-    refresh = refresh_for(options)
+    refresh = refresh_for(options, subject)
     if refresh is None:
         return None
     pattern, depth = namer.pattern, len(namer.pattern.components)

@@ -6,7 +6,8 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions, checked_seconds
+from asflow._checks import checked_seconds
+from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._labels import short
 from asflow._runtime.limits import Limit, limit_of
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
@@ -59,16 +60,17 @@ def named(task: str, error: DefinitionError) -> DefinitionError:
     return type(error)(f"task {task}(): {error}")
 
 
-def policy_for(options: TaskOptions) -> TaskPolicy:
+def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
     """Check the options that say what to do when something happens.
 
     Raises:
         DefinitionTypeError: something that is no exception class, or no number.
         DefinitionValueError: a negative number, or retries asked for in two ways.
     """
-    skip = checked_exceptions("skip", options.skip)
-    suppress = checked_exceptions("suppress", options.suppress)
-    retry = _retry_for(options)
+    who = f"task {subject.name}()"
+    skip = checked_exceptions(who, "skip", options.skip)
+    suppress = checked_exceptions(who, "suppress", options.suppress)
+    retry = _retry_for(options, who)
     unbounded = isinstance(options.limit, int) and options.limit == 0
     return TaskPolicy(
         persistent=options.on is not None,
@@ -80,10 +82,10 @@ def policy_for(options: TaskOptions) -> TaskPolicy:
     )
 
 
-def _retry_for(options: TaskOptions) -> Retry | None:
+def _retry_for(options: TaskOptions, who: str) -> Retry | None:
     retry, exceptions = options.retry, options.retry_exceptions
     if exceptions is not None:
-        checked_exceptions("retry_exceptions", exceptions)
+        checked_exceptions(who, "retry_exceptions", exceptions)
     if retry is None:
         if exceptions is not None:
             raise DefinitionValueError("retry_exceptions=... does nothing without retry=...; give both")
@@ -142,7 +144,7 @@ def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
     """
     if options.timeout is None:
         return None
-    seconds = checked_seconds("timeout", options.timeout, positive=True)
+    seconds = checked_seconds(f"task {subject.name}()", "timeout", options.timeout, positive=True)
     if not subject.is_async:
         raise DefinitionTypeError(
             f"timeout={options.timeout!r} needs an `async def`: a running sync function can't be stopped; "
@@ -173,7 +175,7 @@ def check_executor(options: TaskOptions, subject: Subject) -> None:
         )
 
 
-def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None:
+def refresh_for(options: TaskOptions, subject: Subject) -> float | Callable[[Output], bool] | None:
     """Return `refresh` as seconds, as a predicate, or None.
 
     Raises:
@@ -193,4 +195,4 @@ def refresh_for(options: TaskOptions) -> float | Callable[[Output], bool] | None
         if inspect.iscoroutinefunction(refresh):
             raise DefinitionTypeError(f"refresh={refresh!r} is async; give a plain function of the output")
         return refresh
-    return checked_seconds("refresh", refresh)
+    return checked_seconds(f"task {subject.name}()", "refresh", refresh)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from asflow.sinks._words import clean, plain, task_line
+from asflow._labels import clean
+from asflow.sinks._words import plain, task_line
 
 if TYPE_CHECKING:
     import logging

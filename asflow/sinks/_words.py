@@ -5,9 +5,10 @@ A piece is `(text, style)`; the style is the name of a rich style, or empty. Pla
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, TypeAlias
+
+from asflow._labels import clean, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ __all__ = [
     "Counts",
     "Piece",
     "call_title",
-    "clean",
     "clock",
     "duration",
     "flow_summary",
@@ -32,16 +32,8 @@ __all__ = [
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its style."""
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_MESSAGE_LIMIT = 200
-
 # What a terminal without Unicode (an old Windows code page, LANG=C) can show instead.
 _ASCII = str.maketrans({"━": "#", "╸": "#", "╺": "-", "─": "-", "…": "..."})
-
-
-def clean(text: str) -> str:
-    """Return *text* without control characters: a label or message must not move the cursor."""
-    return text if text.isprintable() else _UNSAFE.sub(" ", text)
 
 
 def to_ascii(text: str) -> str:
@@ -89,18 +81,6 @@ def time_of_day() -> str:
     return time.strftime("[%H:%M:%S]")
 
 
-def _error(error: BaseException) -> str:
-    """Return class and first line of the message of *error*, shortened; never raises."""
-    try:
-        message = str(error).strip().partition("\n")[0]
-    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
-        message = ""
-    if len(message) > _MESSAGE_LIMIT:
-        message = message[: _MESSAGE_LIMIT - 1] + "…"
-    name = type(error).__name__
-    return clean(f"{name}: {message}" if message else name)
-
-
 def call_title(call: RunningCall) -> str:
     """Return the arguments of a call; a single string stands without its quotes. Never raises."""
     try:
@@ -127,7 +107,7 @@ def task_line(event: TaskFinished) -> list[Piece]:
             style = "red" if outcome == "failed" else "yellow"
             pieces = [(call, ""), (outcome, style), (f" after {took}", "")]
             if event.error is not None and outcome != "cancelled":
-                pieces.append((f": {_error(event.error)}", style))
+                pieces.append((f": {error_line(event.error)}", style))
             return pieces
 
 
@@ -185,7 +165,7 @@ def flow_summary(
     words = counts.words()
     pieces: list[Piece] = [(f"Flow {title}", "")]
     if outcome == "failed":
-        pieces.append((f" failed ({_error(error)})" if error is not None else " failed", "red"))
+        pieces.append((f" failed ({error_line(error)})" if error is not None else " failed", "red"))
     elif outcome == "cancelled":
         pieces.append((" cancelled", "yellow"))
     elif not words:

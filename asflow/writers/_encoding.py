@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, TypeGuard
 
+from asflow._labels import short
 from asflow.errors import RecordTypeError, RecordValueError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ __all__ = [
     "refuse_type",
     "refuse_value",
     "refused",
-    "shorten",
     "type_name",
 ]
 
@@ -82,7 +82,7 @@ def encode_unknown(value: object) -> object:
     from asflow.writers._times import BASES, is_numpy_time, plain_base, plain_numpy_time
 
     if _has_form(value):
-        raise TypeError(f"{shorten(value)} of type {type_name(value)} can't be a key in JSON")
+        raise TypeError(f"{short(value)} of type {type_name(value)} can't be a key in JSON")
     if isinstance(value, BASES):
         return plain_base(value)
     if is_numpy_time(value):
@@ -111,7 +111,7 @@ def encode_unknown(value: object) -> object:
         return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(value, Set):
         return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    raise TypeError(f"{shorten(value)} of type {type_name(value)} has no JSON form")
+    raise TypeError(f"{short(value)} of type {type_name(value)} has no JSON form")
 
 
 def _has_form(value: object) -> bool:
@@ -147,23 +147,10 @@ def refuse_value(record: object, reason: str, task: str) -> RecordValueError:
 
 def _message(record: object, reason: str, task: str) -> str:
     where = f"task {task}: " if task else ""
-    return f"{where}the record {shorten(record)} of type {type_name(record)} {reason}."
+    return f"{where}the record {short(record)} of type {type_name(record)} {reason}."
 
 
 def type_name(value: object) -> str:
     """Return the name of the type of *value*, with its module unless that is builtins."""
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def shorten(value: object) -> str:
-    """Return the repr of *value* on one line, cut to 100 characters, without making all of a long one."""
-    import reprlib
-
-    maker = reprlib.Repr()
-    maker.maxstring = maker.maxother = 60
-    maker.maxdict = maker.maxlist = maker.maxtuple = 3
-    maker.maxlevel = 3
-    text = maker.repr(value).encode("utf-8", "backslashreplace").decode()
-    text = " ".join(text.splitlines())
-    return text if len(text) <= 100 else text[:97] + "..."

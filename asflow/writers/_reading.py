@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
 
+from asflow._labels import short
 from asflow.errors import CorruptOutputError
 from asflow.writers._compression import CHUNK, open_reader
 from asflow.writers._decoding import bad_record, columns_of, decode_errors, json_decoder, value_converter
-from asflow.writers._encoding import shorten
 from asflow.writers._suffixes import split_suffixes
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _raw_lines(name: str, reader: BinaryIO, record_type: type[T]) -> Iterator[T]
     if record_type is not str:
         raise TypeError(
             f"output {name!r}: its suffix names no format, so its records are lines: str or bytes, "
-            f"not {shorten(record_type)}."
+            f"not {short(record_type)}."
         )
     return cast("Iterator[T]", _text_lines(name, reader))
 

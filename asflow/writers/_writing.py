@@ -109,11 +109,12 @@ def _checked(form: object, task: str) -> object:
     """Return *form*, or refuse what lacks a method of a `Writer` before a record is written."""
     for method in ("write", "commit", "abort"):
         if not callable(getattr(form, method, None)):
-            from asflow.writers._encoding import shorten, type_name
+            from asflow._labels import short
+            from asflow.writers._encoding import type_name
 
             where = f"task {task}: " if task else ""
             raise DefinitionTypeError(
-                f"{where}writer= returned {shorten(form)} of type {type_name(form)}, which has no method "
+                f"{where}writer= returned {short(form)} of type {type_name(form)}, which has no method "
                 f"{method!r}. Return a Writer: write(record), commit() and abort()."
             )
     return form

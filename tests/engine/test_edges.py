@@ -10,12 +10,13 @@ from pathlib import PurePosixPath
 import pytest
 from support.names import decoded
 
+from asflow._checks import checked_seconds
 from asflow._engine import vocabulary
-from asflow._engine.policy import Retry, checked_exceptions, checked_seconds
+from asflow._engine.policy import Retry, checked_exceptions
+from asflow._labels import short
 from asflow._naming.escaping import safe
 from asflow._naming.identity import call_hasher, fingerprint
 from asflow._naming.namer import MAX_NAME, Namer, Pattern, compile_namer
-from asflow._naming.parsing import shown
 from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
 
 
@@ -151,18 +152,10 @@ def test_an_error_in_a_values_text_names_the_task() -> None:
         namer_of("{x:%q}.json", lambda x: None).output("a")
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("a" * 78, repr("a" * 78)),
-        ("a" * 79, "'" + "a" * 76 + "..."),
-        ("a" * 500, "'" + "a" * 76 + "..."),
-        (list(range(100)), str(list(range(100)))[:77] + "..."),
-    ],
-)
-def test_a_value_in_a_message_has_eighty_characters(value: object, text: str) -> None:
-    assert shown(value) == text
-    assert len(shown(value)) <= 80
+@pytest.mark.parametrize("value", ["a" * 78, "a" * 79, "a" * 500, list(range(100)), object()])
+def test_a_value_in_a_message_has_eighty_characters(value: object) -> None:
+    assert len(short(value)) <= 80
+    assert short(value)[:8] == repr(value)[:8] or short(value) in ("[0, ...]", "<object>")
 
 
 def test_a_broken_repr_in_a_message() -> None:
@@ -170,7 +163,7 @@ def test_a_broken_repr_in_a_message() -> None:
         def __repr__(self) -> str:
             raise ZeroDivisionError
 
-    assert shown(Broken()).endswith("Broken whose repr raised ZeroDivisionError>")
+    assert short(Broken()) == "<Broken>"
 
 
 @pytest.mark.parametrize(
@@ -197,12 +190,12 @@ def test_a_pattern_is_shown_up_to_120_characters() -> None:
     on = "{zzz}" + "a" * 300
     with pytest.raises(DefinitionValueError) as caught:
         Pattern.parse(on, parameters=["x"], task="t")
-    assert f"on={shown(on, 120)} names" in str(caught.value)
-    assert len(shown(on, 120)) == 120
+    assert f"on={short(on, 120)} names" in str(caught.value)
+    assert len(short(on, 120)) == 120
 
 
 def test_seconds_come_back_as_a_float() -> None:
-    seconds = checked_seconds("timeout", 2)
+    seconds = checked_seconds("task t()", "timeout", 2)
     assert seconds == 2.0
     assert isinstance(seconds, float)
 
@@ -210,24 +203,24 @@ def test_seconds_come_back_as_a_float() -> None:
 @pytest.mark.parametrize(("positive", "least"), [(True, "more than 0"), (False, "0 or more")])
 def test_seconds_that_are_refused_say_what_they_may_be(positive: bool, least: str) -> None:
     with pytest.raises(DefinitionValueError, match=f"timeout takes {least} finite seconds, not -1"):
-        checked_seconds("timeout", -1, positive=positive)
+        checked_seconds("task t()", "timeout", -1, positive=positive)
     with pytest.raises(DefinitionTypeError, match="seconds, not 'soon'"):
-        checked_seconds("timeout", "soon", positive=positive)
+        checked_seconds("task t()", "timeout", "soon", positive=positive)
 
 
 def test_a_retry_that_is_refused_names_what_is_wrong() -> None:
     async def later(error: Exception, n: int) -> float:
         raise NotImplementedError
 
-    with pytest.raises(DefinitionTypeError, match=r"^exceptions.*'x'"):
+    with pytest.raises(DefinitionTypeError, match=r"^Retry\(\): exceptions.*'x'"):
         Retry(exceptions="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     with pytest.raises(DefinitionTypeError, match="not 'x'"):
         Retry(delay="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    with pytest.raises(DefinitionTypeError, match=r"later.* is async"):
+    with pytest.raises(DefinitionTypeError, match=r"async .*later"):
         Retry(delay=later)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     with pytest.raises(DefinitionTypeError, match="not 'x'"):
         Retry(hold_limit="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    assert checked_exceptions("skip", OSError) == (OSError,)
+    assert checked_exceptions("task t()", "skip", OSError) == (OSError,)
 
 
 def test_events_and_actions_are_told_apart_in_a_set() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asflow import Retry
-from asflow._engine.policy import TaskPolicy, checked_exceptions, checked_seconds
+from asflow._checks import checked_seconds
+from asflow._engine.policy import TaskPolicy, checked_exceptions
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 
@@ -92,14 +93,14 @@ def test_exceptions_are_matched_by_isinstance() -> None:
 @pytest.mark.parametrize("value", [None, 3, "x", int, ValueError(), (ValueError, (OSError,))])
 def test_what_is_no_exception_class_is_refused(value: object) -> None:
     with pytest.raises(DefinitionTypeError, match=r"skip takes exception classes, not .*TimeoutError"):
-        checked_exceptions("skip", value)
+        checked_exceptions("task t()", "skip", value)
 
 
 @pytest.mark.parametrize("value", [[ValueError], {ValueError}, frozenset({ValueError})])
 def test_a_list_of_exceptions_is_told_to_be_a_tuple(value: object) -> None:
     kind = type(value).__name__
-    with pytest.raises(DefinitionTypeError, match=rf"skip takes .* or a tuple of them, .* not a {kind};"):
-        checked_exceptions("skip", value)
+    with pytest.raises(DefinitionTypeError, match=rf"skip takes .* or a tuple of them, not a {kind};"):
+        checked_exceptions("task t()", "skip", value)
 
 
 def test_a_refused_value_is_shown_shortened_even_if_its_repr_raises() -> None:
@@ -109,17 +110,17 @@ def test_a_refused_value_is_shown_shortened_even_if_its_repr_raises() -> None:
 
     for value in ("x" * 10_000, Broken()):
         with pytest.raises(DefinitionTypeError) as caught:
-            checked_exceptions("skip", value)
+            checked_exceptions("task t()", "skip", value)
         assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("value", [0, -1, -0.5, math.nan, math.inf])
 def test_seconds_that_must_be_positive(value: float) -> None:
     with pytest.raises(DefinitionValueError, match=r"timeout takes more than 0 finite seconds"):
-        checked_seconds("timeout", value, positive=True)
+        checked_seconds("task t()", "timeout", value, positive=True)
 
 
 @pytest.mark.parametrize("value", [True, "1", None, 1j])
 def test_seconds_must_be_a_number(value: object) -> None:
     with pytest.raises(DefinitionTypeError, match="number of seconds"):
-        checked_seconds("timeout", value)
+        checked_seconds("task t()", "timeout", value)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
-GROUND = {"_version", "_inspect", "_labels", "_mermaid", "_tracebacks"}
+GROUND = {"_checks", "_inspect", "_labels", "_mermaid", "_names", "_tracebacks", "_version"}
 BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
 ADAPTERS = {"writers", "stores", "sinks"}
 ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
@@ -31,12 +31,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": set(),
     "protocols": {"errors", "events"},
     "_inspect": set(),
-    "_labels": {"errors"},
+    "_labels": set(),
+    "_names": set(),
     "_tracebacks": set(),
-    "_mermaid": set(),
-    "_reporter": {"errors", "events", "protocols"},
-    "_naming": {"errors", "_labels"},
-    "_engine": {"errors", "events", "_labels", "_naming"},
+    "_checks": {"errors", "_labels"},
+    "_mermaid": {"_labels"},
+    "_reporter": {"errors", "events", "protocols", "_labels"},
+    "_naming": {"errors", "_checks", "_inspect", "_labels"},
+    "_engine": {"errors", "events", "_checks", "_labels"},
     "writers": BASE,
     "stores": BASE,
     "sinks": BASE,
@@ -184,7 +186,7 @@ def test_imports_point_up(path: Path) -> None:
 
 
 def test_engine_writers_stores_and_sinks_do_not_know_each_other() -> None:
-    apart = ADAPTERS | {"_engine"}
+    apart = ADAPTERS | {"_engine", "_naming"}
     for path in sources():
         here = room(module_name(path))
         if here in apart:

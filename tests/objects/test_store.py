@@ -135,11 +135,11 @@ def test_bad_arguments_are_refused() -> None:
     """By name and value."""
     with pytest.raises(DefinitionTypeError, match="takes a URL"):
         ObjectStore(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(DefinitionTypeError, match="retry_seconds takes seconds, not '3'"):
+    with pytest.raises(DefinitionTypeError, match="retry_seconds takes a number of seconds, not '3'"):
         ObjectStore("memory:///", retry_seconds="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(DefinitionValueError, match="retry_seconds takes seconds above 0, not 0"):
+    with pytest.raises(DefinitionValueError, match="retry_seconds takes more than 0 finite seconds, not 0"):
         ObjectStore("memory:///", retry_seconds=0)
-    with pytest.raises(DefinitionValueError, match="listing_seconds takes seconds above 0, not -1"):
+    with pytest.raises(DefinitionValueError, match="listing_seconds takes 0 or more finite seconds, not -1"):
         ObjectStore("memory:///", listing_seconds=-1)
     with pytest.raises(DefinitionValueError, match=r"can't be made: .*colour"):
         ObjectStore("s3://bucket", config={"colour": "red"})

@@ -173,7 +173,7 @@ def test_streams_and_thread_are_given_back(terminal: Callable[..., Any]) -> None
     term.do("finish(1, 'failed', ValueError('no such\\nvideo'), 3.2)")
     term.do("assert before == (dict(vars(sys.stdout)), dict(vars(sys.stderr)), sys.stdout, sys.stderr)")
     term.do("assert threading.active_count() == 1, threading.enumerate()")
-    assert "failed (ValueError: no such): 1 failed in 3.2 s" in term.end()[0]
+    assert "failed (ValueError: no such video): 1 failed in 3.2 s" in term.end()[0]
     assert not term.screen.cursor.hidden
 
 

@@ -57,7 +57,11 @@ def finished(flow_id: int, outcome: FlowOutcome = "completed") -> FlowFinished:
         ("cached", None, "Task extract('Hello') already on disk"),
         ("skipped", KeyError("id"), "Task extract('Hello') skipped after 1.00s: KeyError: 'id'"),
         ("suppressed", None, "Task extract('Hello') suppressed in an earlier run"),
-        ("suppressed", OSError("gone\nmore"), "Task extract('Hello') suppressed after 1.00s: OSError: gone"),
+        (
+            "suppressed",
+            OSError("gone\nmore"),
+            "Task extract('Hello') suppressed after 1.00s: OSError: gone more",
+        ),
         ("failed", ValueError(), "Task extract('Hello') failed after 1.00s: ValueError"),
         ("failed", ValueError("\x1b[2J"), "Task extract('Hello') failed after 1.00s: ValueError:  [2J"),
         ("cancelled", KeyboardInterrupt(), "Task extract('Hello') cancelled after 1.00s"),

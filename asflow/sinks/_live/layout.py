@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from asflow._labels import clean
 from asflow.sinks._live.model import first_values
-from asflow.sinks._words import Counts, Piece, call_title, clean, clock, join
+from asflow.sinks._words import Counts, Piece, call_title, clock, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

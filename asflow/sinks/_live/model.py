@@ -11,7 +11,8 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from asflow.sinks._words import Counts, clean
+from asflow._labels import clean
+from asflow.sinks._words import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,10 +6,11 @@ import importlib
 import threading
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
+from asflow._labels import clean
 from asflow.sinks._live.layout import Layout, fold, rows_of
 from asflow.sinks._live.model import first_values
 from asflow.sinks._live.screen import Screen
-from asflow.sinks._words import Counts, clean, clock, join, plain, time_of_day, to_ascii
+from asflow.sinks._words import Counts, clock, join, plain, time_of_day, to_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from asflow._labels import clean
 from asflow.sinks._live.model import Pace, first_values
-from asflow.sinks._words import Counts, call_title, clean, clock
+from asflow.sinks._words import Counts, call_title, clock
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

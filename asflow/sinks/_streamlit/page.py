@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast, final
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
+from asflow._labels import clean
 from asflow.sinks._live.model import first_values
 from asflow.sinks._streamlit.lines import Line, escape
-from asflow.sinks._words import Counts, clean, flow_summary, plain
+from asflow.sinks._words import Counts, flow_summary, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
+from asflow._checks import checked_seconds
 from asflow.errors import (
     DeadlockError,
     DefinitionTypeError,
@@ -96,7 +97,9 @@ class ObjectStore:
         listing_seconds: float = 0.0,
     ) -> None:
         scheme = _checked_scheme(url)
-        self.retry_seconds: float = _checked_seconds("retry_seconds", retry_seconds)
+        self.retry_seconds: float = checked_seconds(
+            "ObjectStore()", "retry_seconds", retry_seconds, positive=True, longest=1e9
+        )
         self._base = url.rstrip("/")
         self._sorted = scheme in _SORTED and not url.split("/")[2].endswith("--x-s3")
         self._client: Client = _client(
@@ -106,7 +109,7 @@ class ObjectStore:
         # Weak: a claim that is garbage holds nothing.
         self._claims: dict[str, weakref.ref[ObjectClaim]] = {}
         self._looked = False
-        seconds = 0.0 if listing_seconds == 0 else _checked_seconds("listing_seconds", listing_seconds)
+        seconds = checked_seconds("ObjectStore()", "listing_seconds", listing_seconds, longest=1e9)
         self._listings = _Listings(self.list, seconds)
 
     def __repr__(self) -> str:
@@ -348,14 +351,6 @@ def _checked_scheme(url: object) -> str:
     if not rest.strip("/") and scheme != "memory":
         raise DefinitionValueError(f"{url!r} names no bucket; write for example 's3://bucket/prefix'")
     return scheme
-
-
-def _checked_seconds(name: str, seconds: object) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise DefinitionTypeError(f"{name} takes seconds, not {seconds!r}")
-    if not 0 < seconds < 1e9:
-        raise DefinitionValueError(f"{name} takes seconds above 0, not {seconds!r}")
-    return float(seconds)
 
 
 def _check_key(name: str) -> None:

@@ -1,0 +1,40 @@
+"""Checks that several packages make of what a user passes, with one form of message for all.
+
+``task NAME(): what is wrong, not VALUE; what to do``: lower case, no full stop, the remedy last.
+A *subject* is the part before the colon: `task extract()`, `Limit()`, `Flow()`.
+"""
+
+from __future__ import annotations
+
+from sys import float_info
+
+from asflow._labels import short
+from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+
+def checked_seconds(
+    subject: str, what: str, value: object, *, positive: bool = False, longest: float = float_info.max
+) -> float:
+    """Return *value* as a number of seconds.
+
+    Args:
+        subject: what the message begins with, as in `task extract()`.
+        what: the option's name.
+        value: what was given for it.
+        positive: refuse 0 as well.
+        longest: the largest number that is accepted; infinity and NaN never are.
+
+    Raises:
+        DefinitionTypeError: *value* is not a number.
+        DefinitionValueError: *value* is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise DefinitionTypeError(
+            f"{subject}: {what} takes a number of seconds, not {short(value)}; write for example {what}=30"
+        )
+    if not 0 <= value <= longest or (positive and value == 0):
+        least = "more than 0" if positive else "0 or more"
+        raise DefinitionValueError(
+            f"{subject}: {what} takes {least} finite seconds, not {short(value)}; write for example {what}=30"
+        )
+    return float(value)
