@@ -170,10 +170,10 @@ def test_streams_and_thread_are_given_back(terminal: Callable[..., Any]) -> None
     term.do("start(1); tally(1, queued=4)")
     term.shows("@task")
     term.do("assert 'write' in vars(sys.stderr); tally(1, failed=1)")
-    term.do("finish(1, 'failed', ValueError('no such\\nvideo'), 3.2)")
+    term.do("finish(1, 'failed', ValueError('no\\nvideo'), 3.2)")
     term.do("assert before == (dict(vars(sys.stdout)), dict(vars(sys.stderr)), sys.stdout, sys.stderr)")
     term.do("assert threading.active_count() == 1, threading.enumerate()")
-    assert "failed (ValueError: no such video): 1 failed in 3.2 s" in term.end()[0]
+    assert "failed (ValueError: no video): 1 failed in 3.2 s" in term.end()[0]
     assert not term.screen.cursor.hidden
 
 
