@@ -12,13 +12,16 @@ async def pipeline() -> None:
     await flow.task.map(download, days)
 """
 
+from typing import TYPE_CHECKING
+
 from asflow._engine.policy import Retry
 from asflow._flow import Flow, flow
+from asflow._names import lazily, set_homes
 from asflow._run import run
 from asflow._runtime.limits import Limit
-from asflow._runtime.runs import FlowRun, TaskRun
 from asflow._task.decorator import TaskDecorator
-from asflow._task.outcomes import Completed, Failed
+from asflow._task.handles import FlowRun, TaskRun
+from asflow._task.mapping import Completed, Failed, TaskMap
 from asflow._task.output import Output
 from asflow._task.progress import Progress
 from asflow._version import __version__
@@ -26,24 +29,63 @@ from asflow.errors import AsflowError
 from asflow.protocols import ProgressSink, Store, Writer
 from asflow.stores import LocalStore, MemoryStore
 
+if TYPE_CHECKING:
+    from asflow import dag as dag
+    from asflow import dataflow as dataflow
+    from asflow import errors as errors
+    from asflow import events as events
+    from asflow import protocols as protocols
+    from asflow import sinks as sinks
+    from asflow import stores as stores
+    from asflow import testing as testing
+    from asflow import typing as typing
+    from asflow import writers as writers
+    from asflow._runtime.report import FlowReport, Problem, TaskReport
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        dict.fromkeys(("FlowReport", "Problem", "TaskReport"), "._runtime.report"),
+        (
+            "dag",
+            "dataflow",
+            "errors",
+            "events",
+            "protocols",
+            "sinks",
+            "stores",
+            "testing",
+            "typing",
+            "writers",
+        ),
+    )
+
 __all__ = [
     "AsflowError",
     "Completed",
     "Failed",
     "Flow",
+    "FlowReport",
     "FlowRun",
     "Limit",
     "LocalStore",
     "MemoryStore",
     "Output",
+    "Problem",
     "Progress",
     "ProgressSink",
     "Retry",
     "Store",
     "TaskDecorator",
+    "TaskMap",
+    "TaskReport",
     "TaskRun",
     "Writer",
     "__version__",
     "flow",
     "run",
 ]
+
+set_homes(
+    __name__,
+    (Completed, Failed, Flow, FlowRun, Limit, Output, Progress, Retry, TaskDecorator, TaskMap, TaskRun, run),
+)

@@ -1,4 +1,4 @@
-"""`Flow`: where tasks keep their outputs, whom they tell, and the `@flow` decorator."""
+"""`Flow`: where tasks keep their outputs, what shows their progress, and the `@flow` decorator."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from asflow._labels import call_label, short
+from asflow._names import create
 from asflow._reporter import Reporter
-from asflow._runtime.runs import FlowRun, current, leave
+from asflow._runtime.runs import FlowCall, current, leave
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
+from asflow._task.definition import Workspace
+from asflow._task.handles import FlowRun
 from asflow._task.output import path_of
-from asflow._task.workspace import Workspace
-from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from asflow._task.typing import Keep
     from asflow.events import Event
     from asflow.protocols import ProgressSink, Store
-
-__all__ = ["Flow", "flow"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -43,7 +43,7 @@ class Flow:
             current directory. It is made when a body is to be called. Or the URL of an object store, such as
             `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
         store: where outputs are kept; None is the local disk, or what the URL says.
-        sink: who is told what happens; None is the live display (plain lines where there is no terminal).
+        sink: shows what happens; None is the live display (plain lines if there is no terminal).
         verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
             do, too; False: no task does. The lines go to stderr.
 
@@ -67,29 +67,36 @@ class Flow:
         verbose: bool | None = None,
     ) -> None:
         if not isinstance(base, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
-            raise DefinitionTypeError(f"base takes a path, not {base!r}")
+            raise DefinitionTypeError(f"Flow(): base takes a path, not {short(base)}; write Flow('data')")
         if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
-            raise DefinitionTypeError(f"verbose takes True, False or None, not {verbose!r}")
+            raise DefinitionTypeError(
+                f"Flow(): verbose takes a bool or None, not {short(verbose)}; write True, False or None"
+            )
         if isinstance(store, type):
             name = store.__name__
-            raise DefinitionTypeError(f"store takes a Store, not the class {name}; write {name}()")
+            raise DefinitionTypeError(f"Flow(): store takes a Store, not the class {name}; write {name}()")
         missing = [name for name in _STORE_PARTS if store is not None and not hasattr(store, name)]
         if missing:
-            raise DefinitionTypeError(f"store={short(store)} is no Store: it has no {missing[0]!r}")
+            raise DefinitionTypeError(
+                f"Flow(): store takes a Store, not {short(store)}, which has no {missing[0]!r}; "
+                f"see asflow.protocols.Store"
+            )
         self._base = os.fspath(base)
         if not isinstance(self._base, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
-            raise DefinitionTypeError(f"base takes a path of text, not of bytes: {base!r}")
+            raise DefinitionTypeError(f"Flow(): base takes a text path, not {short(base)}; use os.fsdecode")
         if "\0" in self._base:
-            raise DefinitionValueError(f"base {self._base!r} holds a NUL, which no path can; leave it out")
+            raise DefinitionValueError(
+                f"Flow(): base takes a path, not {short(base)}, with a NUL; leave it out"
+            )
         if self._base.startswith("~"):
             raise DefinitionValueError(
-                f"base {self._base!r} starts with '~', which is not expanded here; "
+                f"Flow(): base takes a path, not {short(base)}, whose '~' is not expanded here; "
                 f"give for example pathlib.Path({self._base!r}).expanduser()"
             )
         self._sink = sink
         self._verbose = verbose
         self._workspace = Workspace(*_place(self._base, store), Reporter(_sink_for(sink, verbose)))
-        self.task: TaskDecorator = TaskDecorator(self._workspace)
+        self.task: TaskDecorator = create(TaskDecorator, self._workspace)
 
     def __repr__(self) -> str:
         """Show the base."""
@@ -99,8 +106,8 @@ class Flow:
         """Pickle what makes an equal one: functions that use a flow may be sent to worker processes."""
         if self is flow:
             return "flow"
-        is_told = self.store is _local or "://" in self._base
-        return _again, (self._base, None if is_told else self.store)
+        implied = self.store is _local or "://" in self._base
+        return _again, (self._base, None if implied else self.store)
 
     @overload
     def __call__(self, func: F, /) -> F:
@@ -133,7 +140,9 @@ class Flow:
         given = [("verbose", verbose)] if verbose is not None else []
         for name, value in (*given, ("progress", progress)):
             if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
-                raise DefinitionTypeError(f"@flow: {name} takes True or False, not {value!r}")
+                raise DefinitionTypeError(
+                    f"@flow(): {name} takes a bool, not {short(value)}; write {name}=True or {name}=False"
+                )
         reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
 
         def make(subject: Subject) -> tuple[Callable[..., object], object]:
@@ -141,7 +150,10 @@ class Flow:
             return wrap(subject, reporter, progress), self
 
         def decorated(func: object, /) -> object:
-            return decorate(func, "@flow", make)
+            try:
+                return decorate(func, "@flow", make)
+            except DefinitionError as error:
+                raise error.with_traceback(None) from error.__cause__
 
         return decorated if func is None else decorated(func)
 
@@ -154,7 +166,7 @@ class Flow:
     def run(self) -> FlowRun | None:
         """The run of the flow that is running here, also inside its tasks; None outside any flow."""
         run = current.get()
-        return None if run is None else run.flow
+        return None if run is None or run.flow is None else create(FlowRun, run.flow)
 
     def path(self, path: str | os.PathLike[str], /) -> Path:
         """Return *path* under this flow's base, as outputs are.
@@ -166,7 +178,7 @@ class Flow:
 
 
 def _prefix(base: str) -> str:
-    """Return what stands before every output's name."""
+    """Return the start of every output's name."""
     base = base.replace(os.sep, "/")
     if base in ("", "."):
         return ""
@@ -174,7 +186,7 @@ def _prefix(base: str) -> str:
 
 
 def _place(base: str, store: Store | None) -> tuple[Store, str]:
-    """Return where outputs go, which a URL says for itself, and what stands before every output's name."""
+    """Return the store, which a URL names by itself, and the start of every output's name."""
     scheme, _, rest = base.partition(":/")
     if not rest:
         return _local if store is None else store, _prefix(base)
@@ -184,11 +196,13 @@ def _place(base: str, store: Store | None) -> tuple[Store, str]:
         if scheme not in SCHEMES:
             return _local if store is None else store, _prefix(base)
         raise DefinitionValueError(
-            f"base {base!r} was a URL before a Path made one slash of its two; give it as a str"
+            f"Flow(): base takes a URL as text, not {short(base)}, of whose two slashes a Path made one; "
+            f"give it as a str"
         )
     if store is not None:
         raise DefinitionValueError(
-            f"base {base!r} names a store of its own, and store={short(store)} another one; give one of them"
+            f"Flow(): base={short(base)} names a store of its own, and store={short(store)} another one; "
+            f"give one of them"
         )
     if scheme != "file":
         return ObjectStore(base), ""
@@ -198,7 +212,7 @@ def _place(base: str, store: Store | None) -> tuple[Store, str]:
     parts = urlsplit(base)
     if parts.netloc not in ("", "localhost"):
         raise DefinitionValueError(
-            f"base {base!r} names the machine {parts.netloc!r}; a folder here is file:///folder"
+            f"Flow(): base takes a folder of this machine, not {short(base)}; write file:///folder"
         )
     return _local, _prefix(url2pathname(parts.path))
 
@@ -235,14 +249,14 @@ class _Display:
         if sink is None:
             from asflow.sinks import RichSink
 
-            # Where two threads come here at once, the first one's is everybody's: `setdefault` is one step.
+            # If two threads come here at once, both use the first one's: `setdefault` is one step.
             sink = self._made.setdefault("sink", RichSink(verbose=self._verbose, display=self._display))
         sink.emit(event)
 
 
-def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowRun:
+def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowCall:
     label = call_label(args, kwargs, skip=subject.hidden_arguments)
-    run = FlowRun(subject.name, label, current.get(), reporter, progress=progress)
+    run = FlowCall(subject.name, label, current.get(), reporter, progress=progress)
     run.started()
     return run
 

@@ -1,19 +1,83 @@
-"""Public homes: an object of a private module says which public module it is imported from."""
+"""Public homes and private constructors: what a user sees of an object is what the reference documents."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def set_homes(module: str, objects: Iterable[object]) -> None:
-    """Let each class and function of *objects* say *module* as its `__module__`, if its own is private.
+    """Set the `__module__` of each class and function of *objects* to *module* if its own is private.
 
     Tracebacks, hovers and pickles then name what a user may import, and a private file can be renamed.
     """
     for each in objects:
-        found: Any = each
-        if "._" in (getattr(found, "__module__", None) or "") and hasattr(found, "__qualname__"):
-            found.__module__ = module
+        if isinstance(each, (type, FunctionType)) and "._" in each.__module__:
+            if isinstance(each, type):
+                _evaluate_annotations(each)
+            each.__module__ = module
+
+
+def _evaluate_annotations(kind: type) -> None:
+    """Evaluate annotations that are text: `typing.get_type_hints` looks in the module that a class names."""
+    written: dict[str, Any] = vars(kind).get("__annotations__") or {}
+    if any(isinstance(each, str) for each in written.values()):
+        from typing import get_type_hints
+
+        try:
+            hints = get_type_hints(kind, include_extras=True)
+        except NameError:  # it has names that only checkers see, here as there
+            return
+        kind.__annotations__ = {name: hints[name] for name in written}
+
+
+def lazily(
+    module: str, homes: Mapping[str, str], submodules: Iterable[str] = ()
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return a module's `__getattr__`, which imports a name when it is first asked for, and its `__dir__`.
+
+    Args:
+        module: the public module.
+        homes: the private module, relative to *module*, of each name.
+        submodules: public modules below *module* that are attributes before anyone has imported them.
+    """
+    public = frozenset(submodules)
+
+    def load(name: str) -> object:
+        if name in public:
+            return import_module(f"{module}.{name}")  # which makes it an attribute
+        if name not in homes:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        found: object = getattr(import_module(homes[name], module), name)
+        set_homes(module, [found])
+        vars(import_module(module))[name] = found
+        return found
+
+    def names() -> list[str]:
+        here = vars(import_module(module))
+        dunders = [name for name in here if name.startswith("__")]
+        return sorted({*here["__all__"], *homes, *public, *dunders})
+
+    return load, names
+
+
+class Sealed(type):
+    """The metaclass of classes whose instances only asflow makes, by `create`."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args: object, **kwargs: object) -> object:
+            raise TypeError(f"{cls.__qualname__}(): has no public constructor; {cls._made_by}")
+
+
+def create(kind: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make an instance of the `Sealed` class *kind*."""
+    made: T = type.__call__(kind, *args, **kwargs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return made

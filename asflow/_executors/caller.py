@@ -20,7 +20,7 @@ from asflow._executors.messages import (
     packed_function,
 )
 from asflow._executors.worker import PROGRESS, run_parcel
-from asflow._runtime.runs import TaskRun, current
+from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.stop import stopping
 from asflow.errors import ExecutorError, TransferError
 
@@ -88,7 +88,7 @@ def on_executor(
 
     def body_in_worker(*args: object, **kwargs: object) -> T:
         run = current.get()
-        assert isinstance(run, TaskRun)  # the driver has set it
+        assert isinstance(run, TaskCall)  # the driver has set it
         parcel = _packed(executor, function, open_writer, run)
         notes = os.path.join(parcel.folder, parcel.token)
         future: Future[Answer] | None = None
@@ -109,7 +109,7 @@ def _packed(
     executor: Executor,
     function: Callable[..., object],
     open_writer: Callable[[ByteStream], Writer[object]] | None,
-    run: TaskRun,
+    run: TaskCall,
 ) -> Parcel:
     from concurrent.futures import ProcessPoolExecutor
 
@@ -147,7 +147,7 @@ def _submitted(executor: Executor, function: Callable[..., T], *args: object) ->
         raise
     except RuntimeError as error:
         run = current.get()
-        name = run.task if isinstance(run, TaskRun) else "?"
+        name = run.task if isinstance(run, TaskCall) else "?"
         raise ExecutorError(
             f"task {name}(): its executor {type(executor).__name__} takes no more work ({error}); "
             f"keep it open for as long as the task is called"
@@ -176,7 +176,7 @@ def _settle(future: Future[Any], peek: Callable[[], object] | None) -> None:
         raise asyncio.CancelledError
 
 
-def _taken(answer: Answer, run: TaskRun) -> object:
+def _taken(answer: Answer, run: TaskCall) -> object:
     """Take over the output's bytes and return what the body gave, or raise what it raised."""
     if answer.error is not None:
         error = cast("BaseException", pickle.loads(answer.error))
@@ -193,7 +193,7 @@ def _taken(answer: Answer, run: TaskRun) -> object:
     return value
 
 
-def _look_at(run: TaskRun, notes: str) -> None:
+def _look_at(run: TaskCall, notes: str) -> None:
     import json
 
     try:

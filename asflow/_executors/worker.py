@@ -19,8 +19,8 @@ from asflow._engine.policy import TaskPolicy
 from asflow._executors.messages import Answer, ByName, Parcel, dump, open_writer_of
 from asflow._reporter import Reporter
 from asflow._runtime.limits import Limit
-from asflow._runtime.locked_write import close_put, put_of
-from asflow._runtime.runs import TaskRun, current, leave, no_output, output_closed
+from asflow._runtime.making import refuse_writes, writes_through
+from asflow._runtime.runs import TaskCall, current, leave, no_output, output_closed
 from asflow._runtime.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Deaf:
         """Do nothing."""
 
 
-class _RemoteRun(TaskRun):
+class _RemoteRun(TaskCall):
     """The call that runs in this worker, as `flow.task.write`, `.progress` and `.run` find it."""
 
     def __init__(self, parcel: Parcel, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
@@ -109,7 +109,7 @@ def _function(parcel: Parcel) -> Callable[..., object]:
 
 
 def _call(run: _RemoteRun, function: Callable[..., object], writer: Writer[object] | None) -> object:
-    run.put = no_output if writer is None else put_of(writer)
+    run.put = no_output if writer is None else writes_through(writer)
     try:
         run.is_running = True
         token = current.set(run)
@@ -133,7 +133,7 @@ def _end(run: _RemoteRun) -> None:
     put = run.put
     run.put = no_output if run.output is None else output_closed
     run.is_running = False
-    close_put(put)
+    refuse_writes(put)
 
 
 def _with_value(value: object, parcel: Parcel) -> Answer:

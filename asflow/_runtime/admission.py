@@ -6,12 +6,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from asflow._runtime.limits import Lease
-from asflow._runtime.runs import TaskRun
+from asflow._runtime.runs import TaskCall
 from asflow._runtime.slots import here
 
 if TYPE_CHECKING:
     from asflow._runtime.limits import Limit
-    from asflow._runtime.runs import FlowRun
+    from asflow._runtime.runs import FlowCall
     from asflow._runtime.slots import Slots
 
 __all__ = ["admit", "admit_blocking", "dismiss", "give_back", "holder_of"]
@@ -19,7 +19,7 @@ __all__ = ["admit", "admit_blocking", "dismiss", "give_back", "holder_of"]
 _lending = threading.RLock()
 
 
-async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
+async def admit(limit: Limit, parent: TaskCall | FlowCall | None) -> Lease | None:
     """Wait until a body may start under *limit*, called from the body of *parent*.
 
     The run that gets the slot notes where: `run.place = here()`.
@@ -47,7 +47,7 @@ async def admit(limit: Limit, parent: TaskRun | FlowRun | None) -> Lease | None:
     return lease
 
 
-def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: object) -> Lease | None:
+def admit_blocking(limit: Limit, parent: TaskCall | FlowCall | None, what: object) -> Lease | None:
     """Wait on this thread until a body may start under *limit*; *what*, as text, names the call in messages.
 
     Raises:
@@ -73,7 +73,7 @@ def admit_blocking(limit: Limit, parent: TaskRun | FlowRun | None, what: object)
     return lease
 
 
-def dismiss(run: TaskRun, slots: Slots | None) -> None:
+def dismiss(run: TaskCall, slots: Slots | None) -> None:
     """Give back the slot that *run*'s body ran on, once nobody whom it was lent to needs it."""
     if run.holding:
         # First this, then a look at `lease`: a call that is being lent the slot does it the other way round.
@@ -81,7 +81,7 @@ def dismiss(run: TaskRun, slots: Slots | None) -> None:
         give_back(run, slots)
 
 
-def give_back(run: TaskRun, slots: Slots | None) -> None:
+def give_back(run: TaskCall, slots: Slots | None) -> None:
     """Do what is left of `dismiss` when *run* no longer counts as holding."""
     lease, run.lease = run.lease, None
     if lease is not None:
@@ -90,10 +90,10 @@ def give_back(run: TaskRun, slots: Slots | None) -> None:
         _return(slots if run.lent is None else run.lent.turns, run.lent, run.place)
 
 
-def holder_of(run: TaskRun | FlowRun | None, slots: Slots) -> TaskRun | None:
+def holder_of(run: TaskCall | FlowCall | None, slots: Slots) -> TaskCall | None:
     """Return the nearest run, from *run* outwards, whose body runs on one of *slots*."""
     while run is not None:
-        if isinstance(run, TaskRun) and run.holding and run.spec.limit.slots is slots:
+        if isinstance(run, TaskCall) and run.holding and run.spec.limit.slots is slots:
             return run
         run = run.parent
     return None
@@ -106,7 +106,7 @@ def _return(taken: Slots | None, lease: Lease | None, place: int) -> None:
         lease.leave()
 
 
-def _borrowed(parent: TaskRun | FlowRun | None, slots: Slots) -> Lease | None:
+def _borrowed(parent: TaskCall | FlowCall | None, slots: Slots) -> Lease | None:
     """Join the lease of the slot that an enclosing body of the same limit runs on, if there is one."""
     holder = holder_of(parent, slots)
     if holder is None:

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from asflow._engine.vocabulary import Action, Event
     from asflow._runtime.spec import TaskSpec
 
-__all__ = ["run_async"]
-
 R = TypeVar("R")
 
 
@@ -101,29 +99,30 @@ async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
 
 async def _act(job: Job, action: Action) -> Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
-    output = job.spec.output
-    blocking = output is not None and output.store.blocking
+    blocking = job.made is not None and job.made.blocking
     match action:
         case Look():
-            return await in_thread(job.look) if blocking else job.look()
+            return await in_thread(job.making.look) if blocking else job.making.look()
         case Acquire():
             job.run.lent = await admit(job.spec.limit, job.run.parent)
             job.run.admitted()
             return Acquired()
         case Claim():
             prepare()
-            return await in_thread(job.claim) if blocking else job.claim()
+            return (
+                await in_thread(lambda: job.making.claim(job.run)) if blocking else job.making.claim(job.run)
+            )
         case Release():
-            if job.has_claim:
+            if job.made is not None and job.made.has_claim:
                 if not closings.try_acquire():
                     await closings.acquire()
-                job.closing_slots.append(None)
+                job.made.closing_slots.append(None)
             job.release()
             return Done()
         case Abort() if not blocking:
-            return job.close(action)
+            return job.making.close(action, job.run)
         case Commit() | RecordFailure() | Abort():
-            return await in_thread(lambda: job.close(action), job.abandon)
+            return await in_thread(lambda: job.making.close(action, job.run), job.making.abandon)
         case AskDelay():
             return job.ask_delay(action)
         case Wait(seconds):
@@ -131,8 +130,8 @@ async def _act(job: Job, action: Action) -> Event:
             await clock.current.clock.sleep_async(seconds)
             return Waited()
         case AwaitOwner():
-            if not await owners.wait(job.owner_key):
-                await clock.current.clock.sleep_async(job.next_poll())
+            if not await owners.wait(job.making.key):
+                await clock.current.clock.sleep_async(job.making.next_poll())
             return Waited()
         case Call() | Finish() | Fail():
             raise AssertionError(action)

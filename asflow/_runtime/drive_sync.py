@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from asflow._engine.vocabulary import Action, Event
     from asflow._runtime.spec import TaskSpec
 
-__all__ = ["run_sync"]
-
 R = TypeVar("R")
 
 
@@ -93,18 +91,18 @@ def _act(job: Job, action: Action) -> Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     match action:
         case Look():
-            return job.look()
+            return job.making.look()
         case Acquire():
             job.run.lent = admit_blocking(job.spec.limit, job.run.parent, job.run)
             job.run.admitted()
             return Acquired()
         case Claim():
-            return job.claim()
+            return job.making.claim(job.run)
         case Release():
             job.release()
             return Done()
         case Commit() | RecordFailure() | Abort():
-            return job.close(action)
+            return job.making.close(action, job.run)
         case AskDelay():
             return job.ask_delay(action)
         case Wait(seconds):
@@ -112,8 +110,8 @@ def _act(job: Job, action: Action) -> Event:
             clock.current.clock.sleep(seconds)
             return Waited()
         case AwaitOwner():
-            if not owners.wait_blocking(job.owner_key, job.run):
-                clock.current.clock.sleep(job.next_poll())
+            if not owners.wait_blocking(job.making.key, job.run):
+                clock.current.clock.sleep(job.making.next_poll())
             return Waited()
         case Call() | Finish() | Fail():
             raise AssertionError(action)

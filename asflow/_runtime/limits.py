@@ -19,6 +19,14 @@ __all__ = ["Lease", "Limit", "limit_of"]
 _MOST = 1_000_000  # each slot takes memory at once
 
 
+def checked_total(subject: str, option: str, total: object) -> int:
+    if isinstance(total, bool) or not isinstance(total, int):
+        raise DefinitionTypeError(f"{subject}: {option} takes a number of bodies, not {total!r}; x")
+    if total < 0 or total > _MOST:
+        raise DefinitionValueError(f"{subject}: {option} takes 0 or more, not {total!r:.40}; x")
+    return total
+
+
 class Limit:
     """Bounds how many bodies run at once, and how many start per time; several tasks may share one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, TypedDict
 
-from asflow._runtime.runs import TaskRun, is_told
+from asflow._runtime.runs import TaskCall, is_told
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ class _Call(TypedDict):
     label: str
 
 
-def _call(run: TaskRun) -> _Call:
+def _call(run: TaskCall) -> _Call:
     """Return what every event says about its call."""
     flow_id = None if run.flow is None else run.flow.flow_id
     return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
 
 
-def count(run: TaskRun | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
+def count(run: TaskCall | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
     """Count one call that ended in *tally*; of one that did not go well, the flow takes a note."""
     with tally.lock:
         setattr(tally, outcome, getattr(tally, outcome) + 1)
@@ -36,7 +36,7 @@ def count(run: TaskRun | None, tally: Tally, outcome: Outcome, error: BaseExcept
         run.flow.note(run, outcome, error)
 
 
-def ran(run: TaskRun, tally: Tally) -> None:
+def ran(run: TaskCall, tally: Tally) -> None:
     """The body of *run* has ended: it is no longer among those that run now."""
     if tally.active.pop(id(run), None) is not None and run.started is not None:
         seconds = monotonic() - run.started
@@ -45,7 +45,7 @@ def ran(run: TaskRun, tally: Tally) -> None:
             tally.slowest = max(tally.slowest, seconds)
 
 
-def queued(run: TaskRun) -> None:
+def queued(run: TaskCall) -> None:
     """The call was made."""
     flow = run.flow
     total = None
@@ -59,14 +59,14 @@ def queued(run: TaskRun) -> None:
         run.reporter.emit(
             TaskQueued(
                 **_call(run),
-                parent_id=run.parent.call_id if isinstance(run.parent, TaskRun) else None,
+                parent_id=run.parent.call_id if isinstance(run.parent, TaskCall) else None,
                 total=total,
                 at=run.queued_at,
             )
         )
 
 
-def started(run: TaskRun, attempt: int) -> None:
+def started(run: TaskCall, attempt: int) -> None:
     """The body is about to be called, for the *attempt*-th time."""
     flow = run.flow
     run.attempt = attempt
@@ -85,14 +85,14 @@ def started(run: TaskRun, attempt: int) -> None:
         )
 
 
-def stopped(run: TaskRun) -> None:
+def stopped(run: TaskCall) -> None:
     """The body has returned or raised."""
     run.is_running = False
     if run.flow is not None:
         ran(run, run.flow.tally(run.spec.name))
 
 
-def retrying(run: TaskRun, wait: Wait) -> None:
+def retrying(run: TaskCall, wait: Wait) -> None:
     """The body raised, and is called again after a wait."""
     flow = run.flow
     if flow is not None:
@@ -111,7 +111,7 @@ def retrying(run: TaskRun, wait: Wait) -> None:
         )
 
 
-def finished(run: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
     """The call has ended."""
     flow = run.flow
     if flow is not None:

@@ -19,7 +19,7 @@ from asflow.errors import DeadlockError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from asflow._runtime.runs import FlowRun, TaskRun
+    from asflow._runtime.runs import FlowCall, TaskCall
 
 __all__ = ["Key", "Owner", "enter", "leave", "wait", "wait_blocking"]
 
@@ -32,8 +32,8 @@ class Owner:
 
     __slots__ = ("loop", "over", "run", "store", "wakers")
 
-    def __init__(self, run: TaskRun, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.run: TaskRun = run
+    def __init__(self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.run: TaskCall = run
         self.store: object = store  # kept alive, so that its id stays its own
         # On which the body runs; None for a sync body on a thread without one.
         self.loop: asyncio.AbstractEventLoop | None = loop
@@ -106,7 +106,7 @@ def _woken_by(owner: Owner, wake: Callable[[], object]) -> Generator[None]:
         raise
 
 
-def wait_blocking(key: Key, run: TaskRun) -> bool:
+def wait_blocking(key: Key, run: TaskCall) -> bool:
     """Wait on this thread until the call that has *key* has ended; False where none of this process has it.
 
     Raises:
@@ -127,7 +127,7 @@ def wait_blocking(key: Key, run: TaskRun) -> bool:
     return True
 
 
-def _encloses(outer: TaskRun, run: TaskRun | FlowRun | None) -> bool:
+def _encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
     while run is not None:
         if run is outer:
             return True

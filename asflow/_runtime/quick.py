@@ -17,18 +17,16 @@ from asflow._runtime.admission import admit, admit_blocking, dismiss, give_back
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, ran
-from asflow._runtime.runs import TaskRun, current, is_told, leave
+from asflow._runtime.runs import TaskCall, current, is_told, leave
 from asflow._runtime.slots import here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from asflow._runtime.limits import Lease
-    from asflow._runtime.runs import FlowRun
-    from asflow._runtime.spec import OutputSpec, TaskSpec
+    from asflow._runtime.runs import FlowCall
+    from asflow._runtime.spec import Outputs, TaskSpec
     from asflow.events import Outcome, Tally
-
-__all__ = ["wrap_async", "wrap_sync"]
 
 R = TypeVar("R")
 
@@ -83,7 +81,7 @@ def _found_is_cached(spec: TaskSpec) -> bool:
 # ------------------------------------------------------------------ no options
 
 
-class _Running(TaskRun):
+class _Running(TaskCall):
     """A call whose body runs, on a slot, from its birth on. It is born empty: a call sets what is its own."""
 
     if TYPE_CHECKING:
@@ -240,7 +238,7 @@ def _counted_sync(
     return value
 
 
-def _queued(spec: TaskSpec, parent: TaskRun | FlowRun | None) -> Tally | None:
+def _queued(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> Tally | None:
     flow = None if parent is None else parent.flow
     if flow is None:
         return None
@@ -254,7 +252,7 @@ def _begun(
     spec: TaskSpec,
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    parent: TaskRun | FlowRun | None,
+    parent: TaskCall | FlowCall | None,
     lent: Lease | None,
     tally: Tally | None,
 ) -> _Running:
@@ -284,7 +282,7 @@ def _ended(
 
 
 def _kept_async(
-    spec: TaskSpec, output: OutputSpec, body: Callable[..., Awaitable[R]]
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
 
@@ -299,7 +297,7 @@ def _kept_async(
     return task
 
 
-def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
     reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
 
     def task(*args: object, **kwargs: object) -> R | None:
@@ -313,7 +311,7 @@ def _kept_sync(spec: TaskSpec, output: OutputSpec, body: Callable[..., R]) -> Ca
     return task
 
 
-def _look_of(output: OutputSpec) -> Callable[[str], bool]:
+def _look_of(output: Outputs) -> Callable[[str], bool]:
     """Return what tells whether an output is there: the store's own short cut, or its `status`."""
     store, failure_of = output.store, output.failure_of
     short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
@@ -329,7 +327,7 @@ def _look_of(output: OutputSpec) -> Callable[[str], bool]:
 
 def _is_cached(
     spec: TaskSpec,
-    output: OutputSpec,
+    output: Outputs,
     is_complete: Callable[[str], bool],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from asflow._runtime.runs import FlowRun, TaskRun
+    from asflow._runtime.runs import FlowCall, TaskCall
     from asflow.events import Outcome, Tally
 
 __all__ = ["FlowReport", "Problem", "TaskReport", "report_of"]
@@ -144,9 +144,9 @@ class FlowReport:
 
 
 def report_of(
-    run: FlowRun, problems: Sequence[tuple[TaskRun, Outcome, BaseException | None]], left_out: int
+    run: FlowCall, problems: Sequence[tuple[TaskCall, Outcome, BaseException | None]], left_out: int
 ) -> FlowReport:
-    """Build the report of *run*; see `FlowRun.report`."""
+    """Build the report of *run*; see `FlowCall.report`."""
     return FlowReport(
         flow=run.name,
         label=run.label,
@@ -165,7 +165,7 @@ def _task_report(tally: Tally) -> TaskReport:
         )
 
 
-def _problem(call: TaskRun, outcome: Outcome, error: BaseException | None) -> Problem:
+def _problem(call: TaskCall, outcome: Outcome, error: BaseException | None) -> Problem:
     return Problem(
         task=call.task,
         args=call.args,

@@ -1,4 +1,4 @@
-"""What is running now: a `TaskRun` for each call of a task, a `FlowRun` for each call of a flow.
+"""What is running now: a `TaskCall` for each call of a task, a `FlowCall` for each call of a flow.
 
 One context variable points at the innermost run. It follows `asyncio.to_thread`, task groups and nested
 calls by itself, which is how `flow.task.write` finds its task.
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from asflow._runtime.spec import TaskSpec
     from asflow.events import FlowOutcome, Outcome
 
-__all__ = ["FlowRun", "TaskRun", "current", "is_told", "leave", "no_output", "output_closed"]
+__all__ = ["FlowCall", "TaskCall", "current", "is_told", "leave", "no_output", "output_closed"]
 
-current: ContextVar[TaskRun | FlowRun | None] = ContextVar("asflow_current", default=None)
+current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
 
 
-def leave(token: Token[TaskRun | FlowRun | None]) -> None:
+def leave(token: Token[TaskCall | FlowCall | None]) -> None:
     """Undo the `current.set` that gave *token*."""
     try:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
         current.reset(token)
@@ -41,7 +41,7 @@ def leave(token: Token[TaskRun | FlowRun | None]) -> None:
         pass  # a coroutine that the garbage collector closes, in a context that is none of its own
 
 
-def is_told(spec: TaskSpec, run: TaskRun | FlowRun | None) -> bool:
+def is_told(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
     """Whether the sink hears of each call of a task that is made in the flow of *run*, or outside any."""
     flow = None if run is None else run.flow
     return spec.reporter.outside if flow is None else flow.reporter.inside
@@ -54,7 +54,7 @@ _MOST_PROBLEMS = 1000
 def no_output(data: object) -> NoReturn:
     """Refuse a write outside any task, or in a task without `on`."""
     run = current.get()
-    if isinstance(run, TaskRun):
+    if isinstance(run, TaskCall):
         raise NotInTaskError(
             f"task {run.task}() has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
         )
@@ -67,14 +67,14 @@ def no_output(data: object) -> NoReturn:
 def output_closed(data: object) -> NoReturn:
     """Refuse a write after the task has ended or while no attempt is running."""
     run = current.get()
-    name = run.task if isinstance(run, TaskRun) else "?"
+    name = run.task if isinstance(run, TaskCall) else "?"
     raise OutputClosedError(
         f"task {name}() has ended (or was cancelled), so nothing more can be written to its output; "
         f"wait for the threads and tasks that write before the task returns"
     )
 
 
-class FlowRun:
+class FlowCall:
     """One call of a flow: `flow.run` inside it.
 
     Attributes:
@@ -100,30 +100,30 @@ class FlowRun:
     )
 
     def __init__(
-        self, name: str, label: str, parent: TaskRun | FlowRun | None, reporter: Reporter, *, progress: bool
+        self, name: str, label: str, parent: TaskCall | FlowCall | None, reporter: Reporter, *, progress: bool
     ) -> None:
         self.flow_id: int = next(_ids)
         self.name: str = name
-        self.parent: TaskRun | FlowRun | None = parent
+        self.parent: TaskCall | FlowCall | None = parent
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
         self._progress = progress
         self.reporter: Reporter = reporter
         self._began = 0.0
         self._ended: float | None = None
-        self._problems: list[tuple[TaskRun, Outcome, BaseException | None]] = []
+        self._problems: list[tuple[TaskCall, Outcome, BaseException | None]] = []
         self._problems_left_out = 0
 
     def __repr__(self) -> str:
         """Show which flow this is."""
-        return f"<FlowRun {self.name}({self.label}) #{self.flow_id}>"
+        return f"<FlowCall {self.name}({self.label}) #{self.flow_id}>"
 
     def put(self, data: object) -> NoReturn:
         """Refuse a write: a flow has no output."""
         no_output(data)
 
     @property
-    def flow(self) -> FlowRun:
+    def flow(self) -> FlowCall:
         """The flow that a call made now would belong to: this one."""
         return self
 
@@ -170,7 +170,7 @@ class FlowRun:
         """How long the flow has been running, or ran."""
         return (monotonic() if self._ended is None else self._ended) - self._began
 
-    def note(self, call: TaskRun, outcome: Outcome, error: BaseException | None) -> None:
+    def note(self, call: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
         """Remember a call that did not go well, for the report; so many, so that memory stays flat."""
         if len(self._problems) < _MOST_PROBLEMS:
             self._problems.append((call, outcome, error))
@@ -190,7 +190,7 @@ class FlowRun:
         return report_of(self, list(self._problems), self._problems_left_out)
 
 
-class TaskRun(RunningCall):
+class TaskCall(RunningCall):
     """One call of a task: `flow.task.run` inside it.
 
     Attributes:
@@ -229,8 +229,8 @@ class TaskRun(RunningCall):
     spec: TaskSpec
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
-    parent: TaskRun | FlowRun | None
-    flow: FlowRun | None
+    parent: TaskCall | FlowCall | None
+    flow: FlowCall | None
     output: str | None
     started: float | None
     description: str | None
@@ -253,7 +253,7 @@ class TaskRun(RunningCall):
         spec: TaskSpec,
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
-        parent: TaskRun | FlowRun | None,
+        parent: TaskCall | FlowCall | None,
     ) -> None:
         self.spec = spec
         self.parent = parent
@@ -273,9 +273,9 @@ class TaskRun(RunningCall):
             except KeyError:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
-    def again(self) -> TaskRun:
+    def again(self) -> TaskCall:
         """Return the run of the call's next attempt: what an earlier one left running doesn't reach it."""
-        run = TaskRun(self.spec, self.args, self.kwargs, self.parent)
+        run = TaskCall(self.spec, self.args, self.kwargs, self.parent)
         for name in ("_label", "attempt", "completed", "description", "output", "put", "queued_at", "total"):
             setattr(run, name, getattr(self, name))
         run._call_id = self.call_id
@@ -296,7 +296,7 @@ class TaskRun(RunningCall):
 
     def __repr__(self) -> str:
         """Show which call this is."""
-        return f"<TaskRun {self.task}({self.label}) #{self.call_id}>"
+        return f"<TaskCall {self.task}({self.label}) #{self.call_id}>"
 
     @property
     def task(self) -> str:

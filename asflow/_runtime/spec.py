@@ -1,4 +1,4 @@
-"""What one decorated task is: everything that is known of it before it is called."""
+"""One decorated task, as the drivers see it: everything that is known of it before it is called."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from asflow._runtime.limits import Limit
     from asflow.protocols import ByteStream, Store, Writer
 
-__all__ = ["Locate", "OutputSpec", "TaskSpec"]
-
 
 class Locate(Protocol):
-    """Names a call's output: called with the task's own arguments, it answers with a name."""
+    """Names a call's output: called with the task's own arguments, it returns a name."""
 
     def __call__(self, *args: object, **kwargs: object) -> str:
         """Return the output's name, `base` included.
@@ -28,40 +26,32 @@ class Locate(Protocol):
         ...
 
 
-class OutputSpec:
-    """Where and how a task with `on` keeps its outputs.
+class Outputs(Protocol):
+    """Where and how a task keeps its outputs; `asflow._task.plan.OutputPlan` is one.
 
     Attributes:
-        store: who keeps them.
+        store: keeps the outputs.
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
-        failure_of: names the failure that belongs to an output's name.
-        absolute: makes a name independent of the current directory, before anything is written.
-        open_writer: gives the writer of an output on the claim's stream.
-        is_stale: tells whether an existing output is to be made anew; None is never.
+        is_stale: whether an existing output is to be made again; None if it never is.
     """
 
-    # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
-    __slots__ = ("absolute", "failure_of", "is_stale", "locate", "namespace", "open_writer", "store")
+    store: Store
+    namespace: int
+    locate: Locate
+    is_stale: Callable[[str], bool] | None
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        namespace: int,
-        locate: Locate,
-        failure_of: Callable[[str], str],
-        absolute: Callable[[str], str],
-        open_writer: Callable[[ByteStream], Writer[object]],
-        is_stale: Callable[[str], bool] | None = None,
-    ) -> None:
-        self.store: Store = store
-        self.namespace: int = namespace
-        self.locate: Locate = locate
-        self.failure_of: Callable[[str], str] = failure_of
-        self.absolute: Callable[[str], str] = absolute
-        self.open_writer: Callable[[ByteStream], Writer[object]] = open_writer
-        self.is_stale: Callable[[str], bool] | None = is_stale
+    def failure_of(self, name: str, /) -> str:
+        """Return the name of the failure that belongs to an output's name."""
+        ...
+
+    def absolute(self, name: str, /) -> str:
+        """Return *name* independent of the current directory."""
+        ...
+
+    def open_writer(self, stream: ByteStream, /) -> Writer[object]:
+        """Return the writer of an output on its claim's stream."""
+        ...
 
 
 class TaskSpec:
@@ -71,12 +61,13 @@ class TaskSpec:
         name: as shown, `download`; for a method `Client.download`.
         policy: what to do when something happens.
         limit: bounds the bodies that run at once.
-        reporter: whom to tell.
-        output: where its outputs live, or None for a task without `on`.
+        reporter: receives the task's events.
+        output: where its outputs live, or None for a task that keeps none.
         timeout: seconds that one call of the body may take, or None.
         hidden_arguments: leading arguments that labels leave out (1 for a method's `self`).
     """
 
+    # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
     __slots__ = ("hidden_arguments", "limit", "name", "output", "policy", "reporter", "timeout")
 
     def __init__(
@@ -86,7 +77,7 @@ class TaskSpec:
         policy: TaskPolicy,
         limit: Limit,
         reporter: Reporter,
-        output: OutputSpec | None = None,
+        output: Outputs | None = None,
         timeout: float | None = None,
         hidden_arguments: int = 0,
     ) -> None:
@@ -94,6 +85,6 @@ class TaskSpec:
         self.policy: TaskPolicy = policy
         self.limit: Limit = limit
         self.reporter: Reporter = reporter
-        self.output: OutputSpec | None = output
+        self.output: Outputs | None = output
         self.timeout: float | None = timeout
         self.hidden_arguments: int = hidden_arguments

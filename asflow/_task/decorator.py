@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
 
-from asflow._runtime.runs import TaskRun, current, no_output
+from asflow._labels import short
+from asflow._names import Sealed, create
+from asflow._runtime.runs import TaskCall, current, no_output
 from asflow._task.callables import attached, decorate
 from asflow._task.definition import TaskDefinition, define
+from asflow._task.handles import TaskRun
 from asflow._task.mapping import TaskMap
 from asflow._task.options import options_from
 from asflow._task.progress import Progress, track
-from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
     import os
@@ -24,13 +27,12 @@ if TYPE_CHECKING:
 
     from asflow._engine.policy import ExceptionTypes, Retry
     from asflow._runtime.limits import Limit
-    from asflow._task.outcomes import Completed, Failed
+    from asflow._task.callables import Subject
+    from asflow._task.definition import Workspace
+    from asflow._task.mapping import Completed, Failed
     from asflow._task.output import Output
     from asflow._task.typing import Keep, MaybeKeyed, MaybeNone
-    from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Writer
-
-__all__ = ["TaskDecorator"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,8 +42,13 @@ F = TypeVar("F", bound="Callable[..., object]")
 _get_run = current.get  # bound once: each record asks
 
 
+def _running() -> TaskCall | None:
+    call = _get_run()
+    return call if isinstance(call, TaskCall) else None
+
+
 @final
-class TaskDecorator:
+class TaskDecorator(metaclass=Sealed):
     """Turns functions into tasks of one flow; `flow.task` is one.
 
         @flow.task(on="data/{day}.jsonl.zst", retry=3, limit=4)
@@ -53,6 +60,7 @@ class TaskDecorator:
     """
 
     __slots__ = ("_workspace",)
+    _made_by = "use flow.task, or Flow().task"
 
     def __init__(self, workspace: Workspace) -> None:
         """Make tasks that live in *workspace*."""
@@ -244,19 +252,34 @@ class TaskDecorator:
         ...
 
     def __call__(self, func: object = None, /, **options: Any) -> object:
-        """Turn a function into a task; see the overloads."""
-        asked = options_from(options)
+        """Turn a function into a task.
+
+        Args:
+            func: the function, if no option is given: `@flow.task`.
+            options: `on`, `key`, `refresh`, `level` and `writer` for its output; `skip`, `suppress`, `retry`
+                and `retry_exceptions` for its failures; `limit`, `timeout` and `executor` for its calls.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, or one that does not exist.
+            DefinitionValueError: an option with a bad value.
+        """
 
         def task(func: object, /) -> object:
-            return decorate(func, "@flow.task", lambda subject: define(self._workspace, subject, asked))
+            def make(subject: Subject) -> tuple[Callable[..., object], TaskDefinition]:
+                return define(self._workspace, subject, options_from(options, subject))
+
+            try:
+                return decorate(func, "@flow.task", make)
+            except DefinitionError as error:
+                raise error.with_traceback(None) from error.__cause__
 
         return task if func is None else task(func)
 
     @property
     def run(self) -> TaskRun | None:
         """The run of the task that is running here; None outside any task."""
-        run = _get_run()
-        return run if isinstance(run, TaskRun) else None
+        call = _running()
+        return None if call is None else create(TaskRun, call)
 
     def write(self, data: object, /) -> None:
         """Write one record, or raw text or bytes, to the output of the task that is running here.
@@ -295,7 +318,7 @@ class TaskDecorator:
             description: what is being done, shown in the task's line.
             total: units in all, >= 0; None, or an infinite one, where unknown.
         """
-        return Progress(self.run, description, total)
+        return create(Progress, _running(), description, total)
 
     def track(
         self, items: Iterable[T], /, description: str | None = None, *, total: float | None = None
@@ -307,7 +330,7 @@ class TaskDecorator:
             description: what is being done.
             total: how many there are; None: `len(items)` where it has one.
         """
-        return track(self.run, items, description, total)
+        return track(_running(), items, description, total)
 
     def output(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Output:
         """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made.
@@ -316,7 +339,7 @@ class TaskDecorator:
             TypeError: *task* is no task with `on`, or the arguments are not its own.
         """
         definition, bound = self._definition(task)
-        return definition.output(*bound, *args, **kwargs)
+        return definition.plan.output(*bound, *args, **kwargs)
 
     def outputs(self, task: Callable[..., object], /) -> Iterator[Output]:
         """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures.
@@ -327,7 +350,7 @@ class TaskDecorator:
             TypeError: *task* is no task with `on`.
         """
         definition, _ = self._definition(task)
-        return definition.outputs()
+        return definition.plan.outputs()
 
     @overload
     def map(
@@ -409,12 +432,18 @@ class TaskDecorator:
         """Apply *task* to each of *items*; see the overloads."""
         found = attached(task, TaskDefinition)
         if found is None:
-            raise DefinitionTypeError(f"flow.task.map takes a function under @flow.task, not {task!r}")
+            raise DefinitionTypeError(
+                f"flow.task.map(): takes a function under @flow.task, not {short(task)}; put @flow.task on it"
+            )
         if on_error not in ("raise", "collect"):
             refused = DefinitionValueError if isinstance(on_error, str) else DefinitionTypeError
-            raise refused(f"on_error is 'raise' or 'collect', not {on_error!r}")
+            raise refused(
+                f"flow.task.map(): on_error takes one of two texts, not {short(on_error)}; "
+                f"write 'raise' or 'collect'"
+            )
         slots = found[0].spec.limit.slots
-        return TaskMap(
+        mapped: TaskMap[Any] = create(
+            TaskMap,
             task,
             items,
             name=found[0].spec.name,
@@ -423,9 +452,13 @@ class TaskDecorator:
             ordered=ordered,
             collect=on_error == "collect",
         )
+        return mapped
 
     def _definition(self, task: object) -> tuple[TaskDefinition, tuple[object, ...]]:
         found = attached(task, TaskDefinition)
         if found is None:
-            raise DefinitionTypeError(f"{task!r} is no task; put @flow.task(on='...') on it")
+            raise DefinitionTypeError(
+                f"flow.task.output(): takes a function under @flow.task, not {short(task)}; "
+                f"put @flow.task(on='...') on it"
+            )
         return found

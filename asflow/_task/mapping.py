@@ -13,16 +13,17 @@ import sys
 from collections import deque
 from collections.abc import Sized
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from asflow._names import Sealed
 from asflow._runtime.guards import contained
 from asflow._runtime.runs import current
 from asflow._runtime.stop import Stop, stopping
 from asflow._runtime.threads import settled
-from asflow._task.outcomes import Completed, Failed
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -38,17 +39,32 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from contextvars import Context
 
-__all__ = ["TaskMap"]
-
 T = TypeVar("T")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 # Workers for a task without a limit: enough to keep any one server busy, few enough for descriptors.
 _UNLIMITED = 100
 
 
-class TaskMap(Generic[R_co]):
+@dataclass(frozen=True, slots=True)
+class Completed(Generic[T_co, R_co]):
+    """The call for *item* returned *value* (None too where it was cached, skipped or suppressed)."""
+
+    item: T_co
+    value: R_co
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Generic[T_co]):
+    """The call for *item* raised *error*, the very object."""
+
+    item: T_co
+    error: Exception
+
+
+class TaskMap(Generic[R_co], metaclass=Sealed):
     """A task being applied to items: `async for` gives the results one by one, `await` a list of them.
 
     Nothing runs before that, and it can be done once. Cancelling, or (with `on_error="raise"`) the first
@@ -56,6 +72,7 @@ class TaskMap(Generic[R_co]):
     too, but can't wait there: `async with contextlib.aclosing(aiter(mapped)) as results` around it does.
     """
 
+    _made_by = "use flow.task.map(task, items)"
     __slots__ = ("_collect", "_is_async", "_items", "_name", "_ordered", "_task", "_used", "_workers")
 
     def __init__(
@@ -79,6 +96,9 @@ class TaskMap(Generic[R_co]):
         self._collect = collect
         self._used = False
 
+    def __repr__(self) -> str:
+        return f"<TaskMap of {self._name}()>"
+
     def __aiter__(self) -> AsyncGenerator[R_co, None]:
         """Run the calls and give their results, in the order of the items or as they come."""
         return self._results()
@@ -93,7 +113,9 @@ class TaskMap(Generic[R_co]):
 
     async def _results(self, capacity: int = 0) -> AsyncGenerator[R_co, None]:
         if self._used:
-            raise RuntimeError("a map runs once; call flow.task.map(...) again")
+            raise RuntimeError(
+                f"task {self._name}(): its map has run, and runs once; call flow.task.map(...) again"
+            )
         self._used = True
         self._announce()
         source = _Source(self._items)

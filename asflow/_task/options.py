@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, cast
 
 from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._labels import short
-from asflow._runtime.limits import Limit, limit_of
-from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
+from asflow._runtime.limits import Limit, checked_total, limit_of
+from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
     from datetime import timedelta
     from typing import Never
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
     from asflow._task.callables import Subject
     from asflow._task.output import Output
     from asflow.protocols import ByteStream, Writer
-
-__all__ = [
-    "TaskOptions",
-    "check_executor",
-    "check_limit",
-    "limit_for",
-    "named",
-    "options_from",
-    "policy_for",
-    "refresh_for",
-    "timeout_for",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +43,28 @@ class TaskOptions:
     executor: Executor | None = None
 
 
-def named(task: str, error: DefinitionError) -> DefinitionError:
-    """Say which task an option was refused for."""
-    return type(error)(f"task {task}(): {error}")
+def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
+    """Return what was written between the parentheses.
+
+    Raises:
+        DefinitionTypeError: there is no such option.
+    """
+    known = [field.name for field in fields(TaskOptions)]
+    for name in given:
+        if name not in known:
+            from difflib import get_close_matches
+
+            close = [one for one in known if one[:4] == name[:4]] or get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
+            raise DefinitionTypeError(f"task {subject.name}(): has no option {name!r}; {hint}")
+    return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
 
 
 def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
     """Check the options that say what to do when something happens.
 
     Raises:
-        DefinitionTypeError: something that is no exception class, or no number.
+        DefinitionTypeError: something that is not an exception class, or not a number.
         DefinitionValueError: a negative number, or retries asked for in two ways.
     """
     who = f"task {subject.name}()"
@@ -74,7 +74,7 @@ def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
     unbounded = isinstance(options.limit, int) and options.limit == 0
     return TaskPolicy(
         persistent=options.on is not None,
-        # Without a bound there is no slot to wait for, but with `hold_limit` a retry of somebody else.
+        # Without a bound there is no slot to wait for, but with `hold_limit` another call's retry.
         limited=not unbounded or (retry is not None and retry.hold_limit),
         skip=skip,
         suppress=suppress,
@@ -88,35 +88,31 @@ def _retry_for(options: TaskOptions, who: str) -> Retry | None:
         checked_exceptions(who, "retry_exceptions", exceptions)
     if retry is None:
         if exceptions is not None:
-            raise DefinitionValueError("retry_exceptions=... does nothing without retry=...; give both")
+            raise DefinitionValueError(
+                f"{who}: retry_exceptions={short(exceptions)} does nothing without retry=...; give both"
+            )
         return None
     if not isinstance(retry, Retry):
-        retry = Retry(retry)
+        retry = Retry(_checked_retries(retry, who))
     elif exceptions is not None and retry.exceptions is not None:
         raise DefinitionValueError(
-            "Retry(exceptions=...) and retry_exceptions=... say the same; give one of them"
+            f"{who}: Retry(exceptions=...) and retry_exceptions=... say the same; give one of them"
         )
     return retry if exceptions is None else replace(retry, exceptions=exceptions)
 
 
-def options_from(given: dict[str, object]) -> TaskOptions:
-    """Return what was written between the parentheses.
-
-    Raises:
-        DefinitionTypeError: there is no such option.
-    """
-    known = TaskOptions.__dataclass_fields__
-    for name in given:
-        if name not in known:
-            from difflib import get_close_matches
-
-            close = [one for one in known if one[:4] == name[:4]] or get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-            raise DefinitionTypeError(f"@flow.task has no option {name!r}; {hint}")
-    return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
+def _checked_retries(retry: object, who: str) -> int:
+    wrong = (
+        f"{who}: retry takes a number of retries or a Retry, not {short(retry)}; write for example retry=3"
+    )
+    if isinstance(retry, bool) or not isinstance(retry, int):
+        raise DefinitionTypeError(wrong)
+    if retry < 0:
+        raise DefinitionValueError(wrong)
+    return retry
 
 
-def check_limit(options: TaskOptions) -> None:
+def check_limit(options: TaskOptions, subject: Subject) -> None:
     """Check `limit` without touching the limit that earlier decorations of the task share.
 
     Raises:
@@ -124,14 +120,14 @@ def check_limit(options: TaskOptions) -> None:
         DefinitionValueError: it is negative.
     """
     if options.limit is not None and not isinstance(options.limit, Limit):
-        Limit(options.limit)
+        checked_total(f"task {subject.name}()", "limit", options.limit)
 
 
 def limit_for(options: TaskOptions, subject: Subject) -> Limit:
-    """Return the limit to use: the one that was given, or the task's own. `check_limit` comes first."""
+    """Return the limit to use: the one that was given, or the task's own. Call `check_limit` first."""
     if isinstance(options.limit, Limit):
         return options.limit
-    # Sync and async bodies of a function that was edited wait in different ways: not in one line.
+    # Sync and async bodies of a function that was edited wait in different ways: not in one queue.
     return limit_of(None if subject.key is None else (subject.key, subject.is_async), options.limit)
 
 
@@ -139,7 +135,7 @@ def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
     """Check `timeout`.
 
     Raises:
-        DefinitionTypeError: it is no number, or the function is a sync one, which nothing can stop.
+        DefinitionTypeError: it is not a number, or the function is a sync one, which nothing can stop.
         DefinitionValueError: it is not above 0.
     """
     if options.timeout is None:
@@ -147,8 +143,8 @@ def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
     seconds = checked_seconds(f"task {subject.name}()", "timeout", options.timeout, positive=True)
     if not subject.is_async:
         raise DefinitionTypeError(
-            f"timeout={options.timeout!r} needs an `async def`: a running sync function can't be stopped; "
-            f"give the timeout to what it calls"
+            f"task {subject.name}(): timeout={short(options.timeout)} needs an `async def`, since nothing "
+            f"stops a running sync function; give the timeout to what it calls"
         )
     return seconds
 
@@ -157,7 +153,7 @@ def check_executor(options: TaskOptions, subject: Subject) -> None:
     """Check `executor`.
 
     Raises:
-        DefinitionTypeError: it is no `concurrent.futures.Executor`, or the function is an async one.
+        DefinitionTypeError: it is not a `concurrent.futures.Executor`, or the function is an async one.
     """
     if options.executor is None:
         return
@@ -165,14 +161,29 @@ def check_executor(options: TaskOptions, subject: Subject) -> None:
 
     if not isinstance(options.executor, Executor):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
         raise DefinitionTypeError(
-            f"executor takes a concurrent.futures.Executor, such as ProcessPoolExecutor() or Dask's "
-            f"client.get_executor(), not {short(options.executor)}"
+            f"task {subject.name}(): executor takes a concurrent.futures.Executor, not "
+            f"{short(options.executor)}; give ProcessPoolExecutor() or Dask's client.get_executor()"
         )
     if subject.is_async:
         raise DefinitionTypeError(
-            "executor=... needs a plain `def`: a coroutine can't leave its event loop; "
-            "from async code, call the task with flow.task.map or asyncio.to_thread"
+            f"task {subject.name}(): executor={short(options.executor)} needs a plain `def`, since a "
+            f"coroutine can't leave its loop; call a sync task with flow.task.map or asyncio.to_thread"
         )
+
+
+def refuse_without_output(options: TaskOptions, subject: Subject) -> None:
+    """Refuse options that only make sense for an output.
+
+    Raises:
+        DefinitionValueError: one was given.
+    """
+    for name in ("key", "refresh", "level", "writer"):
+        value = cast("object", getattr(options, name))
+        if value is not None:
+            raise DefinitionValueError(
+                f"task {subject.name}(): {name}={short(value)} is about an output, and it has none; "
+                f"give it one with on='...'"
+            )
 
 
 def refresh_for(options: TaskOptions, subject: Subject) -> float | Callable[[Output], bool] | None:
@@ -180,19 +191,20 @@ def refresh_for(options: TaskOptions, subject: Subject) -> float | Callable[[Out
 
     Raises:
         DefinitionTypeError: it is neither a timedelta, a number of seconds, nor a function.
-        DefinitionValueError: it is negative, or there is no output to make anew.
+        DefinitionValueError: it is negative.
     """
     refresh = options.refresh
     if refresh is None:
         return None
-    if options.on is None:
-        raise DefinitionValueError("refresh=... makes outputs anew; give the task one with on='...'")
     from datetime import timedelta
 
     if isinstance(refresh, timedelta):
         refresh = refresh.total_seconds()
     if callable(refresh):
         if inspect.iscoroutinefunction(refresh):
-            raise DefinitionTypeError(f"refresh={refresh!r} is async; give a plain function of the output")
+            raise DefinitionTypeError(
+                f"task {subject.name}(): refresh takes a plain function of the output, not the async "
+                f"{short(refresh)}; write it with `def`"
+            )
         return refresh
     return checked_seconds(f"task {subject.name}()", "refresh", refresh)

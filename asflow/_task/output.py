@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast, final
 
+from asflow._labels import short
+from asflow._names import Sealed
 from asflow.errors import NoPathError
 
 if TYPE_CHECKING:
@@ -13,13 +15,11 @@ if TYPE_CHECKING:
 
     from asflow.protocols import OutputInfo, OutputStatus, Store
 
-__all__ = ["Output", "path_of"]
-
 T = TypeVar("T")
 
 
 @final
-class Output:
+class Output(metaclass=Sealed):
     """One output of a task: where it is, whether it is there, and what it holds.
 
     A handle is cheap and reads nothing until it is asked; it always tells the present state.
@@ -28,6 +28,7 @@ class Output:
     """
 
     __slots__ = ("_failure", "_location", "_name", "_store", "_suffix")
+    _made_by = "use flow.task.output(task, ...)"
 
     def __init__(self, store: Store, name: str, location: str, failure: str, suffix: str) -> None:
         """Point at the output *name*, which *store* knows as *location*; see `flow.task.output`."""
@@ -170,7 +171,7 @@ def path_of(store: Store, location: str) -> Path:
     path = getattr(store, "path", None)
     if path is None:
         raise NoPathError(
-            f"{type(store).__name__} keeps no files, so {location!r} has no path; "
+            f"{type(store).__name__}(): keeps no files, so there is no path to {short(location)}; "
             f"use the output's name, text() or records(...)"
         )
     return cast("Path", path(location))

@@ -1,4 +1,4 @@
-"""`flow.task.progress` and `flow.task.track`: how a body tells how far it is."""
+"""`flow.task.progress` and `flow.task.track`: how a body reports its progress."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from contextvars import ContextVar, Token
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, final
 
+from asflow._names import Sealed, create
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from asflow._runtime.runs import TaskRun
-
-__all__ = ["Progress", "track"]
+    from asflow._runtime.runs import TaskCall
 
 T = TypeVar("T")
 
 
 @final
-class Progress:
+class Progress(metaclass=Sealed):
     """How far a body is, as a context manager; made by `flow.task.progress`.
 
-    Used outside a task it counts for itself and tells nobody. Threads: any one at a time.
+    Outside a task it only counts. Threads: any one at a time.
 
     Attributes:
         completed: units done so far.
-        total: units in all, or None where unknown. What is infinite or no number is shown as unknown.
+        total: units in all, or None if unknown. A total that is infinite or not a number is shown as unknown.
         description: what is being done, or None.
     """
 
     __slots__ = ("_open", "_outer", "_run", "_token", "completed", "description", "total")
+    _made_by = "use flow.task.progress(...)"
 
-    def __init__(self, run: TaskRun | None, description: str | None, total: float | None) -> None:
+    def __init__(self, run: TaskCall | None, description: str | None, total: float | None) -> None:
         """Count for *run*; see `flow.task.progress`."""
         self._run = run
         self._open = False
@@ -47,7 +48,7 @@ class Progress:
         self._open = True
         self._outer = _innermost.get()
         self._token = _innermost.set(self)
-        self._tell()
+        self._report()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -56,16 +57,19 @@ class Progress:
         outer, self._outer = self._outer, None
         token, self._token = self._token, None
         if token is not None:
-            with suppress(ValueError):  # a generator that is closed in a context which is none of its own
+            with suppress(ValueError):  # a generator that is closed in another context than its own
                 _innermost.reset(token)
-        # Not one of another task, nor one that is over: a thread's context is a copy, and may outlive it.
+        # Not one of another task, nor one that has ended: a thread's context is a copy, and may outlive it.
         if outer is not None and outer._open and outer._run is self._run:
-            outer._tell()
+            outer._report()
+
+    def __repr__(self) -> str:
+        return f"<Progress {self.completed:g} of {'?' if self.total is None else f'{self.total:g}'}>"
 
     def advance(self, n: float = 1) -> None:
         """Add *n* units (default 1) to those done."""
         self.completed += n
-        self._tell()
+        self._report()
 
     def update(
         self,
@@ -87,12 +91,12 @@ class Progress:
             self.total = total
         if description is not None:
             self.description = description
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         run = self._run
         if run is not None:
-            # Displays measure and cut it: what is no text, where nobody checks types, is shown as it prints.
+            # Displays measure and cut it, so anything but text is shown as it prints.
             run.description = None if self.description is None else str(self.description)
             run.completed = self.completed if _is_finite(self.completed) else 0
             run.total = self.total if _is_finite(self.total) else None
@@ -100,10 +104,10 @@ class Progress:
 
 
 def _is_finite(number: float | None) -> bool:
-    """Whether a display can reckon with *number*: an infinite total, say, is an unknown one."""
+    """Whether a display can count with *number*: an infinite total, say, is an unknown one."""
     try:
         return number is not None and isfinite(number)
-    except (OverflowError, TypeError):  # an int beyond the floats; a text, where nobody checks types
+    except (OverflowError, TypeError):  # an int beyond the floats; a text
         return False
 
 
@@ -111,12 +115,12 @@ _innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=
 
 
 def track(
-    run: TaskRun | None, items: Iterable[T], description: str | None, total: float | None
+    run: TaskCall | None, items: Iterable[T], description: str | None, total: float | None
 ) -> Iterator[T]:
     """Iterate over *items*, counting each as done when the next is asked for."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    with Progress(run, description, total) as progress:
+    with create(Progress, run, description, total) as progress:
         for item in items:
             yield item
             progress.advance()

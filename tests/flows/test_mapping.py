@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from support.tasks import slots_of
+from support.tasks import flow_call, slots_of
 
 from asflow import Completed, Failed, Flow
 from asflow.events import FlowStarted
@@ -293,8 +293,7 @@ async def test_the_total_is_told_where_it_is_known(flow: Flow, sink: RecordingSi
 
     @flow
     async def pipeline() -> None:
-        run = flow.run
-        assert run is not None
+        run = flow_call()
         await flow.task.map(work, iter(range(3)))
         tally = next(iter(run.tallies.values()))
         totals.append(tally.total)

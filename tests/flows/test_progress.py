@@ -6,6 +6,7 @@ import contextvars
 from typing import Any
 
 import pytest
+from support.tasks import task_call
 
 from asflow import Flow, Progress
 from asflow.events import TaskProgressed
@@ -27,8 +28,7 @@ def test_progress_is_told_step_by_step(flow: Flow, sink: RecordingSink) -> None:
             progress.advance()
             progress.advance(1.5)
             progress.update(completed=3, total=4, description="lines")
-            run = flow.task.run
-            assert run is not None
+            run = task_call()
             assert (run.description, run.completed, run.total) == ("lines", 3, 4)
 
     work()
@@ -74,8 +74,7 @@ def test_a_retry_starts_from_nothing(flow: Flow, sink: RecordingSink) -> None:
 
     @flow.task(retry=1)
     def work() -> None:
-        run = flow.task.run
-        assert run is not None
+        run = task_call()
         seen.append((run.completed, run.total))
         with flow.task.progress(total=2) as progress:
             progress.advance()

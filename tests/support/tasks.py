@@ -1,13 +1,14 @@
-"""Looks inside decorated tasks."""
+"""Looks inside decorated tasks and running calls."""
 
 from __future__ import annotations
 
 from asflow._runtime.limits import Limit
+from asflow._runtime.runs import FlowCall, TaskCall, current
 from asflow._runtime.slots import Slots
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 
-__all__ = ["limit_of", "slots_of"]
+__all__ = ["flow_call", "limit_of", "slots_of", "task_call"]
 
 
 def limit_of(task: object) -> Limit:
@@ -22,3 +23,18 @@ def slots_of(task: object) -> Slots:
     slots = limit_of(task).slots
     assert slots is not None
     return slots
+
+
+def flow_call() -> FlowCall:
+    """Return the call of the flow that runs here."""
+    call = current.get()
+    assert call is not None
+    assert call.flow is not None
+    return call.flow
+
+
+def task_call() -> TaskCall:
+    """Return the call of the task that runs here."""
+    call = current.get()
+    assert isinstance(call, TaskCall)
+    return call

@@ -1,0 +1,315 @@
+"""One output in the making: look, claim, write, and end the claim."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from asflow._engine.vocabulary import (
+    Abort,
+    Broke,
+    Busy,
+    Claimed,
+    Commit,
+    Done,
+    Found,
+    FoundFailure,
+    Missing,
+    RecordFailure,
+    Stale,
+)
+from asflow._labels import short
+from asflow._runtime import owners, threads
+from asflow._runtime.runs import output_closed
+from asflow._runtime.slots import running_loop
+from asflow._tracebacks import follows
+from asflow.errors import OutputClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asflow._engine.vocabulary import Closing, Event
+    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.spec import Outputs
+    from asflow.protocols import Claim, Writer
+
+_FIRST_POLL = 0.005
+_LONGEST_POLL = 0.25
+
+
+class Making:
+    """The output of one call, from the first look to the end of its claim.
+
+    Methods that return an event carry out the action of the same name, and may block: the async driver
+    calls them in a thread if the store is slow.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_claim",
+        "_closing",
+        "_failure",
+        "_given_up",
+        "_loop",
+        "_name",
+        "_outputs",
+        "_owner",
+        "_polls",
+        "_writer",
+        "closing_slots",
+        "key",
+    )
+
+    def __init__(self, outputs: Outputs, name: str) -> None:
+        self._outputs = outputs
+        self._name = name
+        self._failure = outputs.failure_of(name)
+        self._claim: Claim | None = None
+        self._writer: Writer[object] | None = None
+        self._owner: owners.Owner | None = None
+        self._abandoned = self._closing = self._given_up = False
+        self._polls = 0
+        self._loop = running_loop()
+        self.closing_slots: list[None] = []
+        self.key: owners.Key = (0, "")
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a step may take long, so that the async driver calls it in a thread."""
+        return self._outputs.store.blocking
+
+    # ---------------------------------------------------------------- looking and claiming
+
+    def look(self) -> Event:
+        """See whether the output exists."""
+        outputs = self._outputs
+        try:
+            match outputs.store.status(self._name, self._failure):
+                case "complete":
+                    if outputs.is_stale is None or not outputs.is_stale(self._name):
+                        return Found()
+                    # An attempt to make it again may have been suppressed: that is not to be tried again.
+                    if outputs.store.info(self._failure) is not None:
+                        return FoundFailure()
+                    self._make_absolute()
+                    return Stale()
+                case "suppressed":
+                    return FoundFailure()
+                case "absent":
+                    self._make_absolute()
+                    return Missing()
+                case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may return anything
+                    _refuse_answer(outputs.store, "status", other)
+        except Exception as error:  # noqa: BLE001 - the engine judges what a store raises
+            return Broke(error)
+
+    def claim(self, run: TaskCall) -> Event:
+        """Claim the output for *run* and open a writer on it."""
+        outputs = self._outputs
+        owner = owners.Owner(run, outputs.store, self._loop)
+        if not owners.enter(self.key, owner):
+            return Busy()
+        self._owner = owner
+        try:
+            event = self._claimed()
+        except Exception as error:  # noqa: BLE001 - as above
+            event = Broke(error)
+        # Given up in the meantime: the loop was closed while this ran in a thread.
+        if self._given_up or not isinstance(event, Claimed):
+            self._give_up_claim()
+        return event
+
+    def _make_absolute(self) -> None:
+        """From here on, a change of the current directory moves nothing."""
+        outputs = self._outputs
+        absolute = outputs.absolute(self._name)
+        if absolute is not self._name:
+            self._name, self._failure = absolute, outputs.absolute(self._failure)
+        self.key = (outputs.namespace, absolute)
+
+    def _claimed(self) -> Event:
+        outputs = self._outputs
+        answer = outputs.store.claim(self._name, self._failure, replace=outputs.is_stale is not None)
+        if answer == "busy":
+            return Busy()
+        if answer == "complete":
+            return Found()
+        if answer == "suppressed":
+            return FoundFailure()
+        if isinstance(answer, str) or not hasattr(answer, "publish"):
+            _refuse_answer(outputs.store, "claim", answer)
+        self._claim = answer
+        if outputs.is_stale is not None:
+            # With `replace` the store does not refuse; another process may have been quicker all the same.
+            event = self.look()
+            if not isinstance(event, (Missing, Stale)):
+                return event
+        self._writer = outputs.open_writer(answer)
+        self._polls = 0
+        return Claimed()
+
+    @property
+    def has_claim(self) -> bool:
+        """Whether there is a claim to end."""
+        return self._claim is not None
+
+    def next_poll(self) -> float:
+        """Return the seconds until the next look at another process's claim: longer each time."""
+        self._polls += 1
+        return min(_LONGEST_POLL, _FIRST_POLL * 1.5 ** min(self._polls, 20))
+
+    # ---------------------------------------------------------------- around the body
+
+    def writes_of(self, run: TaskCall) -> None:
+        """Let *run*, whose body is about to be called, write to the output."""
+        self._abandoned = False
+        if self._writer is not None:
+            run.put = writes_through(self._writer)
+
+    # ---------------------------------------------------------------- ending
+
+    def close(self, closing: Closing, run: TaskCall) -> Event:
+        """Publish, discard, or record the failure; the claim is given up unless that fails."""
+        self._closing = True
+        event: Event = Done()
+        try:
+            self._carry_out(closing, run)
+        except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(closing, RecordFailure):
+                follows(error, closing.error)
+            event = Broke(error)
+        finally:
+            self._closing = False
+        # In this order: `give_up`, on another thread, first sets its flag and then looks at `_closing`.
+        if self._given_up or isinstance(closing, Abort) or isinstance(event, Done):
+            self._give_up_claim()
+        return event
+
+    def _carry_out(self, closing: Closing, run: TaskCall) -> None:
+        claim = self._claim
+        if claim is None:
+            raise OutputClosedError(
+                f"task {run.task}(): has lost its claim on {self._name!r}; call the task again"
+            )
+        # A writer ends once: after a commit, or an abort with any result, it is not asked again.
+        writer, self._writer = self._writer, None
+        match closing:
+            case Commit():
+                if writer is not None:
+                    self._commit(writer)
+                if self._abandoned:
+                    return
+                claim.publish()
+            case Abort():
+                if writer is not None:
+                    writer.abort()
+                claim.abort()
+            case _:
+                if writer is not None:
+                    writer.abort()
+                if self._abandoned:
+                    return
+                claim.fail(_report(closing))
+        self._claim = None
+
+    def _commit(self, writer: Writer[object]) -> None:
+        try:
+            writer.commit()
+        except BaseException:
+            self._writer = writer  # the abort that follows releases its buffers
+            raise
+
+    def abandon(self) -> None:
+        """Cancelled while closing: publish and record nothing if that is still possible."""
+        self._abandoned = True
+
+    def give_up(self) -> None:
+        """Leave nothing behind: the call was cancelled, interrupted, or could not go on."""
+        self._abandoned = self._given_up = True
+        if self._closing:
+            pass  # the loop was closed while a thread ends the claim: that thread does the rest
+        elif self._owner is not None and self.blocking:
+            threads.submit(self._give_up_claim)
+        else:
+            self._give_up_claim()
+
+    def _give_up_claim(self) -> None:
+        """End what is left of the claim, and let the next caller have the output."""
+        claim, writer, owner = self._claim, self._writer, self._owner
+        self._claim = self._writer = self._owner = None
+        try:
+            if writer is not None:
+                _quietly(writer.abort)
+            if claim is not None:
+                _quietly(claim.abort)
+        finally:
+            # Popped, not tested: when a loop is closed, this may run in two threads.
+            with suppress(IndexError):
+                self.closing_slots.pop()
+                threads.closings.release(0)
+            if owner is not None:
+                owners.leave(self.key, owner)
+
+
+class LockedWrite:
+    """Calls a writer from one thread at a time, and no more once closed."""
+
+    __slots__ = ("_closed", "_lock", "_write")
+
+    def __init__(self, write: Callable[[object], object]) -> None:
+        self._write = write
+        # Reentrant: a record's own encoding may write another record.
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def __call__(self, record: object) -> object:
+        """Write *record* in turn. Raises as the writer does; OutputClosedError once closed."""
+        with self._lock:
+            return output_closed(record) if self._closed else self._write(record)
+
+    def close(self) -> None:
+        """Wait for the write that is under way, if any, and refuse all later ones."""
+        with self._lock:
+            self._closed = True
+
+
+def writes_through(writer: Writer[object]) -> Callable[[object], object]:
+    """Return what the body's writes go through: the writer's own method if that is safe in threads."""
+    return writer.write if getattr(writer, "concurrent", False) else LockedWrite(writer.write)
+
+
+def refuse_writes(put: Callable[[object], object]) -> None:
+    """Wait for the write that is under way in *put*, and refuse all later ones.
+
+    A writer that is safe in threads refuses them itself.
+    """
+    if isinstance(put, LockedWrite):
+        put.close()
+
+
+def _report(closing: RecordFailure) -> bytes:
+    """Return the traceback as Python prints it, from the user's own frames on."""
+    error = closing.error
+    try:
+        lines = traceback.format_exception(error)
+    except Exception:  # noqa: BLE001 - Python can't print each: a SyntaxError with a text for its line, say
+        lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def _quietly(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except Exception:
+        import logging
+
+        logging.getLogger("asflow").warning("discarding an unfinished output failed", exc_info=True)
+
+
+def _refuse_answer(store: object, method: str, answer: object) -> NoReturn:
+    raise TypeError(
+        f"{type(store).__name__}.{method}(): returns one of the values in asflow.protocols, "
+        f"not {short(answer)}; see Store.{method}"
+    )
