@@ -1,7 +1,7 @@
-"""Arguments shortened to one line, for log lines, displays and messages.
+"""Values shortened to one line, for log lines, displays and messages.
 
-Only values whose text is known to be cheap are shown; of a data frame or a client only the type is, since
-its own `repr` may be slow, long, or raise.
+Only values whose `repr` is known to be cheap are shown. A data frame or a client is shown as its type, since
+its `repr` may be slow, long, or raise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Shortener(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        # The first item tells what the rest is like; a tuple is more often a value of several parts.
+        # One item shows what the others are like; the items of a tuple are more often different.
         self.maxlist = self.maxset = self.maxfrozenset = self.maxdeque = 1
         self.maxtuple = 4
         self.maxdict = 3
@@ -35,7 +35,7 @@ class _Shortener(reprlib.Repr):
         self.maxlong = 40
 
     def repr_instance(self, x: object, level: int) -> str:
-        """Show a small standard value as it shows itself, anything else by its type."""
+        """Show a small standard value by its own repr, anything else by its type."""
         kind = type(x)
         if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex, range)):
             return super().repr_instance(x, level)
@@ -45,7 +45,7 @@ class _Shortener(reprlib.Repr):
         return name if isinstance(name, str) else f"<{kind.__name__}>"
 
     def repr_dict(self, x: dict[object, object], level: int) -> str:
-        """Show the first items in their own order (reprlib sorts them)."""
+        """Show the first items in the order of the dict; reprlib would sort them."""
         if level <= 0:
             return "{...}" if x else "{}"
         items = itertools.islice(x.items(), self.maxdict)
@@ -53,19 +53,15 @@ class _Shortener(reprlib.Repr):
         return "{" + ", ".join(parts + ["..."] * (len(x) > self.maxdict)) + "}"
 
     def repr_bytes(self, x: bytes, level: int) -> str:
-        """Show the beginning of a byte string."""
         return repr(x) if len(x) <= 40 else f"{x[:30]!r}..."
 
     def repr_bool(self, x: bool, level: int) -> str:
-        """Show True or False."""
         return repr(x)
 
     def repr_float(self, x: float, level: int) -> str:
-        """Show a float in full."""
         return repr(x)
 
     def repr_NoneType(self, x: None, level: int) -> str:  # noqa: N802 - reprlib's naming scheme
-        """Show None."""
         return "None"
 
 
@@ -84,7 +80,7 @@ def short(value: object, width: int = _LONGEST) -> str:
 
 
 def clean(text: str) -> str:
-    """Return *text* without control characters: a label or message must not move the cursor."""
+    """Replace control characters in *text*: a label or message must not move the cursor."""
     return text if text.isprintable() else _UNSAFE.sub(" ", text)
 
 
@@ -106,11 +102,11 @@ def _cut(text: str, width: int = _LONGEST) -> str:
 
 
 def _argument(value: object) -> str:
-    """Return *value* as `short` does, but a date, a path, a decimal or the like as it prints."""
+    """Like `short`, but a date, path, decimal or the like is shown by `str`."""
     if type(value).__module__ in _PLAIN:
         try:
             text = str(value)
-        except Exception:  # noqa: BLE001 - a time asks its zone, which may be a user's
+        except Exception:  # noqa: BLE001 - a datetime calls its tzinfo, which may be a user's
             text = ""
         if text and text.isprintable():
             return _cut(text)

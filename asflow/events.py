@@ -1,14 +1,18 @@
-"""What a progress sink hears: a closed union of small frozen values.
+"""What a progress sink receives: a closed union of small immutable events.
 
     Event = FlowStarted | FlowFinished
           | TaskQueued | TaskStarted | TaskProgressed | TaskRetrying | TaskFinished
 
-Match on the class or on `kind`; a checker tells when a case is missing. The order within one call is
-queued, started, any number of progressed and retrying (each retry is started anew), finished. A call
-that is `cached` or `suppressed` earlier finishes without having started.
+Match on the class or on `kind`; a type checker reports a missing case.
 
-All times are in seconds. `at` is read from a monotonic clock: compare it only with other events of the
-same process.
+Order: a flow is started, then finished. A call of a task is queued first and finished last. In between, each
+attempt is started and may report progress; if it fails and is to be repeated, `TaskRetrying` follows. A call
+finishes without having started if its output exists, if an earlier run recorded its failure, or if it is
+cancelled while it waits. Events of different calls interleave. A call that its flow did not wait for may
+report after `FlowFinished`.
+
+Units: durations are in seconds. `at` is the value of `time.monotonic()` when the event happened; compare it
+only with other events of the same process.
 """
 
 from __future__ import annotations
@@ -34,23 +38,31 @@ __all__ = [
 ]
 
 Outcome = Literal["completed", "cached", "skipped", "suppressed", "failed", "cancelled"]
-"""How a call of a task ended."""
+"""How a call of a task ended.
+
+- `completed`: the body returned.
+- `cached`: the output existed; the body was not called.
+- `skipped`: the body raised an exception that the task's `skip` lists.
+- `suppressed`: the body raised one that `suppress` lists, now or in an earlier run that recorded it.
+- `failed`: any other exception, which the caller receives.
+- `cancelled`: `CancelledError`, `KeyboardInterrupt` or another exception that is not an `Exception`.
+"""
 
 FlowOutcome = Literal["completed", "failed", "cancelled"]
-"""How a call of a flow ended."""
+"""How a call of a flow ended; the words mean the same as in `Outcome`."""
 
 
 class RunningCall:
-    """A call whose body is running now, as a display may show it.
+    """A call whose body is running now, as found in `Tally.active`.
 
-    Reading from any thread is safe; only asflow changes it.
+    Sinks only read it. Threads: safe to read from any.
 
     Attributes:
         label: the call's arguments, shortened, as in `'dQw4w9WgXcQ'` or `3, lang='en'`.
-        started: monotonic seconds at which the body was (last) called; None where no clock was read.
-        description: what `flow.task.progress` says is being done, or None.
-        completed: units done, as told by `flow.task.progress`.
-        total: units in all, or None where unknown.
+        started: when the current attempt started, in monotonic seconds; None if that was not recorded.
+        description: what the body is doing, as it last reported through `flow.task.progress`, or None.
+        completed: units done, as reported by the body; 0 at the start of each attempt.
+        total: units to do, as reported by the body, or None if unknown.
         attempt: 1 for the first call of the body, 2 for its first retry.
     """
 
@@ -69,20 +81,21 @@ class RunningCall:
 
 
 class Tally:
-    """Counts of one task within one flow, for a sink that polls instead of hearing of each call.
+    """Live counts of one task within one flow, for a sink that polls instead of receiving every call.
 
-    Every number only grows, but for `running`. Take `lock` to read several that must agree; a single
-    number may be read without it. `active` holds the calls whose bodies run now, oldest first,
-    under a key that is unique among them.
+    Numbers never decrease. Read one at any time; hold `lock` to read several that must be consistent.
 
     Attributes:
         task: the task's name.
-        queued: calls made so far, running and finished ones included.
-        total: calls to be made in all where that is known (`flow.task.map` over a sized iterable), else None.
-        completed, cached, skipped, suppressed, failed, cancelled: calls that ended so.
-        retries: repeated calls of a body.
-        seconds: time spent in bodies that have ended; concurrent ones add up.
-        slowest: the longest of them.
+        lock: a context manager, held around each change.
+        queued: calls made so far, including those that are running or have ended.
+        total: calls expected in all if known (`flow.task.map` over a sized iterable), else None.
+        completed, cached, skipped, suppressed, failed, cancelled: calls that ended this way; see `Outcome`.
+        retries: how often a body was called again after an exception.
+        seconds: time spent in bodies that have ended, in seconds; concurrent bodies add up.
+        slowest: the longest single body so far, in seconds.
+        active: the calls whose bodies are running, oldest first, each under a unique key. Other threads
+            change it at any time: copy it before iterating.
     """
 
     __slots__ = (
@@ -107,7 +120,7 @@ class Tally:
 
         Args:
             task: the task's name.
-            lock: held around each change; None where a single thread counts.
+            lock: held around each change; None if only one thread counts.
         """
         self.task: str = task
         self.lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
@@ -126,7 +139,7 @@ class Tally:
 
     @property
     def finished(self) -> int:
-        """Calls that have ended, however they ended."""
+        """The number of calls that have ended, with any outcome."""
         return self.completed + self.cached + self.skipped + self.suppressed + self.failed + self.cancelled
 
 
@@ -135,12 +148,15 @@ class FlowStarted:
     """A flow was called.
 
     Attributes:
-        flow_id: tells this call from every other of the process.
+        flow_id: identifies this call of the flow; unique within the process.
         flow: the flow's name.
-        label: the call's arguments, shortened; empty without arguments.
+        label: the call's arguments, shortened to one line; empty if there are none.
         parent_id: `flow_id` of the flow that called this one, or None.
-        progress: False where `@flow(progress=False)` asks for no display.
-        tallies: live counts by task name, in the order of first calls; grows while the flow runs.
+        progress: False if `@flow(progress=False)` asks for no display of this flow and of those it calls.
+        tallies: live counts by task name, in the order of first calls. Other threads add to it while the flow
+            runs: copy it before iterating.
+        at: when it was called, in monotonic seconds.
+        kind: the event's type as a string.
     """
 
     flow_id: int
@@ -155,7 +171,17 @@ class FlowStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFinished:
-    """A flow has returned or raised; nothing more is heard of it. `seconds` is how long it ran."""
+    """A flow has returned or raised.
+
+    Attributes:
+        flow_id: as in `FlowStarted`.
+        flow: the flow's name.
+        outcome: how it ended.
+        error: the exception that it raised, or None.
+        seconds: how long it ran, in seconds.
+        at: when it ended, in monotonic seconds.
+        kind: the event's type as a string.
+    """
 
     flow_id: int
     flow: str
@@ -168,15 +194,17 @@ class FlowFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQueued:
-    """A task was called.
+    """A task was called. It may now wait for a slot, a rate limit, or another process that makes its output.
 
     Attributes:
-        call_id: tells this call from every other of the process.
-        flow_id: the flow it was called in, or None outside any flow.
+        call_id: identifies this call, over all its attempts; unique within the process.
+        flow_id: the flow that the call was made in, or None outside any flow.
         task: the task's name.
-        label: the call's arguments, shortened to one line.
-        parent_id: `call_id` of the task whose body made this call, or None.
-        total: calls of this task to be made in all, where that is known, else None.
+        label: the call's arguments, shortened to one line; empty if there are none.
+        parent_id: `call_id` of the call whose body made this one, or None.
+        total: calls of this task expected in the flow if known, else None; see `Tally.total`.
+        at: when it was called, in monotonic seconds.
+        kind: the event's type as a string.
     """
 
     call_id: int
@@ -191,7 +219,17 @@ class TaskQueued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStarted:
-    """A body is being called, for the `attempt`-th time (1 is the first)."""
+    """The call has a slot, and its body is about to be called.
+
+    Attributes:
+        call_id: as in `TaskQueued`.
+        flow_id: the flow that the call was made in, or None outside any flow.
+        task: the task's name.
+        label: the call's arguments, shortened to one line.
+        attempt: 1 for the first call of the body, 2 for its first retry.
+        at: when the attempt started, in monotonic seconds.
+        kind: the event's type as a string.
+    """
 
     call_id: int
     flow_id: int | None
@@ -204,7 +242,18 @@ class TaskStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskProgressed:
-    """A body told how far it is. `total` is None where unknown, `description` where none was given."""
+    """A body reported its progress through `flow.task.progress` or `flow.task.track`.
+
+    Attributes:
+        call_id: as in `TaskQueued`.
+        flow_id: the flow that the call was made in, or None outside any flow.
+        task: the task's name.
+        description: what the body is doing, or None if it didn't say.
+        completed: units done in this attempt; the body chooses the unit.
+        total: units to do, or None if unknown.
+        at: when it was reported, in monotonic seconds.
+        kind: the event's type as a string.
+    """
 
     call_id: int
     flow_id: int | None
@@ -218,7 +267,19 @@ class TaskProgressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRetrying:
-    """A body raised `error` and is called again after `wait_seconds`; `retry` counts from 1."""
+    """A body raised an exception and will be called again. The call waits first, holding no slot.
+
+    Attributes:
+        call_id: as in `TaskQueued`.
+        flow_id: the flow that the call was made in, or None outside any flow.
+        task: the task's name.
+        label: the call's arguments, shortened to one line.
+        retry: 1 for the first retry, which is attempt 2.
+        wait_seconds: how long the call waits before it asks for a slot again.
+        error: what the body raised.
+        at: when the wait began, in monotonic seconds.
+        kind: the event's type as a string.
+    """
 
     call_id: int
     flow_id: int | None
@@ -233,13 +294,19 @@ class TaskRetrying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFinished:
-    """A call has ended.
+    """A call has ended: its output, if it has one, is published or discarded.
 
     Attributes:
-        outcome: how; `suppressed` both now and where an earlier run recorded the failure.
-        error: what the body raised last (skipped, suppressed now, failed, cancelled), else None.
-        seconds: since the call was queued.
+        call_id: as in `TaskQueued`.
+        flow_id: the flow that the call was made in, or None outside any flow.
+        task: the task's name.
+        label: the call's arguments, shortened to one line.
+        outcome: how it ended.
+        error: the exception that ended it; None if it completed, was cached, or failed in an earlier run.
+        seconds: seconds since the call was queued, waiting included.
         output: the name of the call's output, or None for a task without `on`.
+        at: when it ended, in monotonic seconds.
+        kind: the event's type as a string.
     """
 
     call_id: int
@@ -255,4 +322,4 @@ class TaskFinished:
 
 
 Event = FlowStarted | FlowFinished | TaskQueued | TaskStarted | TaskProgressed | TaskRetrying | TaskFinished
-"""Everything that a sink hears."""
+"""Everything that a sink may receive."""

@@ -1,15 +1,15 @@
-"""What the user sees: sinks that show the progress of flows and tasks.
+"""Sinks: what shows the progress of flows and tasks.
 
 - `RichSink`: the default, a live display on terminals and in notebooks, plain lines elsewhere.
 - `LineSink`: plain lines, for logs and CI.
 - `NullSink`: nothing.
 - `TqdmSink`: a tqdm bar for each task (extra `tqdm`).
-- `LogSink`: the standard library's logging.
+- `LogSink`: records of the standard library's logging.
 - `TraceSink`: a timeline in a file, for Perfetto or any browser.
-- `StreamlitSink`: a status on the Streamlit page from which a flow was called.
-- `Tee`: several at once.
+- `StreamlitSink`: a status on the Streamlit page that called a flow.
+- `Tee`: several sinks at once.
 
-Importing this package imports neither rich nor tqdm; their sinks do when they need them.
+Importing this package imports neither rich nor tqdm; the sinks do so on first use.
 """
 
 from asflow.sinks._lines import LineSink

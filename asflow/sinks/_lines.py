@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import IO, TYPE_CHECKING, final
 
+from asflow._checks import checked_seconds
 from asflow.sinks._base import StreamSink
 from asflow.sinks._live.surfaces import PlainSurface
 
@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
     from asflow.sinks._live.display import Surface
 
-__all__ = ["LineSink"]
-
 
 @final
 class LineSink(StreamSink):
-    """Writes a line when a flow starts, one each so many seconds while it runs, and one when it ends.
+    """Writes a line when a flow starts, one every few seconds while it runs, and one when it ends.
 
-    No escape codes, no colors. Flows within flows are part of the outer one's lines. Sinks on one stream
-    with the same *every* share their thread, which lives only while a flow runs.
+    No escape codes, no colors. Flows called by a flow are part of its lines. Sinks on one stream with the
+    same *every* share a thread, which lives only while a flow runs.
 
     Threads: `emit` may be called from any thread and doesn't raise.
     """
@@ -33,18 +31,17 @@ class LineSink(StreamSink):
         """Make a sink; nothing is written before the first event.
 
         Args:
-            stream: where to write; None: standard error as it is at the time.
-            every: seconds between two lines about a running flow, > 0; fewer come where nothing changes.
-            verbose: which finished tasks leave a line: those outside flows (None), all (True), none (False).
+            stream: where to write; None: standard error, looked up at each event.
+            every: seconds between two lines about a running flow, > 0; fewer while nothing changes.
+            verbose: which finished calls are logged: those outside flows (None), all (True), none (False).
 
         Raises:
+            TypeError: *every* is not a number.
             ValueError: *every* is not above 0.
         """
         super().__init__(verbose)
-        if not (math.isfinite(every) and every > 0):
-            raise ValueError(f"every must be a number of seconds above 0, not {every!r}")
         self._given = stream
-        self._every = every
+        self._every = checked_seconds("LineSink()", "every", every, positive=True, longest=1e9)
 
     def _stream(self) -> IO[str] | None:
         # sys.stderr is None in a program without a console (pythonw)

@@ -1,4 +1,4 @@
-"""A sink that tells the standard library's logging."""
+"""A sink that writes to the standard library's logging."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
     from asflow.events import Event
 
-__all__ = ["LogSink"]
-
-_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40  # as in logging, which is imported when it is needed
+_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40  # as in logging, which is imported on first use
 
 _LEVELS = {
     "completed": _INFO,
@@ -29,15 +27,15 @@ _NOT_EXTRAS = {"tallies", "error", "at"}
 
 @final
 class LogSink:
-    """Makes a log record of each event, with the event's own fields on it.
+    """Logs each event, with the event's fields as attributes of the log record.
 
-    Levels: INFO for flows and for calls that completed; WARNING for retries and for calls that were skipped,
-    suppressed or cancelled; ERROR for failures, with their traceback; DEBUG for all else: calls queued,
-    started, progressing, found on disk, or suppressed in an earlier run.
+    Levels: INFO for flows and completed calls; WARNING for retries and for calls that were skipped,
+    suppressed or cancelled; ERROR for failures, with their traceback; DEBUG for everything else: calls that
+    are queued, started, progressing, found on disk, or were suppressed in an earlier run.
 
-    A record carries the fields of its event as attributes with the prefix `asflow_`, for structured
-    formatters: `asflow_kind`, `asflow_task`, `asflow_label`, `asflow_outcome`, `asflow_seconds`,
-    `asflow_flow_id`, ..., and `asflow_error`, the exception's class.
+    The attributes have the prefix `asflow_`, for structured formatters: `asflow_kind`, `asflow_task`,
+    `asflow_label`, `asflow_outcome`, `asflow_seconds`, `asflow_flow_id`, ..., and `asflow_error`, the
+    exception's class.
 
     Threads: `emit` may be called from any thread, as logging may.
     """
@@ -48,7 +46,7 @@ class LogSink:
         """Make a sink.
 
         Args:
-            logger: the logger to tell, or its name.
+            logger: the logger, or its name.
         """
         import logging
 

@@ -1,4 +1,4 @@
-"""A sink that tells nobody."""
+"""A sink that shows nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Literal, final
 if TYPE_CHECKING:
     from asflow.events import Event
 
-__all__ = ["NullSink"]
-
 
 @final
 class NullSink:
-    """Shows nothing: no display, no log lines. `wants_tasks` is `"none"`, so calls cost nothing here."""
+    """Shows nothing: no display, no log lines. `wants_tasks` is `"none"`, so calls cost nothing."""
 
     wants_tasks: Literal["none"] = "none"
 
     def emit(self, event: Event, /) -> None:
-        """Do nothing with *event*."""
+        """Ignore *event*."""
 
     def __repr__(self) -> str:
         return "NullSink()"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from typing import IO, TYPE_CHECKING, final
 
-from asflow.sinks._base import StreamSink
+from asflow.sinks._base import StreamSink, checked_rate
 from asflow.sinks._live.screen import device
 from asflow.sinks._live.surfaces import NotebookSurface, PlainSurface, TerminalSurface
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from asflow.sinks._live.display import Surface
-
-__all__ = ["RichSink"]
 
 _LINES_EVERY = 10.0
 _NOTEBOOK_EVERY = 0.5
@@ -30,13 +27,13 @@ class RichSink(StreamSink):
 
     On a terminal and in a notebook: one line per flow, one bar per task, one line for each of its first
     running calls, and a summary line that stays. All sinks of the process that write to the same
-    terminal share one display; `print` and `logging` pass above it. Where the output is no terminal (a
-    pipe, CI, `TERM=dumb`), plain lines without escape codes: the start, how far it is each 10 seconds,
-    and the summary. A task outside a flow leaves a log line when it ends.
+    terminal share one display; output of `print` and `logging` appears above it. Elsewhere (a pipe, CI,
+    `TERM=dumb`): plain lines without escape codes for the start, the progress every 10 seconds, and the
+    summary. A call outside any flow is logged when it ends.
 
     Threads: `emit` may be called from any thread and doesn't raise. The display's own thread lives only
-    while a flow is shown. The environment is heeded: `NO_COLOR`, `TERM`, `COLUMNS`, and, for plain lines
-    on a terminal too, `CI` or `TTY_INTERACTIVE=0` (1 overrules `CI`).
+    while a flow is shown. The environment variables `NO_COLOR`, `TERM` and `COLUMNS` are respected; `CI` or
+    `TTY_INTERACTIVE=0` asks for plain lines on a terminal too, `TTY_INTERACTIVE=1` overrides `CI`.
     """
 
     def __init__(
@@ -50,26 +47,25 @@ class RichSink(StreamSink):
         """Make a sink; nothing is shown or imported before the first event.
 
         Args:
-            verbose: which finished tasks leave a line: those outside flows (None), all (True), none (False).
-            display: False for log lines alone: flows are neither shown nor summed up.
-            console: where to show; None: standard error as it is at the time.
-            refresh_per_second: frames a second on a terminal, 0.1 to 60; fewer where a frame is costly.
+            verbose: which finished calls are logged: those outside flows (None), all (True), none (False).
+            display: False for log lines only: flows are neither shown nor summarized.
+            console: where to show; None: standard error, looked up at each event.
+            refresh_per_second: frames per second on a terminal, 0.1 to 60; fewer if a frame is expensive.
 
         Raises:
+            TypeError: *refresh_per_second* is not a number.
             ValueError: *refresh_per_second* is out of range.
         """
         super().__init__(verbose, flows=display)
-        if not (math.isfinite(refresh_per_second) and 0.1 <= refresh_per_second <= 60):
-            raise ValueError(f"refresh_per_second must be between 0.1 and 60, not {refresh_per_second!r}")
         self._console = console
-        self._every = 1 / refresh_per_second
+        self._every = 1 / checked_rate("RichSink()", "refresh_per_second", refresh_per_second, 60)
 
     def _stream(self) -> IO[str] | None:
         # sys.stderr is None in a program without a console (pythonw)
         return sys.stderr if self._console is None else self._console.file
 
     def _key(self, stream: IO[str]) -> Hashable:
-        """Two streams that lead to one terminal share a display."""
+        """Return one key for all streams that lead to one terminal."""
         terminal = device(stream)
         return ("stream", id(stream)) if terminal is None else ("terminal", terminal)
 
@@ -79,13 +75,12 @@ class RichSink(StreamSink):
         console = self._console or Console(file=stream)
         if console.is_jupyter:
             return NotebookSurface(console, max(self._every, _NOTEBOOK_EVERY))
-        if _can_redraw(console) and (self._console is not None or _wanted_live(stream)):
+        if _can_redraw(console) and (self._console is not None or _is_watched(stream)):
             return TerminalSurface(console, self._every)
         return PlainSurface(stream, _LINES_EVERY)
 
 
 def _can_redraw(console: Console) -> bool:
-    """Tell whether lines on *console* can be drawn anew."""
     return (
         console.is_terminal
         and console.is_interactive
@@ -94,7 +89,7 @@ def _can_redraw(console: Console) -> bool:
     )
 
 
-def _wanted_live(stream: IO[str]) -> bool:
-    """Tell whether *stream* is a terminal that a person sees: some CI services log it all."""
+def _is_watched(stream: IO[str]) -> bool:
+    """Whether *stream* is a terminal that a person looks at: some CI services record one."""
     ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
     return device(stream) is not None and (not ci or os.environ.get("TTY_INTERACTIVE") == "1")

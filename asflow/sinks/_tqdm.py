@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from asflow.events import Event
 
-__all__ = ["TqdmSink"]
-
 
 class _Bar(Protocol):
     total: float | None
@@ -28,9 +26,9 @@ class _Bar(Protocol):
 class TqdmSink:
     """Shows one tqdm bar per task and flow: how many calls have ended, how many are left, how fast.
 
-    What did not simply complete is counted behind the bar (`on disk`, `skipped`, ...). The total grows with
-    the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have no bar, nor has
-    what runs in a flow under `@flow(progress=False)`.
+    Calls with another outcome than `completed` are counted after the bar (`on disk`, `skipped`, ...). The
+    total grows with the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have
+    no bar, nor do those in a flow under `@flow(progress=False)`.
 
     Threads: `emit` may be called from any thread.
     """
@@ -41,12 +39,12 @@ class TqdmSink:
         """Make a sink.
 
         Args:
-            bar: makes a bar, called as `tqdm(desc=..., unit=...)`: a class of `tqdm` or of
-                `tqdm.contrib`, or a partial of one with more options. None: `tqdm.auto.tqdm`, on standard
-                error, or as a widget in a notebook.
+            bar: makes a bar, called as `tqdm(desc=..., unit=...)`: a class of `tqdm` or `tqdm.contrib`, or
+                a partial of one with more options. None: `tqdm.auto.tqdm`, which writes to standard error
+                or, in a notebook, shows a widget.
 
         Raises:
-            MissingExtraError: there is no *bar*, and tqdm is not installed.
+            MissingExtraError: *bar* is None, and tqdm is not installed.
         """
         self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
         self._lock = threading.Lock()
@@ -54,7 +52,7 @@ class TqdmSink:
         self._hidden: set[int] = set()
 
     def emit(self, event: Event, /) -> None:
-        """Move the bar that *event* is about."""
+        """Update the bar of the task that *event* is about."""
         with self._lock:
             if event.kind == "flow_started":
                 if event.progress and event.parent_id not in self._hidden:
@@ -93,7 +91,7 @@ class _TaskBar:
         self._bar.update(1)
 
     def close(self) -> None:
-        self._bar.refresh()  # tqdm leaves out what comes fast; the last state is to stay
+        self._bar.refresh()  # tqdm skips updates that come fast; the last state must be shown
         self._bar.close()
 
 
@@ -101,5 +99,5 @@ def _default() -> Callable[..., object]:
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise MissingExtraError("TqdmSink needs tqdm. Run: pip install 'asflow[tqdm]'") from None
+        raise MissingExtraError("TqdmSink(): tqdm is not installed; run pip install 'asflow[tqdm]'") from None
     return tqdm

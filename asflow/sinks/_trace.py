@@ -1,4 +1,4 @@
-"""A sink that writes a timeline: for Perfetto and Chrome, or as a page of its own."""
+"""A sink that writes a timeline: for Perfetto and Chrome, or as a self-contained page."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
     from asflow.events import Event, FlowFinished, TaskFinished, TaskRetrying
 
-__all__ = ["TraceSink"]
-
 
 @final
 class TraceSink:
-    """Writes what ran when to a file; calls that run at the same time have lanes of their own.
+    """Writes a timeline to a file; calls that run at the same time are shown in separate lanes.
 
-    By the file's suffix: `.html` is a page that shows the timeline and needs nothing else, no network either;
-    any other is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open. Events are
-    written as they come and not kept; the file is whole whenever no flow and no call is running.
+    The file's suffix selects the format: `.html` is a self-contained page that shows the timeline, offline
+    too; any other suffix is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open.
+    Events are written as they come and not kept in memory. The file is complete whenever no flow and no
+    call is running.
 
     Threads: `emit` may be called from any thread.
 
@@ -35,16 +34,18 @@ class TraceSink:
         """Make a sink.
 
         Args:
-            path: the file to write; it is replaced, and missing folders are made, with the first event.
+            path: the file to write. The first event replaces it and creates missing folders.
         """
         self._file = TraceFile(path)
         self._lock = threading.Lock()
         self._flows: set[int] = set()
-        self._starts: dict[int, tuple[float, int, int]] = {}  # by call: when, which attempt, in which lane
-        self._lanes: dict[int | None, list[int]] = {}  # by flow: lanes free again, and the first unused one
+        self._starts: dict[int, tuple[float, int, int]] = {}  # by call: start, attempt, lane
+        self._lanes: dict[
+            int | None, list[int]
+        ] = {}  # by flow: a heap of free lanes; the highest was never used
 
     def emit(self, event: Event, /) -> None:
-        """Write what has come to an end with *event*."""
+        """Write the slice that ends with *event*."""
         with self._lock:
             match event.kind:
                 case "flow_started":
@@ -65,7 +66,7 @@ class TraceSink:
                     pass
             if not self._flows and not self._starts:
                 self._lanes.clear()  # all are free
-                self._file.rest()
+                self._file.close_array()
 
     def _flow_ended(self, event: FlowFinished) -> None:
         self._flows.discard(event.flow_id)
@@ -79,7 +80,7 @@ class TraceSink:
         if event.kind == "task_finished":
             args["output"] = event.output
         start = self._starts.pop(event.call_id, None)
-        if start is None:  # it was there already: the body was never called
+        if start is None:  # the body was never called
             self._file.write("i", event.at, event.flow_id, name=event.task, cat="task", s="t", args=args)
             return
         since, args["attempt"], lane = start

@@ -9,24 +9,22 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     import os
 
-__all__ = ["TraceFile"]
-
-_PLACE = b"[]"
+_EMPTY_ARRAY = b"[]"
 
 
 class TraceFile:
-    """An array of events, bare or within a page, that grows at its end. One thread at a time."""
+    """A JSON array of events, alone or embedded in a page, that is appended to. Threads: one at a time."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Write to *path* (pinned to the current directory now), a page if it ends in `.html`."""
+        """Write to *path*, made absolute now; a page if it ends in `.html`."""
         self._path = Path(path).absolute()
         self._head, self._tail = b"[", b"\n]\n"
         if self._path.suffix.lower() in {".html", ".htm"}:
             page = Path(__file__).with_name("_trace_page.html").read_bytes()
-            before, _, after = page.partition(_PLACE)
+            before, _, after = page.partition(_EMPTY_ARRAY)
             self._head, self._tail = before + self._head, self._tail + after
         self._file: IO[bytes] | None = None
-        self._end: int | None = None  # where the next event belongs
+        self._end: int | None = None  # position of the next event
         self._origin: float | None = None
 
     def write(
@@ -42,11 +40,11 @@ class TraceFile:
         """Add an event.
 
         Args:
-            phase: its `ph`.
-            at: when it began, in monotonic seconds; the first event's is the time 0.
-            flow_id: the flow, which is shown as a process; None: no flow.
-            lane: shown as a thread of it.
-            end: when it ended; None for an event without a duration.
+            phase: the field `ph`.
+            at: start in monotonic seconds; that of the first event becomes time 0.
+            flow_id: the flow, shown as a process; None: outside any flow.
+            lane: shown as a thread of that process.
+            end: end in monotonic seconds; None for an event without a duration.
             rest: the other fields.
         """
         if self._origin is None:
@@ -60,13 +58,13 @@ class TraceFile:
         }
         if end is not None:
             event["dur"] = round((end - at) * 1e6, 1)
-        # In a page "</script>" would end the data; "\u003c" is the same text in JSON.
+        # "</script>" would end the data of a page; "\u003c" is the same text in JSON.
         line = json.dumps(event, separators=(",", ":")).replace("<", "\\u003c")
         first = self._end is None
         self._opened().write((b"\n" if first else b",\n") + line.encode())
 
-    def rest(self) -> None:
-        """Close the array and the file; the next event opens both again."""
+    def close_array(self) -> None:
+        """Close the array and the file; the next event reopens both."""
         if self._file is not None:
             self._end = self._file.tell()
             self._file.write(self._tail)

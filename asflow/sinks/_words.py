@@ -1,4 +1,4 @@
-"""The words of the sinks: numbers, durations, log lines and summaries, as styled pieces of text.
+"""The wording that the sinks share: numbers, durations, log lines and summaries, as styled pieces of text.
 
 A piece is `(text, style)`; the style is the name of a rich style, or empty. Plain sinks join the texts.
 """
@@ -15,39 +15,24 @@ if TYPE_CHECKING:
 
     from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished
 
-__all__ = [
-    "Counts",
-    "Piece",
-    "call_title",
-    "clock",
-    "duration",
-    "flow_summary",
-    "join",
-    "plain",
-    "task_line",
-    "time_of_day",
-    "to_ascii",
-]
-
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its style."""
 
-# What a terminal without Unicode (an old Windows code page, LANG=C) can show instead.
+# For a terminal without Unicode (an old Windows code page, LANG=C).
 _ASCII = str.maketrans({"━": "#", "╸": "#", "╺": "-", "─": "-", "…": "..."})
 
 
 def to_ascii(text: str) -> str:
-    """Return *text* with the display's own characters replaced by ASCII, and others by escapes."""
+    """Replace the display's own characters by similar ones, all other non-ASCII characters by escapes."""
     return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def plain(pieces: Iterable[Piece]) -> str:
-    """Return the text of *pieces* without styles."""
     return "".join(text for text, _ in pieces)
 
 
 def join(groups: Iterable[Piece]) -> list[Piece]:
-    """Return *groups* with `, ` between them; a line may be broken before each."""
+    """Join *groups* by `, `, so that `fold` can break a line before each."""
     pieces: list[Piece] = []
     for text, style in groups:
         pieces += [(",", ""), (" " + text, style)] if pieces else [(text, style)]
@@ -55,7 +40,7 @@ def join(groups: Iterable[Piece]) -> list[Piece]:
 
 
 def duration(seconds: float) -> str:
-    """Return *seconds* (>= 0) for a person: `0.3 s`, `41 s`, `3 min 12 s`, `2 h 05 min`."""
+    """Format *seconds* (>= 0) as `0.3 s`, `41 s`, `3 min 12 s` or `2 h 05 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -67,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float | None) -> str:
-    """Return a time that is left as `0:02:04`; `-:--:--` for None."""
+    """Format a remaining time as `0:02:04`, or `-:--:--` for None."""
     if seconds is None:
         return "-:--:--"
     whole = max(0, round(seconds))
@@ -82,10 +67,10 @@ def time_of_day() -> str:
 
 
 def call_title(call: RunningCall) -> str:
-    """Return the arguments of a call; a single string stands without its quotes. Never raises."""
+    """Return the arguments of a call, a single string without its quotes. Never raises."""
     try:
         label = clean(call.label)
-    except Exception:  # noqa: BLE001 - made from a user's repr
+    except Exception:  # noqa: BLE001 - the label comes from a user's __repr__
         return "?"
     if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
         return label[1:-1]
@@ -112,17 +97,16 @@ def task_line(event: TaskFinished) -> list[Piece]:
 
 
 class Counts:
-    """How many calls ended in which way; adds up tallies.
+    """The sums of several tallies.
 
     Attributes:
-        completed, cached, skipped, suppressed, failed, cancelled: calls that ended so.
-        retries: repeated calls of a body.
+        completed, cached, skipped, suppressed, failed, cancelled: calls that ended this way.
+        retries: how often a body was called again.
     """
 
     __slots__ = ("cached", "cancelled", "completed", "failed", "retries", "skipped", "suppressed")
 
     def __init__(self) -> None:
-        """Start at zero."""
         self.completed: int = 0
         self.cached: int = 0
         self.skipped: int = 0
@@ -132,7 +116,6 @@ class Counts:
         self.retries: int = 0
 
     def add(self, other: Tally | Counts) -> None:
-        """Add the numbers of *other*."""
         self.completed += other.completed
         self.cached += other.cached
         self.skipped += other.skipped
@@ -142,7 +125,7 @@ class Counts:
         self.retries += other.retries
 
     def words(self, *, done: bool = True) -> list[Piece]:
-        """Return what is not zero, as in `23 done`, `2 skipped`; without *done*, only what is remarkable."""
+        """Return the counts above zero, as in `23 done`, `2 skipped`; *done* includes the completed calls."""
         numbers = [
             (self.completed if done else 0, "done", "green"),
             (self.cached, "on disk", "dim"),
@@ -158,7 +141,7 @@ class Counts:
 def flow_summary(
     title: str, outcome: FlowOutcome, error: BaseException | None, counts: Counts, seconds: float
 ) -> list[Piece]:
-    """Return the line that stays when a flow has ended.
+    """Return the line that remains when a flow has ended.
 
     As in `Flow transcripts(): 23 done, 870 on disk, 2 skipped, 1 suppressed in 41 s`.
     """

@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
 
+from asflow._reporter import checked_wish
+from asflow.errors import DefinitionError
 from asflow.events import FlowFinished, FlowStarted, TaskFinished
 from asflow.testing._event_script import story
 from asflow.testing._promises import expect_no_awaitable
@@ -69,12 +71,13 @@ def check_sink(factory: Callable[[], ProgressSink], /) -> None:
         factory: returns a new sink each time.
 
     Raises:
-        AssertionError: `wants_tasks` has a bad value, or `emit` is an async function.
+        AssertionError: it is not a sink, `wants_tasks` has a bad value, or `emit` is an async function.
         Exception: whatever the sink's `emit` raises, with the event as a note; asflow would drop such a sink.
     """
-    wish = getattr(factory(), "wants_tasks", "all")
-    if wish not in ("all", "outside", "none"):  # a tuple: the wish may have no hash
-        raise AssertionError(f"wants_tasks is 'all', 'outside' or 'none', not {wish!r}")
+    try:
+        checked_wish(factory(), "check_sink(): sink")
+    except DefinitionError as error:
+        raise AssertionError(str(error)) from None
     alone = factory()
     for event in story(1):
         _tell(alone, event)

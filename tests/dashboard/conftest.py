@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class Service(Api):
-    """The demo's API, which answers while its gate is open and counts what was asked.
+    """The demo's API, which responds while its gate is open and counts requests.
 
     Attributes:
-        asked: how often each day was asked for.
-        gate: closed (cleared), requests are counted and wait.
+        asked: how often each day was requested.
+        gate: while cleared, requests are counted and wait.
     """
 
     def __init__(self) -> None:
@@ -53,17 +53,17 @@ class Service(Api):
         return super().status(day)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that has gone."""
+        """Ignore a client that has disconnected."""
 
     def wait_for(self, count: int) -> None:
-        """Wait until *count* days were asked for."""
+        """Wait until *count* days were requested."""
         with self._counted:
             assert self._counted.wait_for(lambda: len(self.asked) >= count, 30)
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """The API; the dashboard knows where it is."""
+    """The API, whose address is in the environment."""
     with Service() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="service")
         thread.start()
@@ -89,7 +89,7 @@ def _forget() -> None:
 
 @pytest.fixture
 def imported(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The dashboard's folder as the current one, from which `flows` is imported anew."""
+    """The dashboard's folder as the current one, with `flows` not imported yet."""
     import streamlit as st
 
     monkeypatch.chdir(project)
@@ -102,7 +102,7 @@ def imported(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @contextmanager
 def running(folder: Path, script: str = "app.py") -> Generator[str]:
-    """Serve an app by `streamlit run` in *folder* and give its address."""
+    """Serve an app by `streamlit run` in *folder* and yield its address."""
     with socket.socket() as keeper:
         # It never listens, and keeps the port from all but a server whose socket has this option, too.
         keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -142,14 +142,14 @@ def _healthy(url: str) -> bool:
 
 @pytest.fixture
 def server(project: Path) -> Iterator[str]:
-    """The dashboard, served in a process of its own; gives its address."""
+    """The address of the dashboard, served in a separate process."""
     with running(project) as url:
         yield url
 
 
 @pytest.fixture
 def app_in() -> Iterator[Callable[[Path, str], str]]:
-    """Serve a script that is given as text, in a folder; gives its address."""
+    """A function that serves a script, passed as text, in a folder and returns its address."""
     with ExitStack() as servers:
 
         def serve(folder: Path, script: str) -> str:
@@ -161,7 +161,7 @@ def app_in() -> Iterator[Callable[[Path, str], str]]:
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """Chromium without a window. Skips where it (or its driver) is not installed."""
+    """Headless Chromium. Skips the test if it or its driver is not installed."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
         pytest.skip("Chromium and its driver are not installed (Debian: chromium, chromium-driver)")

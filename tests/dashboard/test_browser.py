@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: several sessions at once, and pages that are left or rerun in the middle."""
+"""The dashboard in Chromium: several sessions at once, and pages that are left or rerun during a flow."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Session:
         browser.get(url)
 
     def texts(self, selector: str) -> list[str]:
-        """What stands in the elements that match *selector*."""
+        """The texts of the elements that match *selector*."""
         self.browser.switch_to.window(self.handle)
         found: list[str] = self.browser.execute_script(_TEXT, selector)
         return found
 
     def shows(self, selector: str, pattern: str) -> str:
-        """Wait until one element that matches *selector* has *pattern* in its text, and return that text."""
+        """Wait until an element that matches *selector* has *pattern* in its text, and return that text."""
         return self.until(
             lambda: next((text for text in self.texts(selector) if re.search(pattern, text)), ""),
             f"{pattern!r} in {selector}",
@@ -52,11 +52,11 @@ class Session:
         assert len(self.texts("[data-testid=stExpander]")) == 1
         return text
 
-    def until(self, told: Callable[[], str], what: str) -> str:
-        """Wait until *told* gives something."""
+    def until(self, find: Callable[[], str], what: str) -> str:
+        """Wait until *find* returns a text that is not empty."""
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
-            if found := told():
+            if found := find():
                 return found
             time.sleep(0.05)
         raise AssertionError(f"never shown: {what}\n{self.texts('body')}")
@@ -80,7 +80,7 @@ class Session:
 
 @pytest.fixture
 def sessions(chromium: Chrome, server: str) -> Iterator[Callable[[str], Session]]:
-    """Open a page of the dashboard in a session of its own."""
+    """Open a page of the dashboard in a new session."""
     first = chromium.current_window_handle
 
     def open_page(page: str = "") -> Session:
@@ -131,7 +131,7 @@ def test_a_rerun_in_the_middle(sessions: Callable[[str], Session], service: Serv
     service.wait_for(16)
     service.gate.set()
     session.status(r"monthly\(7\): 31 done, 1 suppressed in")
-    assert len(service.asked) == 8 + 31  # nobody went on with January
+    assert len(service.asked) == 8 + 31  # January was not continued
     session.choose("January")
     session.status(r"monthly\(1\): 31 done, 1 suppressed in")
     session.shows("[data-testid=stMarkdown]", "30 days, 720 hours")

@@ -1,4 +1,4 @@
-"""The dashboard's pages, and what StreamlitSink puts on a page, by Streamlit's own test runner."""
+"""The dashboard's pages, and what StreamlitSink shows, in Streamlit's own test runner."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_page_is_up_to_date(imported: Path, service: Service) -> None:
 
 
 def test_a_cached_page_runs_its_flow_once(imported: Path, service: Service) -> None:
-    """`st.cache_data` replays no status: where no flow ran, none is shown. Flows in a flow share one."""
+    """`st.cache_data` replays no status: if no flow ran, none is shown. Flows in a flow share one."""
     script = str(imported / "pages" / "year.py")
     first = AppTest.from_file(script, default_timeout=60).run()
     assert not first.exception
@@ -103,7 +103,7 @@ def test_a_cached_page_runs_its_flow_once(imported: Path, service: Service) -> N
     assert service.asked.total() == asked == 365
 
 
-def test_the_status_stands_where_the_flow_was_called() -> None:
+def test_the_status_is_where_the_flow_was_called() -> None:
     app = page("with st.sidebar:\n    asyncio.run(outer())\nst.write('below')\n")
     assert not app.exception
     left = [*app.sidebar.status, *app.sidebar.expander]
@@ -146,7 +146,7 @@ def test_a_flow_without_progress_and_one_that_is_not_kept() -> None:
 
 
 def test_a_flow_without_progress_in_one_that_is_shown() -> None:
-    """It has no bars, nor have the flows that it calls; the line at the end counts its tasks all the same."""
+    """Neither it nor the flows that it calls have bars; the summary still counts their tasks."""
     app = page(
         "@flow(progress=False)\nasync def quiet():\n    await squares([1, 2])\n    await square(1)\n"
         "@flow\nasync def loud():\n    await quiet()\n    await square(2)\nasyncio.run(loud())\n"
@@ -157,7 +157,7 @@ def test_a_flow_without_progress_in_one_that_is_shown() -> None:
 
 
 def test_a_sync_flow_and_one_in_a_thread_of_the_users_own() -> None:
-    """A thread is told which page it belongs to by Streamlit's own function."""
+    """Streamlit's own function assigns a thread to its page."""
     app = page(
         "from streamlit.runtime.scriptrunner import add_script_run_ctx\n"
         "@flow\n"
@@ -170,8 +170,8 @@ def test_a_sync_flow_and_one_in_a_thread_of_the_users_own() -> None:
     assert statuses(app) == [("plain(): 2 done", ":material/check:")]
 
 
-class Heard:
-    """A sink that takes note."""
+class Recorder:
+    """Keeps the kinds of the events that it receives."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
@@ -180,10 +180,10 @@ class Heard:
         self.kinds.append(event.kind)
 
 
-def test_elsewhere_is_told_of_what_runs_on_no_page() -> None:
-    """In a plain program, and in a thread that Streamlit does not know."""
-    heard = Heard()
-    flow = Flow(sink=StreamlitSink(elsewhere=heard))
+def test_elsewhere_receives_the_flows_that_run_on_no_page() -> None:
+    """In a plain program, and in a thread without Streamlit's context."""
+    recorder = Recorder()
+    flow = Flow(sink=StreamlitSink(elsewhere=recorder))
 
     @flow.task
     async def work() -> int:
@@ -200,18 +200,18 @@ def test_elsewhere_is_told_of_what_runs_on_no_page() -> None:
     assert asyncio.run(pipeline()) == 1
     calls = ["task_queued", "task_started", "task_finished"]
     inside = ["flow_started", "flow_started", *calls, "flow_finished", "flow_finished"]
-    assert heard.kinds == inside
+    assert recorder.kinds == inside
     thread = threading.Thread(target=lambda: asyncio.run(pipeline()))
     thread.start()
     thread.join()
     asyncio.run(work())
-    assert heard.kinds == inside + inside + calls
+    assert recorder.kinds == inside + inside + calls
 
 
 def test_a_page_that_fails_fails_no_flow(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where Streamlit refuses the place, the flow goes on, and the next one is shown."""
+    """If Streamlit refuses the place, the flow goes on, and the next one is shown."""
     real: Callable[[], object] = st.empty
 
     def refuse() -> object:
@@ -226,8 +226,10 @@ def test_a_page_that_fails_fails_no_flow(
 
 
 def test_what_the_sink_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"between 0\.1 and 20, not 0"):
+    with pytest.raises(ValueError, match=r"updates_per_second takes a number from 0\.1 to 20, not 0;"):
         StreamlitSink(updates_per_second=0)
+    with pytest.raises(TypeError, match=r"StreamlitSink\(\): elsewhere takes an object with a method emit"):
+        StreamlitSink(elsewhere=object())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert StreamlitSink(elsewhere=NullSink()).wants_tasks == "none"
     monkeypatch.setitem(sys.modules, "streamlit", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'asflow\[streamlit\]'"):

@@ -332,7 +332,7 @@ def test_a_class_is_no_store_and_no_sink() -> None:
     with pytest.raises(DefinitionTypeError, match=r"store takes a Store, .* write MemoryStore\(\)"):
         Flow(store=wrong)
     wrong = NullSink
-    with pytest.raises(DefinitionTypeError, match=r"sink takes a sink, .* write NullSink\(\)"):
+    with pytest.raises(DefinitionTypeError, match=r"sink takes an instance, .* write NullSink\(\)"):
         Flow(sink=wrong)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
-# jupyter_client and ipykernel leave a socket to the garbage collector and warn of what they do themselves.
+# jupyter_client and ipykernel leave a socket to the garbage collector, and warn about their own calls.
 pytestmark = [
     pytest.mark.timeout(180),  # a kernel of its own for each test
     pytest.mark.filterwarnings(
@@ -100,7 +100,7 @@ async def pipeline(numbers=range(5)):
 
 
 def test_cells(tmp_path: Path) -> None:
-    """Top-level await; `run` where the kernel's loop runs; a task decorated anew by a cell run again."""
+    """Top-level await; `run` inside the kernel's loop; a cell that decorates a task is run again."""
     with kernel(tmp_path) as (_, cell):
         cell(SETUP)
         files = str([f"{number}.jsonl" for number in range(5)]) + "\n"
@@ -147,7 +147,7 @@ async def work(kind, number):
 
 
 def test_run_in_a_cell(tmp_path: Path) -> None:
-    """Context variables go in, exceptions come out as they are, the display is told, prints show."""
+    """Context variables go in, exceptions come out unchanged, prints are shown."""
     with kernel(tmp_path) as (_, cell):
         cell(SETUP)
         cell("variable = ContextVar('variable', default=0)\nvariable.set(5)\nerror = KeyError('mine')")
@@ -184,8 +184,8 @@ async def interrupted():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kernels are interrupted by a signal")
 @pytest.mark.parametrize("call", ["await interrupted()", "run(interrupted())"])
-def test_an_interrupted_cell_leaves_nothing_half(tmp_path: Path, call: str) -> None:
-    """The stop button: what is whole stays, nothing else is left, no slot is lost, the next cell works."""
+def test_an_interrupted_cell_leaves_nothing_unfinished(tmp_path: Path, call: str) -> None:
+    """The stop button: complete outputs stay, nothing else remains, no slot is lost, the next cell works."""
     with kernel(tmp_path) as (manager, cell):
         cell(SETUP)
         cell(SLOW.replace("NUMBER", "600"))

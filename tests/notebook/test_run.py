@@ -1,4 +1,4 @@
-"""`run`: the same call with and without a running loop; what is asked to stop stops."""
+"""`run`: the same call with and without a running loop; Ctrl-C stops it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_without_a_loop_it_is_asyncio_run() -> None:
     assert run(look()) == ("unset", "MainThread")
 
 
-async def test_where_a_loop_runs_it_takes_a_thread_of_its_own() -> None:
+async def test_within_a_running_loop_it_uses_its_own_thread() -> None:
     variable.set("set")
     assert run(look()) == ("set", "asflow-run")
     assert await asyncio.to_thread(lambda: run(look())[0]) == "set"
 
 
-async def test_an_exception_comes_out_as_it_is() -> None:
+async def test_an_exception_comes_out_unchanged() -> None:
     error = LookupError("mine")
 
     async def fail() -> None:
@@ -40,7 +40,7 @@ async def test_an_exception_comes_out_as_it_is() -> None:
     assert caught.value is error
 
 
-async def test_what_is_no_coroutine_is_refused() -> None:
+async def test_anything_but_a_coroutine_is_refused() -> None:
     task = asyncio.ensure_future(look())
     with pytest.raises(TypeError, match="run takes a coroutine"):
         run(task)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -70,7 +70,7 @@ def test_ctrl_c_cancels_and_waits() -> None:
     assert ended == ["cleaned up", "main"]
 
 
-def test_ctrl_c_where_nothing_cancels() -> None:
+def test_ctrl_c_on_a_loop_that_does_not_cancel() -> None:
     """On a loop that leaves Ctrl-C alone, as a notebook's does in a plain cell."""
     ended: list[str] = []
 

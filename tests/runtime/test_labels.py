@@ -1,4 +1,4 @@
-"""Labels: arguments on one short line, whatever they are."""
+"""Labels: any arguments on one short line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events on their way: a sink that raises is told nothing more, once, and harms nobody."""
+"""The delivery of events: a sink that raises is dropped and logged once, and no task fails."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Broken:
     """Raises at the *after*-th event."""
 
     def __init__(self, after: int = 0, error: type[Exception] = ValueError) -> None:
-        self.told = 0
+        self.calls = 0
         self._after = after
         self._error = error
 
     def emit(self, event: Event, /) -> None:
-        self.told += 1
-        if self.told > self._after:
+        self.calls += 1
+        if self.calls > self._after:
             raise self._error("broken sink")
 
 
@@ -49,13 +49,13 @@ async def test_a_sink_that_raises_is_dropped_logged_once_and_breaks_nothing(
         return await asyncio.gather(*map(work, range(5)))
 
     assert await pipeline() == [0, 1, 2, 3, 4]
-    assert sink.told == after + 1
+    assert sink.calls == after + 1
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "Broken" in caplog.text
     assert len(list(store.list(""))) == 5
 
 
-def test_a_sink_that_raises_in_many_threads_at_once_is_reported_once(
+def test_a_sink_that_raises_in_many_threads_at_once_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     start = threading.Barrier(8)
@@ -79,14 +79,14 @@ def test_a_sink_that_raises_in_many_threads_at_once_is_reported_once(
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("wish", "kinds"),
     [
         ("all", ["flow_started", "task_queued", "task_started", "task_finished", "flow_finished", "task"]),
         ("outside", ["flow_started", "flow_finished", "task"]),
         ("none", ["flow_started", "flow_finished"]),
     ],
 )
-def test_a_sink_is_told_what_it_wants(wish: str, told: list[str]) -> None:
+def test_a_sink_receives_what_it_asks_for(wish: str, kinds: list[str]) -> None:
     sink: Any = RecordingSink()
     sink.wants_tasks = wish
     flow = Flow(sink=sink)
@@ -100,21 +100,23 @@ def test_a_sink_is_told_what_it_wants(wish: str, told: list[str]) -> None:
 
     pipeline()
     work()
-    expected = [kind for kind in told if kind != "task"]
-    if "task" in told:
+    expected = [kind for kind in kinds if kind != "task"]
+    if "task" in kinds:
         expected += ["task_queued", "task_started", "task_finished"]
     assert sink.kinds() == expected
 
 
 @pytest.mark.parametrize("sink", [None, 3, "sink", object()])
-def test_what_is_no_sink_is_refused(sink: Any) -> None:
-    with pytest.raises(DefinitionTypeError, match="emit"):
+def test_anything_but_a_sink_is_refused(sink: Any) -> None:
+    with pytest.raises(
+        DefinitionTypeError, match=r"^Flow\(\): sink takes an object with a method emit\(event\), not "
+    ):
         Reporter(sink)
 
 
 @pytest.mark.parametrize(("wish", "error"), [("some", DefinitionValueError), (True, DefinitionTypeError)])
-def test_an_unknown_wish_is_refused(wish: object, error: type[Exception]) -> None:
+def test_an_unknown_value_of_wants_tasks_is_refused(wish: object, error: type[Exception]) -> None:
     sink: Any = RecordingSink()
     sink.wants_tasks = wish
-    with pytest.raises(error, match=f"not {wish!r}"):
+    with pytest.raises(error, match=rf"^Flow\(\): sink takes .* not {wish!r}; remove "):
         Flow(sink=sink)

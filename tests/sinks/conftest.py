@@ -1,4 +1,4 @@
-"""A program on a pseudo-terminal, told step by step what to do, and a person's view of its screen."""
+"""A program on a pseudo-terminal, controlled step by step, and the contents of its screen."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ for step in sys.stdin:
 
 
 class Terminal:
-    """A program that runs on a pseudo-terminal, and what the screen shows."""
+    """A program that runs on a pseudo-terminal, and the contents of the screen."""
 
     def __init__(
         self, columns: int, rows: int, env: dict[str, str], stdout: Path | None, *, early: bool
@@ -106,7 +106,7 @@ class Terminal:
         os.close(ack)
 
     def do(self, code: str) -> None:
-        """Let the program run *code*; returns when it has, raises what it raised."""
+        """Run *code* in the program; return when it has ended, fail with its traceback if it raised."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{code!r}\n".encode())
         self.process.stdin.flush()
@@ -118,7 +118,7 @@ class Terminal:
                 assert chunk, "the program has ended"
                 said += chunk
         assert said == b"\0", said.decode()
-        while self._read(0):  # what was drawn before, so that nobody takes it for what came of *code*
+        while self._read(0):  # frames from before *code*, which must not be taken for its result
             pass
 
     def shows(self, *texts: str, until: Callable[[], bool] | None = None) -> list[str]:
@@ -126,7 +126,7 @@ class Terminal:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             lines = self.lines
-            # A terminal passes on what is written in pieces: a frame may have been read by half.
+            # A terminal delivers output in pieces: half a frame may have been read.
             whole = self.raw.count(_HIDDEN) == self.raw.count(_SHOWN)
             seen = all(any(text in line for line in lines) for text in texts)
             if whole and seen and (until is None or until()):
@@ -135,7 +135,7 @@ class Terminal:
         raise AssertionError("never shown: " + repr(texts) + "\n" + "\n".join(self.lines))
 
     def frames(self, count: int = 3) -> None:
-        """Wait until *count* more frames were drawn; the first may have been begun before."""
+        """Wait until *count* more frames were drawn; the first may have started before."""
         seen = self.raw.count(_HIDDEN)
         self.shows(until=lambda: self.raw.count(_HIDDEN) >= seen + count)
 
@@ -148,13 +148,13 @@ class Terminal:
         return lines
 
     def resize(self, columns: int, rows: int) -> None:
-        """Do what a terminal does when its window changes its size."""
+        """Resize the window, as a terminal does."""
         self.screen.resize(rows, columns)
         self._size(columns, rows)
         self.process.send_signal(signal.SIGWINCH)
 
     def end(self) -> list[str]:
-        """Let the program end and return the last screen."""
+        """End the program and return the last screen."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         with contextlib.suppress(OSError):  # EIO: the other side is closed
@@ -164,7 +164,6 @@ class Terminal:
         return self.lines
 
     def close(self) -> None:
-        """Let go of everything."""
         self.process.kill()
         self.process.wait(_PATIENCE)
         assert self.process.stdin is not None

@@ -1,4 +1,4 @@
-"""The public conformance kit, over the sinks that are examples of writing one's own."""
+"""The public conformance kit, run on the sinks that serve as examples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_log() -> None:
 
 
 def test_trace(tmp_path: Path) -> None:
-    """Told by four threads at once, the file is still one array."""
+    """With events from four threads at once, the file is still one array."""
     made: list[Path] = []
 
     def make() -> TraceSink:

@@ -1,4 +1,4 @@
-"""The display in a notebook, by a real IPython kernel."""
+"""The display in a notebook, in a real IPython kernel."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_one_output_area_is_updated_in_place() -> None:
             assert "<pre" in areas[0]["data"]["text/html"]
             assert areas[-1]["data"]["text/plain"].strip() == ""
             assert [kind for kind, _ in outputs].count("display_data") == 2
-            # The kernel sends what stands in its buffer whenever it likes, so one print may be two messages.
+            # The kernel flushes its buffer at any time, so one print may be two messages.
             assert "".join(content["text"] for kind, content in outputs if kind == "stream") == "printed\n"
             assert "Flow transcripts():" in outputs[-1][1]["data"]["text/plain"]
     finally:

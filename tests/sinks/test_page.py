@@ -1,4 +1,4 @@
-"""The code on the page about sinks runs as it stands."""
+"""The code on the page about sinks runs unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sinks.md"
 def test_the_code_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All blocks, one after the other; what they print is what their comments say."""
+    """All blocks, one after the other; they print what their comments show."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "page"}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

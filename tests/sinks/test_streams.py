@@ -1,4 +1,4 @@
-"""The sinks where there is no terminal, and that none of them leaves anything behind."""
+"""The sinks without a terminal, and that none of them leaves anything behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 
 class Lines(io.StringIO):
-    """A stream that tells when something was written."""
+    """A stream that notifies when something was written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,21 +86,21 @@ def done(flow_id: int | None = None) -> TaskFinished:
 class Recorder:
     def __init__(self, wants: str) -> None:
         self.wants_tasks = wants
-        self.heard: list[Event] = []
+        self.received: list[Event] = []
 
     def emit(self, event: Event) -> None:
-        self.heard.append(event)
+        self.received.append(event)
 
 
 def displays() -> list[threading.Thread]:
-    """The threads that draw and do not end; other tests of the run may have left threads of their own."""
+    """The threads that draw and do not end; other tests of the run may have left other threads."""
     drawing = [thread for thread in threading.enumerate() if thread.name == "asflow-display"]
     for thread in drawing:
         thread.join(PATIENCE)  # its flow has not waited for it for longer than a second
     return [thread for thread in drawing if thread.is_alive()]
 
 
-def test_lines_tell_start_progress_and_end() -> None:
+def test_lines_report_start_progress_and_end() -> None:
     stream = Lines()
     sink = LineSink(stream, every=0.02)
     tallies = start(sink)
@@ -111,7 +111,7 @@ def test_lines_tell_start_progress_and_end() -> None:
         2,
         {1: RunningCall(), 2: RunningCall()},
     )
-    tallies["extract"] = tally  # whole: had it been seen to grow, the line would tell the time that is left
+    tallies["extract"] = tally  # complete: had it been seen to grow, the line would show the remaining time
     stream.wait(lambda text: "870" in text)
     finish(sink)
     lines = [line[11:] for line in stream.getvalue().splitlines()]
@@ -123,7 +123,7 @@ def test_lines_tell_start_progress_and_end() -> None:
 
 @pytest.mark.timeout(180)
 def test_nothing_new_makes_few_lines() -> None:
-    """A log is not filled by a flow that waits: refreshes without news are left out, five of six."""
+    """A flow that waits doesn't fill a log: five of six refreshes without changes are left out."""
     stream = Lines()
     sink = LineSink(stream, every=0.01)
     tally = start(sink)["extract"] = Tally("extract")
@@ -133,13 +133,13 @@ def test_nothing_new_makes_few_lines() -> None:
     class Active(dict[int, RunningCall]):
         def __len__(self) -> int:
             reads[0] += 1
-            if reads[0] == 24:  # here, not where it is waited for: by then there may be more
+            if reads[0] == 24:  # here, not after the wait: by then there may be more
                 lines[0] = stream.getvalue().count("extract 0/1")
                 refreshed.set()
             return 0
 
     tally.queued, tally.active = 1, Active()
-    there = refreshed.wait(100)  # a refresh that is costly here is followed by a pause of up to two seconds
+    there = refreshed.wait(100)  # an expensive refresh is followed by a pause of up to two seconds
     finish(sink)
     assert there
     assert 2 <= lines[0] <= 6
@@ -209,7 +209,7 @@ def test_a_given_console_is_used_with_its_size_and_theme() -> None:
     assert max(len(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[78]", "", line)) for line in text.splitlines()) < 60
 
 
-def test_a_closed_or_missing_stream_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_or_missing_stream_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Lines()
     sink = LineSink(stream, every=0.01)
     start(sink)
@@ -258,13 +258,13 @@ def test_nothing_grows_with_finished_flows(make: Callable[[io.StringIO], Progres
     assert not displays()
 
 
-def test_null_sink_hears_of_nothing() -> None:
+def test_null_sink_receives_no_calls() -> None:
     sink = NullSink()
     assert sink.wants_tasks == "none"
     sink.emit(done())
 
 
-def test_tee_tells_each_sink_what_it_wants() -> None:
+def test_tee_passes_to_each_sink_what_it_asks_for() -> None:
     sinks = [Recorder("all"), Recorder("outside"), Recorder("none")]
     assert Tee(*sinks).wants_tasks == "all"
     assert Tee(*sinks[1:]).wants_tasks == "outside"
@@ -273,7 +273,7 @@ def test_tee_tells_each_sink_what_it_wants() -> None:
     start(tee)
     tee.emit(done(1))
     tee.emit(done(None))
-    assert [[event.kind for event in sink.heard] for sink in sinks] == [
+    assert [[event.kind for event in sink.received] for sink in sinks] == [
         ["flow_started", "task_finished", "task_finished"],
         ["flow_started", "task_finished"],
         ["flow_started"],
@@ -285,21 +285,27 @@ def test_tee_drops_a_sink_that_raises(caplog: pytest.LogCaptureFixture) -> None:
         def emit(self, event: Event) -> None:
             raise RuntimeError(event.kind)
 
-    heard = Recorder("all")
-    tee = Tee(Broken(), heard)
+    other = Recorder("all")
+    tee = Tee(Broken(), other)
     tee.emit(done())
     tee.emit(done())
-    assert len(heard.heard) == 2
+    assert len(other.received) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "progress sink Broken raised and is told nothing more"
+        "Broken.emit(): raised on task_finished and receives no more events; "
+        "try it with asflow.testing.check_sink()"
     ]
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="every must be"):
+    with pytest.raises(ValueError, match=r"^LineSink\(\): every takes more than 0 finite seconds, not 0; "):
         LineSink(every=0)
-    with pytest.raises(ValueError, match="refresh_per_second must be"):
+    with pytest.raises(TypeError, match=r"^LineSink\(\): every takes a number of seconds, not 'often'; "):
+        LineSink(every="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    rate = r"^RichSink\(\): refresh_per_second takes a number from 0\.1 to 60, not "
+    with pytest.raises(ValueError, match=rate + "nan; "):
         RichSink(refresh_per_second=float("nan"))
+    with pytest.raises(TypeError, match=rate + "True; "):
+        RichSink(refresh_per_second=True)
     with pytest.raises(TypeError, match="emit"):
         Tee(print)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="wants_tasks"):

@@ -1,4 +1,4 @@
-"""`TraceSink`: a timeline as Chrome's trace format, or as a page that shows itself."""
+"""`TraceSink`: a timeline in Chrome's trace format, or as a self-contained page."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ async def test_lanes_show_what_ran_at_the_same_time(tmp_path: Path) -> None:
         assert all(flow["ts"] <= event["ts"] + 0.2 for event in events)
 
 
-def test_the_file_is_whole_between_runs(tmp_path: Path) -> None:
-    """After each flow and each call outside; a new sink begins anew."""
+def test_the_file_is_complete_between_runs(tmp_path: Path) -> None:
+    """After each flow and each call outside any flow; a new sink replaces the file."""
     path = tmp_path / "trace.json"
 
     def make() -> tuple[Any, Any]:
@@ -138,8 +138,8 @@ def test_flows_that_have_ended_leave_nothing_in_memory(tmp_path: Path) -> None:
     assert not any((sink._flows, sink._starts, sink._lanes))
 
 
-def test_what_a_killed_program_leaves_can_be_read(tmp_path: Path) -> None:
-    """Events are on their way to the file while the flow runs: whole lines, and an array without its end."""
+def test_the_file_of_a_killed_program_can_be_read(tmp_path: Path) -> None:
+    """Events are written while the flow runs: whole lines of an array that is not closed."""
     path = tmp_path / "trace.json"
     flow = Flow(sink=TraceSink(path))
 

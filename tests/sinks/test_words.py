@@ -1,4 +1,4 @@
-"""The wording of log lines and summaries, and the lines of the display as a pure function."""
+"""The wording of log lines and summaries, and the layout of the display as a pure function."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_ascii_keeps_the_bars() -> None:
     assert to_ascii("━━╸── …") == "###-- ..."
 
 
-def test_the_time_that_is_left_does_not_count_what_was_found_on_disk() -> None:
+def test_the_remaining_time_ignores_cached_calls() -> None:
     """870 outputs found at once say nothing about how long the 100 missing ones take."""
     clock_now = [0.0]
     forest = Forest(lambda: clock_now[0])
@@ -166,7 +166,7 @@ def test_the_time_left_follows_the_last_half_minute() -> None:
     assert row.left == pytest.approx((100_000 - tally.completed) / 10, rel=0.05)
 
 
-def test_a_flow_that_outlives_its_caller_stands_alone() -> None:
+def test_a_flow_that_outlives_its_caller_becomes_a_root() -> None:
     forest = Forest(lambda: 0.0)
     tally = Tally("t")
     tally.completed = 3
@@ -186,7 +186,7 @@ def test_a_flow_that_outlives_its_caller_stands_alone() -> None:
 @settings(max_examples=60)
 @given(data=st.data(), width=st.integers(1, 200), height=st.integers(1, 60))
 def test_no_line_is_too_wide_and_no_picture_too_high(data: st.DataObject, width: int, height: int) -> None:
-    """Whatever runs, and on any terminal; wide characters count as two columns."""
+    """For any tasks, on a terminal of any size; wide characters count as two columns."""
     forest = Forest(lambda: 5.0)
     names = st.text(st.sampled_from("abc漢字 é"), max_size=30)
     numbers = st.integers(0, 10**7)

@@ -1,1 +1,1 @@
-"""The live display: what runs, how it is laid out, and where it is shown."""
+"""The live display: its model, its layout, and the surfaces that show it."""

@@ -1,7 +1,7 @@
-"""The one display of a stream, shared by every sink that writes to it, and the thread that refreshes it.
+"""The one display of a stream, shared by all sinks that write to it, and the thread that refreshes it.
 
-A display tells what it knows through a `Surface`: a terminal, a notebook, or plain lines. The thread
-starts with the first flow to be shown and ends with the last.
+A display draws on a `Surface`: a terminal, a notebook, or plain lines. The thread starts with the first flow
+to be shown and ends with the last.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ if TYPE_CHECKING:
     from asflow.events import FlowFinished, FlowStarted
     from asflow.sinks._words import Piece
 
-__all__ = ["Display", "Surface", "shared"]
-
-_SHARE = 0.02  # of a core, at the most, is spent on refreshing
-_SLOWEST = 2.0
+_CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing
+_LONGEST_WAIT = 2.0  # seconds between two refreshes that are expensive
+_JOIN_SECONDS = 1.0
 
 
 class Surface(Protocol):
-    """Where a display shows itself."""
+    """What a display draws on."""
 
     @property
     def first(self) -> float:
-        """Seconds until a flow is shown for the first time; shorter flows only leave their summary."""
+        """Seconds until a flow is shown for the first time; a shorter one leaves only its summary."""
         ...
 
     @property
@@ -42,31 +41,30 @@ class Surface(Protocol):
         ...
 
     def begin(self, title: str, /) -> list[Piece] | None:
-        """Return the line that announces a flow, or None where it is seen anyway."""
+        """Return the line that announces a flow, or None if the flow will be visible anyway."""
         ...
 
     def line(self, pieces: list[Piece], /) -> None:
-        """Write a line that stays, behind the time of day."""
+        """Write a permanent line, after the time of day."""
         ...
 
     def show(self, forest: Forest, stopped: Callable[[], bool], /) -> None:
-        """Show the running flows as they are now, unless *stopped* says that it is too late."""
+        """Show the running flows as they are now, unless *stopped* returns True."""
         ...
 
     def close(self) -> None:
-        """Take away what `show` has shown. Called again after each time that `show` was."""
+        """Remove what `show` has shown. May be called repeatedly, and while `show` is running."""
         ...
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of everything that the parent still shows."""
+        """In a forked child process: forget what the parent still shows."""
         ...
 
 
 class Display:
-    """Tells of flows and log lines on one surface. Safe from any thread; no method raises."""
+    """Shows flows and log lines on one surface. Threads: safe from any. No method raises."""
 
     def __init__(self, surface: Surface) -> None:
-        """Show on *surface*. Nothing happens before the first flow or line."""
         self._surface = surface
         self._forest = Forest(time.monotonic)
         self._lock = threading.Lock()
@@ -75,7 +73,6 @@ class Display:
         _displays.add(self)
 
     def start(self, event: FlowStarted) -> None:
-        """Show a flow that was called."""
         with self._lock:
             view = self._forest.start(event)
             if self._forest.visible and self._poller is None and not self._muted:
@@ -87,9 +84,9 @@ class Display:
                 self.line(pieces)
 
     def finish(self, event: FlowFinished, *, nested: bool = False) -> None:
-        """Take a flow away that has ended, and leave a line about it.
+        """Remove a flow that has ended, and write its summary.
 
-        A flow called by another adds to that one's line, and gets its own only with *nested*.
+        A flow called by another one is part of that one's summary; it gets its own only with *nested*.
         """
         with self._lock:
             ended = self._forest.finish(event)
@@ -105,11 +102,10 @@ class Display:
             self.line(flow_summary(view.title, event.outcome, event.error, counts, event.seconds))
 
     def line(self, pieces: list[Piece]) -> None:
-        """Write a line that stays."""
         _guarded(lambda: self._surface.line(pieces))
 
     def end(self) -> None:
-        """Stop at the end of the process: the terminal is left as it was."""
+        """Stop at the exit of the process, and restore the terminal."""
         with self._lock:
             poller, self._poller = self._poller, None
             self._muted = True
@@ -117,7 +113,7 @@ class Display:
             poller.stop()
 
     def after_fork(self) -> None:
-        """Begin anew in a child process; where the parent is showing a display, the child shows none."""
+        """Start over in a forked child process, which shows no display while its parent does."""
         self._muted = self._poller is not None or self._muted
         self._poller = None
         self._lock = threading.Lock()
@@ -131,45 +127,45 @@ class _Poller:
     def __init__(self, surface: Surface, forest: Forest) -> None:
         self._surface = surface
         self._forest = forest
-        self._over = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="asflow-display", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take the display away; the thread has ended on return, unless the terminal blocks it."""
-        self._over.set()
+        """Remove the display. The thread has ended on return, unless the terminal blocks it."""
+        self._stopping.set()
         _guarded(self._surface.close)
         if self._thread is not threading.current_thread():
-            self._thread.join(1.0)
+            self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
         wait = self._surface.first
-        while not self._over.wait(wait):
-            if not self._forest.visible:  # whoever was to stop this was interrupted
+        while not self._stopping.wait(wait):
+            if not self._forest.visible:  # the call of `stop` was interrupted
                 _guarded(self._surface.close)
                 return
-            begun = time.thread_time()
-            if not _guarded(lambda: self._surface.show(self._forest, self._over.is_set)):
+            started = time.thread_time()
+            if not _guarded(lambda: self._surface.show(self._forest, self._stopping.is_set)):
                 _guarded(self._surface.close)
                 return
-            cost = time.thread_time() - begun
-            wait = max(self._surface.every, min(_SLOWEST, cost / _SHARE))
+            cost = time.thread_time() - started
+            wait = max(self._surface.every, min(_LONGEST_WAIT, cost / _CPU_SHARE))
 
 
 def _guarded(act: Callable[[], None]) -> bool:
-    """Do *act* and tell whether it went well: what a display can't do must not harm the flow."""
+    """Call *act* and return whether it succeeded: a failing display must not harm the flow."""
     try:
         act()
-    except OSError:  # the terminal is gone: nobody is there to be told
+    except OSError:  # the terminal is gone
         return False
-    except Exception as error:  # whatever it is, the flow goes on without a display
+    except Exception as error:  # the flow goes on without a display
         if not (isinstance(error, ValueError) and "closed file" in str(error)):
             import logging
 
             logging.getLogger("asflow.sinks").warning(
-                "asflow's display has failed; the flow goes on", exc_info=True
+                "asflow's display failed; the flow goes on without it", exc_info=True
             )
         return False
     return True
@@ -181,7 +177,7 @@ _lock = threading.Lock()
 
 
 def shared(key: Hashable, make: Callable[[], Surface]) -> Display:
-    """Return the display of *key*, made on first use; it lives as long as a sink holds it."""
+    """Return the display of *key*, created on first use. It lives as long as a sink refers to it."""
     with _lock:
         display = _shared.get(key)
         if display is None:
@@ -190,7 +186,7 @@ def shared(key: Hashable, make: Callable[[], Surface]) -> Display:
 
 
 def _after_fork() -> None:
-    global _lock  # the parent's lock may be held by a thread that the child doesn't have
+    global _lock  # the inherited lock may be held by a thread that doesn't exist in the child
     _lock = threading.Lock()
     for display in list(_displays):
         display.after_fork()

@@ -1,4 +1,4 @@
-"""Lays out the running flows as lines: which rows are shown, and how they fit a width and a height.
+"""Lays out the running flows as lines: selects the rows and fits them to a width and a height.
 
 The picture, on 80 columns:
 
@@ -7,7 +7,7 @@ The picture, on 80 columns:
            F6PqxbvOCUI  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   0% -:--:--
            … and 96 more calls
 
-Counts of what went otherwise stand behind the bar, on a narrow terminal below it.
+Counts of calls that were skipped, retried and so on are shown after the bar, on a narrow terminal below it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from asflow.events import RunningCall, Tally
     from asflow.sinks._live.model import FlowView, Forest
 
-__all__ = ["Layout", "Row", "fold", "rows_of"]
-
 Line = list[Piece]
 
 _BAR = 40  # as wide as rich's bars
 _BAR_LEAST = 10
 _LABEL_LEAST = 12
-_TOLD_MOST, _TOLD_LEAST = 30, 8
+_PROGRESS_MOST, _PROGRESS_LEAST = 30, 8
 
 
 @dataclass(slots=True)
@@ -40,13 +38,13 @@ class Row:
     """One row of the display before it is fitted to a width.
 
     Attributes:
-        indent: columns left free before *title*.
-        title: what the row is about.
-        done: the finished part, 0 <= done <= 1; None for a row without a bar.
-        left: seconds left, or None where unknown.
-        extra: what stands behind the bar where there is room.
-        notes: counts that stand behind *extra* or on a line of its own: they must be seen.
-        told: what a call tells of itself, likewise, but cut rather than moved to the next line.
+        indent: blank columns before *title*.
+        title: the flow, task or call.
+        done: the finished share, 0 <= done <= 1; None for a row without a bar.
+        left: seconds left, or None if unknown.
+        extra: shown after the bar if it fits.
+        notes: counts that must be shown: after *extra*, or on a line of their own.
+        progress: the call's own description and count; like *notes*, but truncated rather than wrapped.
     """
 
     indent: int
@@ -55,16 +53,16 @@ class Row:
     left: float | None = None
     extra: list[Piece] = field(default_factory=list[Piece])
     notes: list[Piece] = field(default_factory=list[Piece])
-    told: list[Piece] = field(default_factory=list[Piece])
+    progress: list[Piece] = field(default_factory=list[Piece])
 
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
-    """How much is shown: flows side by side, running calls of a task, and tasks that rest."""
+    """How much is shown: concurrent flows, running calls of a task, and whether idle tasks are."""
 
     flows: int
     calls: int
-    resting: bool
+    idle: bool
 
 
 # Tried in turn until the rows fit the height.
@@ -80,7 +78,7 @@ _TASKS = 50  # of one flow; more never fit a screen
 
 
 def rows_of(forest: Forest, height: int) -> list[Row]:
-    """Return the rows that show *forest* in at most *height* (>= 1) rows, with as much detail as fits."""
+    """Return at most *height* (>= 1) rows that show *forest*, with as much detail as fits."""
     rows: list[Row] = []
     for detail in _DETAILS:
         roots, more = forest.roots(detail.flows)
@@ -93,24 +91,23 @@ def rows_of(forest: Forest, height: int) -> list[Row]:
 
 
 def _more(indent: int, count: int, noun: str) -> Row:
-    """Return the row that stands for *count* others."""
     return Row(indent, f"… and {count:,} more {noun}{'s' * (count > 1)}")
 
 
 def _flow_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the row of a flow, of its tasks, and of the flows in it."""
+    """Yield the rows of a flow, of its tasks, and of the flows that it called."""
     yield Row(depth, f"@flow {view.title}", done=0.0)
     for tally in first_values(view.tallies, _TASKS):
-        if detail.resting or tally.active or tally.queued > tally.finished:
+        if detail.idle or tally.active or tally.queued > tally.finished:
             yield from _task_rows(view, tally, depth + 1, detail, now)
     yield from _child_rows(view, depth + 1, detail, now)
 
 
 def _child_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the flows called by a flow: one row for all of one name, and the first that run now."""
+    """Yield the flows called by a flow: one row for all of a name, then the first running ones."""
     for name, started in list(view.started_flows.items())[:_TASKS]:
         ended = view.ended_flows.get(name, 0)
-        if started > 1 and (detail.resting or ended < started):
+        if started > 1 and (detail.idle or ended < started):
             counted: list[Piece] = [(f"{ended:,}/{started:,}", "")]
             left = 0.0 if ended == started else None
             yield Row(depth, f"@flow {name}()", done=ended / started, left=left, notes=counted)
@@ -122,7 +119,7 @@ def _child_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iter
 
 
 def _task_rows(view: FlowView, tally: Tally, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the row of a task, and one for each of its first running calls."""
+    """Yield the row of a task and a row for each of its first running calls."""
     counts = Counts()
     counts.add(tally)
     finished = tally.finished
@@ -137,37 +134,37 @@ def _task_rows(view: FlowView, tally: Tally, depth: int, detail: _Detail, now: f
     )
     active = len(tally.active)
     calls = first_values(tally.active, detail.calls if total > 1 else 1)
-    if total == 1 and calls:  # the only call is told of in the task's row
-        _tell(row, view, calls[0], now)
+    if total == 1 and calls:  # the only call is shown in the task's row
+        _show_call(row, view, calls[0], now)
         row.extra = []
         calls = []
     yield row
     for call in calls:
-        yield _tell(Row(depth + 6, call_title(call)), view, call, now)
+        yield _show_call(Row(depth + 6, call_title(call)), view, call, now)
     if calls and active > len(calls):
         yield _more(depth + 6, active - len(calls), "call")
 
 
-def _tell(row: Row, view: FlowView, call: RunningCall, now: float) -> Row:
-    """Put into *row* how far *call* is."""
+def _show_call(row: Row, view: FlowView, call: RunningCall, now: float) -> Row:
+    """Put the progress of *call* into *row*."""
     completed, total = call.completed, call.total
-    told: list[Piece] = []
+    progress: list[Piece] = []
     if completed and not total:
-        told.append((f"{completed:,g}", ""))
+        progress.append((f"{completed:,g}", ""))
     if call.description:
-        told.append((clean(call.description), ""))
+        progress.append((clean(call.description), ""))
     if call.attempt > 1 and not row.notes:
-        told.append((f"attempt {call.attempt}", "yellow"))
+        progress.append((f"attempt {call.attempt}", "yellow"))
     row.done = min(1.0, max(0.0, completed / total)) if total else 0.0
     row.left = view.call_seconds_left(call, now)
-    row.told = join(told)
+    row.progress = join(progress)
     return row
 
 
 def fold(pieces: list[Piece], width: int, cell_len: Callable[[str], int]) -> list[Line]:
-    """Return *pieces* as lines of at most *width* columns, broken before pieces that begin with a space.
+    """Break *pieces* into lines of at most *width* columns, before pieces that begin with a space.
 
-    A piece that is too wide by itself is left to the terminal.
+    A piece that is itself too wide is left to the terminal to wrap.
     """
     lines: list[Line] = [[]]
     free = width
@@ -182,61 +179,61 @@ def fold(pieces: list[Piece], width: int, cell_len: Callable[[str], int]) -> lis
 
 
 class Layout:
-    """Turns rows into lines of a given width, and keeps the columns from jumping between frames.
+    """Turns rows into lines of a given width. Columns never shrink, so that frames don't jump.
 
-    Not safe from several threads at once.
+    Threads: one at a time.
     """
 
     def __init__(self, cell_len: Callable[[str], int], *, color: bool) -> None:
         """Start with empty columns.
 
         Args:
-            cell_len: how many columns a text takes on the terminal.
-            color: False draws the rest of a bar in a character of its own, to be told without color.
+            cell_len: returns how many columns a text takes on the terminal.
+            color: False draws the rest of a bar in another character, since color can't distinguish it.
         """
         self._cell_len = cell_len
         self._rest = "━" if color else "─"
         self._width = 0
         self._label = 0
-        self._told = 0
+        self._progress = 0
         self._notes = 0
 
     def lines(self, rows: list[Row], width: int) -> list[Line]:
         """Return the lines of *rows*, none wider than *width* - 1 columns (>= 1).
 
-        The last column stays free: some terminals wrap as soon as it is written to.
+        The last column is not used: some terminals wrap as soon as it is written to.
         """
-        room = max(1, width - 1)
+        width = max(1, width - 1)
         if width != self._width:
-            self._width, self._label, self._told, self._notes = width, 0, 0, 0
+            self._width, self._label, self._progress, self._notes = width, 0, 0, 0
         right = 6 + max((len(clock(row.left)) for row in rows), default=7)
-        right = right if room - right >= _LABEL_LEAST else 5  # too narrow for the time that is left
-        bar = self._measure(rows, room, right)
+        right = right if width - right >= _LABEL_LEAST else 5  # too narrow for the remaining time
+        bar = self._measure(rows, width, right)
         lines: list[Line] = []
         for row in rows:
-            lines += self._row_lines(row, room, bar, right)
+            lines += self._row_lines(row, width, bar, right)
         return lines
 
-    def _measure(self, rows: list[Row], room: int, right: int) -> int:
-        """Set the columns of labels and notes, which only grow on one terminal; return those of the bars.
+    def _measure(self, rows: list[Row], width: int, right: int) -> int:
+        """Set the widths of labels, progress and notes; return that of the bars, 0 if no bar fits.
 
-        Labels give way to what calls tell of themselves, bars to notes; 0: no room for a bar.
+        Progress takes precedence over labels, and notes over bars.
         """
         label = max(
             (row.indent + self._cell_len(row.title) for row in rows if row.done is not None), default=0
         )
-        told = max((self._pieces_len(row.told) for row in rows), default=0)
+        progress = max((self._pieces_len(row.progress) for row in rows), default=0)
         notes = max((self._pieces_len(row.notes) for row in rows), default=0)
-        self._told = max(self._told, min(told, _TOLD_MOST) + 2 if told else 0)
+        self._progress = max(self._progress, min(progress, _PROGRESS_MOST) + 2 if progress else 0)
         self._notes = max(self._notes, notes + 2 if notes else 0)
-        most = min(max(20, room - right - 1 - _BAR_LEAST - self._told), max(20, room // 2))
-        if room - right - 1 - min(label, most) < 4:  # too narrow: the bar goes before the label does
-            most = max(_LABEL_LEAST, room - right)
+        most = min(max(20, width - right - 1 - _BAR_LEAST - self._progress), max(20, width // 2))
+        if width - right - 1 - min(label, most) < 4:  # too narrow: drop the bar rather than the label
+            most = max(_LABEL_LEAST, width - right)
         self._label = max(self._label, min(label, most))
-        free = room - right - 1 - self._label
+        free = width - right - 1 - self._label
         if free < 4:
             return 0
-        for spare in (max(self._told, self._notes), self._told):
+        for spare in (max(self._progress, self._notes), self._progress):
             if free - spare >= _BAR_LEAST:
                 return min(_BAR, free - spare)
         return min(_BAR, free)
@@ -244,33 +241,35 @@ class Layout:
     def _pieces_len(self, pieces: list[Piece]) -> int:
         return sum(self._cell_len(text) for text, _ in pieces)
 
-    def _row_lines(self, row: Row, room: int, bar: int, right: int) -> list[Line]:
+    def _row_lines(self, row: Row, width: int, bar: int, right: int) -> list[Line]:
         if row.done is None:
-            return [self._cut([(" " * row.indent + row.title, "dim")], room)]
+            return [self._cut([(" " * row.indent + row.title, "dim")], width)]
         line: Line = [(self._fit(" " * row.indent + row.title, self._label), "progress.description")]
         if bar:
             line += [(" ", ""), *self._bar(row.done, bar)]
         line.append((f" {int(row.done * 100):>3}%", "progress.percentage"))
         if right > 5:
             line.append((f" {clock(row.left):>{right - 6}}", "progress.remaining"))
-        return self._with_notes(line, row, room)
+        return self._with_notes(line, row, width)
 
-    def _with_notes(self, line: Line, row: Row, room: int) -> list[Line]:
-        """Append what a row has to tell where it fits; what must be seen else gets a line of its own."""
-        free = room - self._pieces_len(line) - 2
-        must = [*row.notes, (", ", ""), *row.told] if row.notes and row.told else row.notes or row.told
+    def _with_notes(self, line: Line, row: Row, width: int) -> list[Line]:
+        """Append extra, notes and progress as they fit; notes otherwise get a line of their own."""
+        free = width - self._pieces_len(line) - 2
+        must = row.notes or row.progress
+        if row.notes and row.progress:
+            must = [*row.notes, (", ", ""), *row.progress]
         both = [*row.extra, (", ", ""), *must] if row.extra and must else row.extra or must
         for pieces in (both, must):
             if pieces and self._pieces_len(pieces) <= free:
                 return [[*line, ("  ", ""), *pieces]]
         if not must:
-            return [self._cut(line, room)]
-        if row.told and free >= _TOLD_LEAST:
+            return [self._cut(line, width)]
+        if row.progress and free >= _PROGRESS_LEAST:
             return [[*line, ("  ", ""), *self._cut(must, free)]]
-        return [self._cut(line, room), self._cut([(" " * (row.indent + 2), ""), *must], room)]
+        return [self._cut(line, width), self._cut([(" " * (row.indent + 2), ""), *must], width)]
 
     def _bar(self, done: float, width: int) -> Line:
-        """Return a bar as rich draws it: half a column is the finest step."""
+        """Return a bar as rich draws it, in steps of half a column."""
         halves = int(width * 2 * done)
         full, half = divmod(halves, 2)
         style = "bar.finished" if done >= 1 else "bar.complete"
@@ -282,7 +281,7 @@ class Layout:
         return pieces
 
     def _fit(self, text: str, width: int) -> str:
-        """Return *text* cut or padded to *width* columns."""
+        """Truncate or pad *text* to *width* columns."""
         length = self._cell_len(text)
         if length <= width:
             return text + " " * (width - length)
@@ -291,7 +290,6 @@ class Layout:
         return text + "…" + " " * (width - 1 - self._cell_len(text))
 
     def _cut(self, line: Line, width: int) -> Line:
-        """Return *line* cut to *width* columns."""
         if self._pieces_len(line) <= width:
             return line
         cut: Line = []

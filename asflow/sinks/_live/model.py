@@ -1,7 +1,7 @@
-"""What the displays show: the flows that run now, as a tree, and how fast their tasks get done.
+"""What the displays show: the running flows as a tree, and how fast their tasks progress.
 
-Nothing here grows with the number of finished calls or flows: a flow that ends leaves its counts with
-its parent and is forgotten.
+Nothing here grows with the number of finished calls or flows: the counts of a flow that ends are added to its
+parent, and the flow is forgotten.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
     from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally
 
-__all__ = ["FlowView", "Forest", "Pace", "first_values"]
-
 K = TypeVar("K")
 T = TypeVar("T")
 
 
 def first_values(mapping: Mapping[K, T], count: int) -> list[T]:
-    """Return the first *count* values of a mapping that other threads change meanwhile."""
+    """Return the first *count* values of a mapping that other threads are changing."""
     for _ in range(3):
         try:
             return list(islice(mapping.values(), count))
-        except RuntimeError:  # changed its size while being read
+        except RuntimeError:  # its size changed during the iteration
             continue
     try:
         return list(mapping.values())[:count]
@@ -39,16 +37,15 @@ def first_values(mapping: Mapping[K, T], count: int) -> list[T]:
 
 
 class Pace:
-    """How fast a number grows, over about the last half minute."""
+    """How fast a number has grown over about the last half minute."""
 
     __slots__ = ("_samples",)
 
     def __init__(self, now: float, reached: int) -> None:
-        """Begin with *reached* at *now* (monotonic seconds)."""
         self._samples: deque[tuple[float, int]] = deque([(now, reached)], maxlen=32)
 
     def seconds_left(self, now: float, reached: int, missing: int) -> float | None:
-        """Return how long *missing* more will take when *reached* are done at *now*; None where unknown."""
+        """Estimate how long *missing* more take, given *reached* at *now* (monotonic); None if unknown."""
         if not missing:
             return 0.0
         if now - self._samples[-1][0] >= 1.0:
@@ -63,10 +60,10 @@ class FlowView:
 
     Attributes:
         title: name and arguments, as in `transcripts()`.
-        hidden: no display was asked for, here or by a flow around it.
-        children: the flows called by this one that run now, by id.
-        ended: what ended flows called by this one have counted.
-        started_flows, ended_flows: calls of flows called by this one, by name.
+        hidden: whether this flow, or one that called it, has `progress=False`.
+        children: the running flows called by this one, by id.
+        ended: the counts of the ended flows called by this one.
+        started_flows, ended_flows: how many flows this one called, and how many of these ended, by name.
     """
 
     __slots__ = (
@@ -85,7 +82,7 @@ class FlowView:
     )
 
     def __init__(self, event: FlowStarted, parent: FlowView | None, now: float) -> None:
-        """Begin to watch the flow of *event*, at *now* on the display's own clock."""
+        """Watch the flow of *event*; *now* is the time on the display's own clock."""
         self.flow_id: int = event.flow_id
         self.name: str = clean(event.flow)
         self.title: str = f"{self.name}({clean(event.label)})"
@@ -100,7 +97,7 @@ class FlowView:
         self._paces: dict[str, Pace] = {}
 
     def counts(self) -> Counts:
-        """Return what the tasks of this flow, and of the ended flows in it, have come to."""
+        """Return the counts of this flow's tasks and of the ended flows that it called."""
         total = Counts()
         total.add(self.ended)
         for tally in first_values(self.tallies, len(self.tallies)):
@@ -108,7 +105,7 @@ class FlowView:
         return total
 
     def task_seconds_left(self, tally: Tally, now: float) -> float | None:
-        """Estimate when all calls of *tally* are done; finding outputs on disk says nothing about speed."""
+        """Estimate the time until all calls of *tally* are done. Cached calls say nothing about speed."""
         finished = tally.finished
         worked = finished - tally.cached
         if tally.task not in self._paces:
@@ -117,7 +114,7 @@ class FlowView:
         return self._paces[tally.task].seconds_left(now, worked, missing)
 
     def call_seconds_left(self, call: RunningCall, now: float) -> float | None:
-        """Estimate when *call* is done, from what it told of its own progress."""
+        """Estimate the time until *call* is done, from the progress that its body reported."""
         completed, total, started = call.completed, call.total, call.started
         if not total or completed <= 0 or started is None:
             return None
@@ -126,10 +123,10 @@ class FlowView:
 
 
 class Forest:
-    """All flows of one display that run now. Safe from any thread."""
+    """The running flows of one display. Threads: safe from any."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """Start empty; *now* reads the display's monotonic clock."""
+        """Start empty; *now* returns monotonic seconds."""
         self.now = now
         self._lock = threading.Lock()
         self._views: dict[int, FlowView] = {}
@@ -138,11 +135,11 @@ class Forest:
 
     @property
     def visible(self) -> int:
-        """How many flows there are to show."""
+        """The number of flows to show."""
         return self._visible
 
     def start(self, event: FlowStarted) -> FlowView:
-        """Take in a flow that was called."""
+        """Add a flow that was called."""
         with self._lock:
             parent = None if event.parent_id is None else self._views.get(event.parent_id)
             view = FlowView(event, parent, self.now())
@@ -156,7 +153,7 @@ class Forest:
             return view
 
     def finish(self, event: FlowFinished) -> tuple[FlowView, Counts] | None:
-        """Forget a flow that has ended; return it and its counts, or None for one never heard of."""
+        """Remove a flow that has ended; return it and its counts, or None if it is unknown."""
         with self._lock:
             view = self._views.pop(event.flow_id, None)
             if view is None:
@@ -168,7 +165,7 @@ class Forest:
                 parent.children.pop(view.flow_id, None)
                 parent.ended.add(counts)
                 parent.ended_flows[view.name] = parent.ended_flows.get(view.name, 0) + 1
-            # A flow that outlives its caller stands on its own from now on.
+            # A flow that outlives its caller becomes a root.
             for child in view.children.values():
                 child.parent = None
                 self._roots[child.flow_id] = child
@@ -176,7 +173,7 @@ class Forest:
             return view, counts
 
     def roots(self, count: int) -> tuple[list[FlowView], int]:
-        """Return the first *count* flows that stand on their own and are shown, and how many more."""
+        """Return the first *count* visible flows without a parent, and how many more there are."""
         with self._lock:
             roots = [view for view in self._roots.values() if not view.hidden]
         return roots[:count], max(0, len(roots) - count)

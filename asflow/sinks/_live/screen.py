@@ -1,14 +1,14 @@
-"""Lines that stay below the cursor of a terminal while everything else is written above them.
+"""Lines that stay below the cursor of a terminal while all other output is written above them.
 
-How it works: the cursor always stands where the program's own output goes on. A frame is drawn below
-it, with the cursor saved and restored, so the terminal itself knows where that is: a resize, a prompt,
-an unfinished line or output of a subprocess find the cursor where they expect it. `write` of the
-streams that lead to the same terminal is replaced on the stream objects themselves (not `sys.stderr`
-by another object), so that a logging handler made long ago passes here too; it takes the frame away,
-writes, and draws it anew. Without a frame the streams are as they were.
+The cursor is always where the program's own output continues. A frame is drawn below it, with the cursor
+saved and restored, so the terminal itself keeps track of the position: a resize, a prompt, an unfinished
+line and the output of a subprocess all find the cursor where they expect it. `write` and `flush` are replaced
+on the stream objects that lead to the terminal (`sys.stderr` stays the same object), so that a logging
+handler that already holds the stream is covered too. The replacement erases the frame, writes, and redraws
+it. While there is no frame, the streams are untouched.
 
 Source: the control sequences are those of ECMA-48 and the DEC VT100 (VT, CUU, DECSC, DECRC, EL, ED, DECAWM,
-DECTCEM), which every terminal of today has.
+DECTCEM), which all current terminals support.
 """
 
 from __future__ import annotations
@@ -22,20 +22,18 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Screen", "device"]
-
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _CLEAR_RIGHT, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
-_PENDING_LIMIT = 8192  # as much as a stream buffers itself
-_FLOOD_SECONDS = 0.005
-_REDRAW_SECONDS = 0.03
+_PENDING_LIMIT = 8192  # the size of a stream's own buffer
+_FLOOD_SECONDS = 0.005  # between two writes of a flood, at most
+_REDRAW_SECONDS = 0.03  # between two frames during a flood, at least
 
 
 def device(stream: IO[str]) -> int | None:
-    """Return what identifies the terminal that *stream* leads to, or None if it leads to none."""
+    """Return the device number of the terminal that *stream* leads to, or None if it isn't a terminal."""
     try:
         number = stream.fileno()
         return os.fstat(number).st_rdev if os.isatty(number) else None
@@ -51,13 +49,13 @@ class _Tap:
         self.write: Callable[[str], int] = stream.write
         self.flush: Callable[[], object] = stream.flush
         self._screen = screen
-        # What each thread has written since its last line break; a terminal's stream holds that back too.
+        # What each thread has written since its last line break; line-buffered streams hold that back too.
         self._pending: dict[int, str] = {}
-        self._hooks: dict[str, object] = {"write": self._hear_write, "flush": self._hear_flush}
+        self._hooks: dict[str, object] = {"write": self._on_write, "flush": self._on_flush}
         self._before: dict[str, object] = {}
 
     def install(self) -> None:
-        """Put the replacements on the stream object; where it takes none, its output is not heard of."""
+        """Set the replacements on the stream object, if it has a `__dict__`; otherwise do nothing."""
         try:
             names = vars(self.stream)
         except TypeError:
@@ -66,7 +64,7 @@ class _Tap:
         names.update(self._hooks)
 
     def remove(self) -> None:
-        """Take them off, unless somebody has replaced them meanwhile, and write what is pending."""
+        """Undo `install`, unless other code has replaced them since, and write what is pending."""
         try:
             names = vars(self.stream)
         except TypeError:
@@ -82,10 +80,10 @@ class _Tap:
             self.write(pending)
 
     def discard(self) -> None:
-        """Forget what is pending: another process writes it."""
+        """Forget what is pending: the parent process writes it."""
         self._pending = {}
 
-    def _hear_write(self, text: str, /) -> int:
+    def _on_write(self, text: str, /) -> int:
         with self._screen.lock:
             if not self._screen.is_open or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 return self.write(text)
@@ -100,7 +98,7 @@ class _Tap:
                 self._screen.pass_on(self, whole[:cut])
             return len(text)
 
-    def _hear_flush(self) -> None:
+    def _on_flush(self) -> None:
         with self._screen.lock:
             pending = self._pending.pop(threading.get_ident(), "")
             if pending and self._screen.is_open:
@@ -111,18 +109,18 @@ class _Tap:
 
 
 class Screen:
-    """The terminal behind one stream. Safe from any thread.
+    """The terminal behind one stream. Threads: safe from any.
 
     Attributes:
         stream: the stream that frames are written to.
         lock: held while the terminal is written to.
-        is_open: whether the streams pass through here, and a frame may stand on the terminal.
+        is_open: whether `write` of the streams is replaced, and a frame may be on the terminal.
     """
 
     def __init__(self, stream: IO[str]) -> None:
-        """Prepare for *stream*; nothing is written or replaced before the first frame."""
+        """Nothing is written or replaced before the first frame."""
         self.stream = stream
-        # Reentrant: a signal handler or a finalizer may print in the middle of a write.
+        # Reentrant: a signal handler or a finalizer may print during a write.
         self.lock: threading.RLock = threading.RLock()
         self.is_open: bool = False
         self._taps: list[_Tap] = []
@@ -130,13 +128,13 @@ class Screen:
         self._busy = False
         self._partial = False
         self._drawn = False
-        self._drawn_at = self._said_at = 0.0
+        self._drawn_at = self._written_at = 0.0
 
     def draw(self, lines: list[str]) -> None:
-        """Show *lines* below the cursor instead of what was there. Opens the screen if need be.
+        """Replace the frame by *lines*. Opens the screen if necessary.
 
         Args:
-            lines: fewer than the terminal has rows, each narrower than the terminal.
+            lines: fewer than the rows of the terminal, each narrower than the terminal.
         """
         with self.lock:
             if self._busy:
@@ -147,7 +145,7 @@ class Screen:
             self._write(self._taps[0], "")
 
     def write_line(self, text: str) -> None:
-        """Write *text* as a line of its own, above the frame."""
+        """Write *text* as a separate line above the frame."""
         with self.lock:
             if self.is_open:
                 self.pass_on(self._taps[0], ("\n" if self._partial else "") + text + "\n")
@@ -156,7 +154,7 @@ class Screen:
                 self.stream.flush()
 
     def pass_on(self, tap: _Tap, text: str) -> None:
-        """Write *text* to the stream of *tap*, where the program's output goes on."""
+        """Write *text* to the stream of *tap*, above the frame."""
         if self._busy:
             tap.write(text)
             tap.flush()
@@ -164,7 +162,7 @@ class Screen:
         self._write(tap, text)
 
     def close(self) -> None:
-        """Take the frame away and give the streams back; does nothing on a closed screen."""
+        """Erase the frame and restore the streams. Does nothing on a closed screen."""
         with self.lock:
             if not self.is_open:
                 return
@@ -175,7 +173,7 @@ class Screen:
                 self._release()
 
     def forget(self) -> None:
-        """Give the streams back without touching the terminal, which belongs to the parent process."""
+        """In a forked child process: restore the streams and leave the terminal to the parent."""
         self.lock = threading.RLock()
         self._busy = False
         for tap in self._taps:
@@ -183,7 +181,7 @@ class Screen:
         self._release()
 
     def _open(self) -> None:
-        """Replace `write` and `flush` of every known stream that leads to this terminal."""
+        """Replace `write` and `flush` of the stream, and of the standard streams of the same terminal."""
         home = device(self.stream)
         streams = [self.stream]
         for stream in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__):
@@ -207,7 +205,7 @@ class Screen:
                 continue
 
     def _write(self, tap: _Tap, text: str) -> None:
-        """Write *text* with the frame out of its way, and the frame below it."""
+        """Erase the frame, write *text*, and draw the frame below it."""
         self._busy = True
         try:
             home = self._taps[0]
@@ -229,14 +227,14 @@ class Screen:
             self._busy = False
 
     def _note(self, text: str) -> str:
-        """Note how the cursor stands after *text*, and return the frame to draw then."""
+        """Keep track of the cursor after *text*, and return what draws the frame."""
         rest = text[text.rfind("\n") + 1 :]
         self._partial = bool(rest.strip("\r")) or (self._partial and "\n" not in text)
         now = time.monotonic()
-        # A flood of lines does without the frame now and then; the next refresh brings it back.
-        flood = text and now - self._said_at < _FLOOD_SECONDS and now - self._drawn_at < _REDRAW_SECONDS
+        # During a flood of lines most frames are omitted; the next refresh draws it again.
+        flood = text and now - self._written_at < _FLOOD_SECONDS and now - self._drawn_at < _REDRAW_SECONDS
         if text:
-            self._said_at = now
+            self._written_at = now
         if flood:
             return ""
         frame = self._frame()
@@ -244,10 +242,10 @@ class Screen:
         return frame
 
     def _erased(self) -> str:
-        """Return what takes the frame away and leaves the cursor where it is."""
+        """Return what erases the frame and leaves the cursor where it is."""
         if not self._drawn:
             return ""
-        # What stands right of the cursor is a remnant, unless the line was begun (and perhaps ended by \\r).
+        # Text right of the cursor is a remnant, unless the program began that line (perhaps followed by \\r).
         return f"{'' if self._partial else _CLEAR_RIGHT}{_SAVE}\x1b[B\r{_CLEAR_BELOW}{_RESTORE}"
 
     def _frame(self) -> str:
@@ -255,8 +253,8 @@ class Screen:
         count = len(self._lines)
         if not count:
             return self._erased()
-        # VT goes down without going left and scrolls where it must: it makes room before the cursor is saved.
-        room = "\v" * count + f"\x1b[{count}A"
+        # VT moves down in the same column and scrolls if needed: the rows exist before the cursor is saved.
+        rows = "\v" * count + f"\x1b[{count}A"
         begin = _SAVE + ("" if self._partial else _CLEAR_RIGHT) + "\x1b[0m" + _NO_WRAP
         lines = "".join(f"\r\n{line}{_CLEAR_RIGHT}" for line in self._lines)
-        return _HIDE + room + begin + lines + _CLEAR_BELOW + _WRAP + _RESTORE + _SHOW
+        return _HIDE + rows + begin + lines + _CLEAR_BELOW + _WRAP + _RESTORE + _SHOW

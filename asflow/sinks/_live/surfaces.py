@@ -1,4 +1,4 @@
-"""Where a display shows itself: a terminal, a notebook, or plain lines."""
+"""The surfaces that a display draws on: a terminal, a notebook, or plain lines."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ if TYPE_CHECKING:
     from asflow.sinks._live.model import FlowView, Forest
     from asflow.sinks._words import Piece
 
-__all__ = ["NotebookSurface", "PlainSurface", "TerminalSurface", "speaks_unicode"]
-
-_MOST_TASKS = 6  # named in one plain line
-_MOST_FLOWS = 4  # told of at one time
-_UNCHANGED = 6  # refreshes without news until a flow is told of anyway
+_MOST_TASKS = 6  # in one plain line
+_MOST_FLOWS = 4  # with a plain line at one refresh
+_UNCHANGED = 6  # a flow without changes gets a line at every sixth refresh
 
 
-def speaks_unicode(stream: IO[str]) -> bool:
-    """Tell whether *stream* can carry the characters of the display."""
+def supports_unicode(stream: IO[str]) -> bool:
+    """Return whether *stream* can encode the characters of the display."""
     encoding = getattr(stream, "encoding", None)
-    if encoding is None:  # keeps text as it is
+    if encoding is None:  # as in io.StringIO
         return True
     try:
         "━╸╺─…".encode(encoding)
@@ -42,7 +40,7 @@ def speaks_unicode(stream: IO[str]) -> bool:
 
 
 class _Stamp:
-    """The time of day before a log line, once in each second, as rich's log shows it."""
+    """The time of day before a log line, shown once per second as in rich's log."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -54,29 +52,29 @@ class _Stamp:
 
 
 class TerminalSurface:
-    """Rich's colors and widths on a terminal that understands cursor movements."""
+    """A terminal that supports cursor movements, with the colors of a rich console."""
 
     first: float = 0.1
 
     def __init__(self, console: Console, every: float) -> None:
-        """Show on the terminal of *console*, refreshed each *every* seconds."""
+        """Show on the terminal of *console*, refreshed every *every* seconds."""
         from rich.cells import cell_len
 
         self.every = every
         self._console = console
         self._cell_len = cell_len
         self._screen = Screen(console.file)
-        self._unicode = speaks_unicode(console.file)
+        self._unicode = supports_unicode(console.file)
         colored = console.color_system is not None and not console.no_color
         self._layout = Layout(cell_len, color=colored and self._unicode)
         self._styles: dict[str, tuple[str, str]] = {}
         self._stamp = _Stamp()
 
     def begin(self, title: str) -> None:
-        """Announce nothing: the flow is seen."""
+        """Announce nothing: the flow will be visible."""
 
     def line(self, pieces: list[Piece]) -> None:
-        """Write a line above the display, or where the cursor is without one."""
+        """Write a line above the frame, or at the cursor if there is no frame."""
         with self._screen.lock:
             stamp = self._stamp()
             lines = fold(pieces, self._console.width - len(stamp[0]), self._cell_len)
@@ -84,7 +82,7 @@ class TerminalSurface:
             self._screen.write_line(self._painted([stamp]) + text)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
-        """Draw a frame. The flows are read before the terminal is locked: a user's repr may print, too."""
+        """Draw a frame. The flows are read before the terminal is locked, since a user's repr may print."""
         width, height = self._console.size
         lines = self._layout.lines(rows_of(forest, max(1, height - 2)), width)
         painted = [self._painted(line) for line in lines[: max(1, height - 2)]]
@@ -93,11 +91,9 @@ class TerminalSurface:
                 self._screen.draw(painted)
 
     def close(self) -> None:
-        """Take the frame away and give the streams back."""
         self._screen.close()
 
     def after_fork(self) -> None:
-        """Leave the terminal to the parent."""
         self._screen.forget()
 
     def _painted(self, pieces: list[Piece]) -> str:
@@ -108,7 +104,7 @@ class TerminalSurface:
         return "".join(painted)
 
     def _style(self, name: str) -> tuple[str, str]:
-        """Return what switches the style *name* of the console's theme on and off."""
+        """Return the sequences that switch the style *name* of the console's theme on and off."""
         if name not in self._styles:
             from rich.color import ColorSystem
 
@@ -130,23 +126,23 @@ class _Handle(Protocol):
     """An output area of a notebook, as `IPython.display.display(..., display_id=True)` returns it."""
 
     def update(self, obj: object, /) -> object:
-        """Show *obj* instead of what was there."""
+        """Replace the content by *obj*."""
         ...
 
 
 def _new_area(content: object) -> _Handle:
-    """Make an output area in the cell that runs. Only called where IPython runs, so it is there."""
+    """Make an output area in the running cell. IPython is running, so it can be imported."""
     display = cast("Callable[..., _Handle]", importlib.import_module("IPython.display").display)
     return display(content, display_id=True)
 
 
 class NotebookSurface:
-    """One output area of a notebook's cell, updated in place."""
+    """An output area of a notebook cell, updated in place."""
 
     first: float = 0.1
 
     def __init__(self, console: Console, every: float) -> None:
-        """Show in the cell that runs, refreshed each *every* seconds."""
+        """Show in the running cell, refreshed every *every* seconds."""
         from rich.cells import cell_len
 
         self.every = every
@@ -157,14 +153,13 @@ class NotebookSurface:
         self._stamp = _Stamp()
 
     def begin(self, title: str) -> None:
-        """Announce nothing: the flow is seen."""
+        """Announce nothing: the flow will be visible."""
 
     def line(self, pieces: list[Piece]) -> None:
-        """Write a line to the cell's output."""
         self._console.print(self._text([[self._stamp(), *pieces]]), soft_wrap=True)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
-        """Update the cell's output area, or make it."""
+        """Update the output area, or make it."""
         width, height = self._console.size
         text = self._text(self._layout.lines(rows_of(forest, height), width))
         with self._lock:
@@ -176,14 +171,13 @@ class NotebookSurface:
                 self._handle.update(text)
 
     def close(self) -> None:
-        """Empty the output area; the next flow gets one of its own, in the cell that runs then."""
+        """Empty the output area; the next flow gets a new one, in the cell that is running then."""
         with self._lock:
             handle, self._handle = self._handle, None
             if handle is not None:
                 handle.update(self._text([]))
 
     def after_fork(self) -> None:
-        """Leave the cell to the parent."""
         self._lock = threading.Lock()
         self._handle = None
 
@@ -194,57 +188,53 @@ class NotebookSurface:
 
 
 class PlainSurface:
-    """Plain lines for logs and pipes: one when a flow starts, one each *every* seconds, one at its end."""
+    """Plain lines for logs and pipes: when a flow starts, every few seconds, and when it ends."""
 
     def __init__(self, stream: IO[str], every: float) -> None:
-        """Write to *stream*; *every* is in seconds."""
+        """Write to *stream*, a line about each running flow every *every* seconds."""
         self.first: float = every
         self.every: float = every
         self._stream = stream
-        self._unicode = speaks_unicode(stream)
+        self._unicode = supports_unicode(stream)
         self._stamp = _Stamp()
         self._lock = threading.RLock()
-        # By flow, what was told last and how often it was then left out.
-        self._told: dict[int, tuple[str, int]] = {}
+        # By flow: its last line, and how often that was omitted since.
+        self._last: dict[int, tuple[str, int]] = {}
 
     def begin(self, title: str) -> list[Piece]:
-        """Announce a flow."""
         return [(f"Flow {title} started", "")]
 
     def line(self, pieces: list[Piece]) -> None:
-        """Write a line."""
         with self._lock:
             text = plain([self._stamp(), *pieces])
             self._stream.write((text if self._unicode else to_ascii(text)) + "\n")
             self._stream.flush()
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
-        """Write a line for each of the first flows that have news."""
+        """Write a line for each of the first flows that has changed."""
         roots, more = forest.roots(_MOST_FLOWS)
-        told: dict[int, tuple[str, int]] = {}
+        last: dict[int, tuple[str, int]] = {}
         for view in roots:
             text = f"Flow {view.title}: {'; '.join(_states(view, forest.now())) or 'running'}"
-            before, omitted = self._told.get(view.flow_id, ("", 0))
+            before, omitted = self._last.get(view.flow_id, ("", 0))
             omit = text == before and omitted + 1 < _UNCHANGED
-            told[view.flow_id] = text, omitted + 1 if omit else 0
+            last[view.flow_id] = text, omitted + 1 if omit else 0
             if not omit and not stopped():
                 self.line([(text, "")])
-        self._told = told
+        self._last = last
         if more and not stopped():
             self.line([(f"… and {more:,} more flows", "")])
 
     def close(self) -> None:
-        """Forget what was told."""
-        self._told = {}
+        self._last = {}
 
     def after_fork(self) -> None:
-        """Let go of the parent's lock."""
         self._lock = threading.RLock()
-        self._told = {}
+        self._last = {}
 
 
 def _states(view: FlowView, now: float, prefix: str = "") -> list[str]:
-    """Return how far the tasks of a flow are, and of the flows in it: `extract 23/870 (2%), 4 running`."""
+    """Describe the tasks of a flow and of the flows that it called: `extract 23/870 (2%), 4 running`."""
     states: list[str] = []
     for tally in first_values(view.tallies, _MOST_TASKS + 1):
         if len(states) == _MOST_TASKS:

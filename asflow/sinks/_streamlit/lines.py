@@ -1,4 +1,4 @@
-"""What a Streamlit page tells of tasks, in Markdown: a line for each, over all calls of its flow."""
+"""The tasks on a Streamlit page, in Markdown: one line for each, over all calls of its flow."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from asflow.events import RunningCall, Tally
     from asflow.sinks._words import Piece
 
-__all__ = ["Line", "escape"]
-
 _MOST_CALLS = 3
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -24,7 +22,7 @@ _COLORS = {"red": "red", "yellow": "orange", "dim": "gray"}
 
 
 class Line:
-    """What one line of a page sums up: all calls of a task, in all calls of the flow around it."""
+    """One line of a page: all calls of a task, in all calls of its flow."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -38,14 +36,14 @@ class Line:
         self.calls: DeltaGenerator | None = None
 
     def end(self, flow_id: int) -> None:
-        """Keep the numbers of a flow that has ended, and forget the rest of it."""
+        """Keep the counts of a flow that has ended, and forget its tally."""
         tally = self.live.pop(flow_id, None)
         if tally is not None:
             self.ended.add(tally)
             self.ended_calls += tally.finished
 
     def state(self, now: float) -> tuple[float, str, str]:
-        """Return the share that is done (0 to 1), the text beside the bar, and the calls that run."""
+        """Return the finished share (0 to 1), the text beside the bar, and the running calls."""
         counts = Counts()
         counts.add(self.ended)
         finished = total = self.ended_calls
@@ -77,7 +75,7 @@ class Line:
 
 
 def escape(text: str) -> str:
-    """Return *text* so that Streamlit's Markdown shows it as it is."""
+    """Escape *text* for Streamlit's Markdown."""
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
@@ -87,14 +85,14 @@ def _colored(piece: Piece) -> str:
 
 
 def _call(call: RunningCall) -> str:
-    """Return the arguments of a call and what it tells of itself, as in `2010-01-02 (page 3, 30%)`."""
-    told: list[str] = []
+    """Return the arguments of a call and its progress, as in `2010-01-02 (page 3, 30%)`."""
+    progress: list[str] = []
     if call.description:
-        told.append(clean(call.description))
+        progress.append(clean(call.description))
     if call.total:
-        told.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
+        progress.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
     elif call.completed:
-        told.append(f"{call.completed:,g}")
+        progress.append(f"{call.completed:,g}")
     if call.attempt > 1:
-        told.append(f"attempt {call.attempt}")
-    return escape(call_title(call)) + (f" ({escape(', '.join(told))})" if told else "")
+        progress.append(f"attempt {call.attempt}")
+    return escape(call_title(call)) + (f" ({escape(', '.join(progress))})" if progress else "")

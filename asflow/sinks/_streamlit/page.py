@@ -1,13 +1,13 @@
 """One flow on one Streamlit page: a status that a thread keeps up to date.
 
-Only imported where Streamlit runs.
+Imported only in a process that runs Streamlit.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple, cast, final
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, final
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
     from asflow.events import FlowFinished, FlowStarted, Tally
 
-__all__ = ["Page"]
-
-_FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves its summary only
-_SHARE = 0.02  # of a core, at the most, is spent on refreshing a page
-_PATIENCE = 5.0  # seconds that a flow which has ended waits for its last refresh
+_FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves only its summary
+_CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing a page
+_JOIN_SECONDS = 5.0  # a flow that has ended waits at most this long for its last refresh
 _MOST_LINES = 24
 _TITLE_LIMIT = 120
 
@@ -38,7 +36,13 @@ _ICONS = {"completed": ":material/check:", "failed": ":material/error:", "cancel
 
 
 class _Running(NamedTuple):
-    """A flow of the page that runs: how its tasks are called, and whether they have lines."""
+    """A running flow of the page.
+
+    Attributes:
+        path: goes before the names of its tasks, as in `monthly / `.
+        shown: whether its tasks have lines.
+        tallies: their counts.
+    """
 
     path: str
     shown: bool
@@ -47,7 +51,7 @@ class _Running(NamedTuple):
 
 @final
 class Page:
-    """A flow, with all flows that it calls, as a status on a page. Safe from any thread."""
+    """A flow and all flows that it calls, as a status on a page. Threads: safe from any."""
 
     def __init__(self, context: ScriptRunContext, slot: DeltaGenerator, every: float, keep: bool) -> None:
         """See `open`."""
@@ -64,20 +68,20 @@ class Page:
         self._title = ""
         self._status: StatusContainer | None = None
         self._more: DeltaGenerator | None = None
-        self._over = threading.Event()
+        self._stopping = threading.Event()
         self._end: FlowFinished | None = None
         self._thread = threading.Thread(target=self._run, name="asflow-streamlit", daemon=True)
 
     @classmethod
     def open(cls, context: object, *, every: float, keep: bool) -> Page | None:
-        """Reserve a place where the script that runs on this thread has come to; None where it can't be.
+        """Reserve a place at the current position of the script on this thread; None if that fails.
 
         Args:
             context: Streamlit's context of this thread.
             every: seconds between two refreshes.
-            keep: whether a line is left when the flow has ended well.
+            keep: whether a summary remains when the flow has completed.
         """
-        # An empty place is all that a surrounding st.cache_data records: the rest comes from a thread.
+        # All that an enclosing st.cache_data records is this empty place: a thread fills it.
         try:
             slot = st.empty()
         except Exception:  # noqa: BLE001 - the flow goes on without a display
@@ -86,7 +90,7 @@ class Page:
         return cls(cast("ScriptRunContext", context), slot, every, keep)
 
     def started(self, event: FlowStarted) -> None:
-        """Take in a flow: the page's own, or one that it calls."""
+        """Add a flow: the page's own, or one that it called."""
         outer = self._flows.get(event.parent_id or 0)
         with self._lock:
             if not self._root:
@@ -102,30 +106,30 @@ class Page:
             self._thread.start()
 
     def finished(self, event: FlowFinished) -> None:
-        """Sum up a flow that has ended; for the page's own, return when that is shown."""
+        """Record a flow that has ended. For the page's own, return once its summary is shown."""
         if event.flow_id == self._root:
             self._end = event
-            self._over.set()
-            self._thread.join(_PATIENCE)
+            self._stopping.set()
+            self._thread.join(_JOIN_SECONDS)
             return
         with self._lock:
-            self._look()
+            self._add_lines()
             self._flows.pop(event.flow_id, None)
             for line in (*self._lines.values(), *self._unshown.values()):
                 line.end(event.flow_id)
 
     @property
     def _stale(self) -> bool:
-        """Whether the page has begun to be drawn anew: what stands in our place is no longer ours."""
+        """Whether the page is being redrawn, so that this place belongs to another run."""
         return getattr(self._context, "cursors", None) is not self._cursors
 
     def _run(self) -> None:
         try:
             wait = min(_FIRST, self._every)
-            while not self._over.wait(wait) and not self._stale:
-                begun = time.thread_time()
+            while not self._stopping.wait(wait) and not self._stale:
+                started = time.thread_time()
                 self._show()
-                wait = max(self._every, (time.thread_time() - begun) / _SHARE)
+                wait = max(self._every, (time.thread_time() - started) / _CPU_SHARE)
             if self._end is not None and not self._stale:
                 self._show_end(self._end)
         except Exception:  # noqa: BLE001 - the flow goes on without a display
@@ -137,12 +141,12 @@ class Page:
         self._draw(self._status)
 
     def _show_end(self, end: FlowFinished) -> None:
-        """Leave the line that sums the flow up, with what its tasks came to inside."""
+        """Show the summary of the flow, with the lines of its tasks inside."""
         if end.outcome == "completed" and not self._keep:
             self._slot.empty()
             return
         with self._lock:
-            self._look()
+            self._add_lines()
             counts = Counts()
             for line in (*self._lines.values(), *self._unshown.values()):
                 counts.add(line.ended)
@@ -150,15 +154,16 @@ class Page:
                     counts.add(tally)
         summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
         label = escape(summary.removeprefix("Flow "))
-        if self._status is None:  # st.status would hold the script up for 50 ms
+        if self._status is None:  # st.status would block the script for 50 ms
             self._draw(self._slot.expander(label, icon=_ICONS[end.outcome]))
         else:
             self._draw(self._status)
-            well = end.outcome == "completed"
-            self._status.update(label=label, state="complete" if well else "error", expanded=not well)
+            completed = end.outcome == "completed"
+            state: Literal["complete", "error"] = "complete" if completed else "error"
+            self._status.update(label=label, state=state, expanded=not completed)
 
-    def _look(self) -> None:
-        """Find the tasks that were called since the last look. Hold the lock."""
+    def _add_lines(self) -> None:
+        """Add lines for the tasks first called since the last refresh. Call with the lock held."""
         for flow_id, flow in self._flows.items():
             lines = self._lines if flow.shown else self._unshown
             for tally in first_values(flow.tallies, len(flow.tallies)):
@@ -166,9 +171,9 @@ class Page:
                 lines.setdefault(title, Line(title)).live[flow_id] = tally
 
     def _draw(self, container: DeltaGenerator) -> None:
-        """Send what has changed; each task keeps its place."""
+        """Update the lines that have changed; each task keeps its place."""
         with self._lock:
-            self._look()
+            self._add_lines()
             now = time.monotonic()
             lines = [(line, *line.state(now)) for line in first_values(self._lines, _MOST_LINES)]
             more = len(self._lines) - len(lines)
@@ -187,11 +192,11 @@ class Page:
 
 
 def _log_failure() -> None:
-    """Tell of the exception that is being handled: whatever it is, the flow goes on without a display."""
+    """Log the exception that is being handled; the flow goes on without a display."""
     import logging
 
     logging.getLogger("asflow.sinks").warning(
-        "the display of a flow on a Streamlit page has failed; the flow goes on", exc_info=True
+        "StreamlitSink: the display on the page failed; the flow goes on without it", exc_info=True
     )
 
 

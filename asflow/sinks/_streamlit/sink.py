@@ -6,7 +6,9 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
+from asflow._reporter import checked_wish
 from asflow.errors import MissingExtraError
+from asflow.sinks._base import checked_rate
 from asflow.sinks._rich import RichSink
 from asflow.sinks._tee import Tee
 
@@ -16,11 +18,16 @@ if TYPE_CHECKING:
     from asflow.sinks._streamlit.page import Page
     from asflow.sinks._streamlit.stop import Interruption
 
-__all__ = ["StreamlitSink"]
-
 
 class _Run(NamedTuple):
-    """What is done about a flow that runs: shown on a page, told to another sink, or neither."""
+    """How a running flow is shown: on a page, by another sink, or not at all.
+
+    Attributes:
+        root: the id of the outermost flow.
+        page: shows it, if the flow was called on a page.
+        interruption: cancels it, if the page is rerun, left or stopped.
+        elsewhere: receives its events, if it runs on no page.
+    """
 
     root: int
     page: Page | None = None
@@ -30,23 +37,23 @@ class _Run(NamedTuple):
 
 @final
 class StreamlitSink:
-    """Shows a flow where it was called in a Streamlit script: a status, and a progress bar for each task.
+    """Shows a flow on the Streamlit page that called it: a status, and a progress bar for each task.
 
         flow = Flow(sink=StreamlitSink())
 
     One sink serves all sessions: a flow is shown on the page of the session whose script called it, in
     the container that is open there (`with st.sidebar:`), and the flows that it calls in the same
-    status. Nothing of it gets into `st.cache_data`: a cached result is returned without a status. Outside
-    a Streamlit session (`python -m flows.playlist`, a thread without Streamlit's context) *elsewhere* is
-    told instead.
+    status. `st.cache_data` does not record it: a cached result is returned without a status. Outside a
+    Streamlit session (`python -m flows.playlist`, a thread without Streamlit's context) *elsewhere*
+    receives the events instead.
 
     When the page is rerun, left or stopped while the script awaits a flow (`asyncio.run(pipeline())`),
-    the flow is cancelled: what was written stays, what is half done is discarded, and the next run goes
-    on from there. A flow of plain functions ends first, as does one that blocks its loop.
+    the flow is cancelled: published outputs stay, unfinished ones are discarded, and the next run continues
+    from there. A flow of plain functions runs to its end first, as does one that blocks its loop.
 
-    Threads: `emit` may be called from any thread. Each flow that is shown has a thread of its own while it
-    runs, which reads the counts a few times a second; calls of tasks cost nothing extra. What Streamlit
-    raises to end a script (a rerun, a stop) passes through `emit`, and so ends the flow.
+    Threads: `emit` may be called from any thread. Each flow on a page has a thread while it runs, which reads
+    the counts a few times a second; calls of tasks cost nothing extra. The exceptions by which Streamlit
+    ends a script (a rerun, a stop) pass through `emit`, and so end the flow.
     """
 
     def __init__(
@@ -60,39 +67,39 @@ class StreamlitSink:
         """Make a sink; Streamlit is not imported by it.
 
         Args:
-            keep: True leaves a line that sums up the flow; False takes the status of a flow away that
-                ended well.
+            keep: whether the summary of a completed flow remains on the page.
             interrupt: False lets a flow run to its end when its page is rerun, left or stopped.
-            updates_per_second: how often a page is refreshed at the most, 0.1 to 20.
-            elsewhere: who is told of flows that run on no page, and of tasks outside any flow; None: the
-                live display.
+            updates_per_second: how often a page is refreshed, at most; 0.1 to 20.
+            elsewhere: the sink for flows that run on no page, and for tasks outside any flow; None: the live
+                display.
 
         Raises:
             MissingExtraError: Streamlit is not installed.
-            TypeError: *elsewhere* is no sink.
+            TypeError: *elsewhere* is not a sink, or *updates_per_second* not a number.
             ValueError: *updates_per_second* is out of range.
         """
         if find_spec("streamlit") is None:
-            raise MissingExtraError("StreamlitSink needs Streamlit. Run: pip install 'asflow[streamlit]'")
-        if not 0.1 <= updates_per_second <= 20:
-            raise ValueError(f"updates_per_second must be between 0.1 and 20, not {updates_per_second!r}")
+            raise MissingExtraError(
+                "StreamlitSink(): Streamlit is not installed; run pip install 'asflow[streamlit]'"
+            )
         self._keep = keep
         self._interrupt = interrupt
-        self._every = 1 / updates_per_second
-        # A Tee of one: should that sink raise, the pages are still told.
-        self._elsewhere = Tee(RichSink() if elsewhere is None else elsewhere)
+        self._every = 1 / checked_rate("StreamlitSink()", "updates_per_second", updates_per_second, 20)
+        sink = RichSink() if elsewhere is None else elsewhere
+        checked_wish(sink, "StreamlitSink(): elsewhere")
+        self._elsewhere = Tee(sink)  # a Tee drops a sink that raises; the pages go on
         self._runs: dict[int, _Run] = {}
 
     @property
     def wants_tasks(self) -> Literal["all", "outside", "none"]:
-        """As much as *elsewhere* wants; a page needs nothing but the counts."""
+        """As much as *elsewhere* asks for; a page needs only the counts."""
         return self._elsewhere.wants_tasks
 
     def emit(self, event: Event, /) -> None:
-        """Show what happened, or note it for the next refresh.
+        """Show *event*, now or with the next refresh.
 
         Raises:
-            BaseException: Streamlit's own, which end the script that runs on this thread.
+            BaseException: Streamlit's own, which ends the script that runs on this thread.
         """
         match event.kind:
             case "flow_started":
@@ -101,9 +108,9 @@ class StreamlitSink:
                 self._finished(event)
             case _:
                 run = None if event.flow_id is None else self._runs.get(event.flow_id)
-                told = self._elsewhere if run is None else run.elsewhere
-                if told is not None:
-                    told.emit(event)
+                sink = self._elsewhere if run is None else run.elsewhere
+                if sink is not None:
+                    sink.emit(event)
 
     def _started(self, event: FlowStarted) -> None:
         outer = None if event.parent_id is None else self._runs.get(event.parent_id)
@@ -115,7 +122,7 @@ class StreamlitSink:
             run.page.started(event)
 
     def _root(self, event: FlowStarted) -> _Run:
-        """Decide what is done about a flow that no other flow has called."""
+        """Decide how a flow without a parent is shown."""
         context = _context()
         if context is None:
             return _Run(event.flow_id, elsewhere=self._elsewhere)
@@ -142,8 +149,8 @@ class StreamlitSink:
 
 
 def _context() -> object | None:
-    """Return Streamlit's context of the script that runs on this thread, or None outside of any."""
-    if "streamlit" not in sys.modules:  # no page can be there, and importing it takes a second
+    """Return Streamlit's context of the script that runs on this thread, or None if there is none."""
+    if "streamlit" not in sys.modules:  # then there is no page; importing it takes a second
         return None
     from streamlit.runtime.scriptrunner import get_script_run_ctx
 

@@ -1,9 +1,9 @@
-"""What ends a flow early: Streamlit wants the script that awaits it to end.
+"""Ends a flow early when Streamlit asks the script that awaits it to end.
 
-Streamlit ends a script inside the commands that the script calls, by an exception. A script that waits in
-`asyncio.run` calls none; so the loop on which its flows run looks in its place.
+Streamlit ends a script by raising an exception from the commands that the script calls. A script that waits
+in `asyncio.run` calls none, so the loop of its flows checks for the request instead.
 
-Only imported where Streamlit runs.
+Imported only in a process that runs Streamlit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any, final
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException, StopException
 
-__all__ = ["Interruption"]
 
-
-# As a KeyboardInterrupt they end the loop at once, whichever task they come from: a TaskGroup would wrap
-# them up, and Streamlit not know them again. asyncio.run then cancels what is left on the loop.
+# As a KeyboardInterrupt they end the loop at once, whichever task raises them: a TaskGroup would wrap another
+# exception in a group, which Streamlit doesn't recognize. asyncio.run then cancels what is left on the loop.
 class _Stop(StopException, KeyboardInterrupt):
     pass
 
@@ -29,9 +27,9 @@ class _Rerun(RerunException, KeyboardInterrupt):
 
 @final
 class Interruption:
-    """Cancels the flows of one loop once Streamlit wants the script on this thread to end.
+    """Cancels the flows of one loop when Streamlit asks the script on its thread to end.
 
-    Threads: belongs to the thread of its loop.
+    Threads: only that of its loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
@@ -40,11 +38,11 @@ class Interruption:
         self._every = every
         self._tasks: dict[int, asyncio.Task[object]] = {}
         self._request: BaseException | None = None
-        self._timer = loop.call_later(every, self._look)
+        self._timer = loop.call_later(every, self._check)
 
     @classmethod
     def begin(cls, flow_id: int, every: float) -> Interruption | None:
-        """Look each *every* seconds whether the flow that begins here is wanted; None without a loop."""
+        """Watch the flow that starts here, checking every *every* seconds; None without a running loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -62,7 +60,7 @@ class Interruption:
         """Forget a flow that has ended.
 
         Raises:
-            BaseException: what Streamlit wants the script to end with, if it does; once.
+            BaseException: Streamlit's request to end the script, if there is one; only once.
         """
         self._tasks.pop(flow_id, None)
         if not self._tasks:
@@ -72,28 +70,28 @@ class Interruption:
         if request is not None:
             raise request
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
-            # Asking for anything in the session is one of Streamlit's yield points; it sends nothing.
+            # Reading the session state is one of Streamlit's yield points, and sends nothing.
             _ = "asflow" in st.session_state
         except StopException:
-            self._stop(_Stop())
+            self._cancel(_Stop())
         except RerunException as request:
-            self._stop(_Rerun(request.rerun_data))
-        except Exception:  # noqa: BLE001 - a session that is gone wants nothing any more
+            self._cancel(_Rerun(request.rerun_data))
+        except Exception:  # noqa: BLE001 - the session is gone: no request will come
             return
         else:
-            self._timer = self._loop.call_later(self._every, self._look)
+            self._timer = self._loop.call_later(self._every, self._check)
 
-    def _stop(self, request: BaseException) -> None:
+    def _cancel(self, request: BaseException) -> None:
         self._request = request
-        _keep_quiet(self._loop)
+        _silence(self._loop)
         for task in self._tasks.values():
             task.cancel()
 
 
-def _keep_quiet(loop: asyncio.AbstractEventLoop) -> None:
-    """Have *loop* log nothing about tasks that end by what ends the script: nobody awaits them any more."""
+def _silence(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep *loop* from logging the request as the exception of tasks that are never awaited."""
     before = loop.get_exception_handler()
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
