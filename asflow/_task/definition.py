@@ -28,7 +28,8 @@ from asflow.stores._posix import absolute
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from asflow._naming.namer import Namer, Pattern
+    from asflow._naming.namer import Namer
+    from asflow._naming.patterns import Pattern
     from asflow._task.callables import Subject
     from asflow._task.options import TaskOptions
     from asflow._task.workspace import Workspace
@@ -153,7 +154,8 @@ def _refuse_without_output(options: TaskOptions) -> None:
 
 
 def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
-    from asflow._naming.namer import Pattern, compile_namer
+    from asflow._naming.namer import compile_namer
+    from asflow._naming.patterns import Pattern
     from asflow.writers._suffixes import check_suffix
 
     if subject.signature is None:
