@@ -1,7 +1,7 @@
-"""Checks that several packages make of what a user passes, with one form of message for all.
+"""Checks of options that several packages share, and the one form of their messages.
 
 ``task NAME(): what is wrong, not VALUE; what to do``: lower case, no full stop, the remedy last.
-A *subject* is the part before the colon: `task extract()`, `Limit()`, `Flow()`.
+The *subject* is the part before the colon: `task extract()`, `Limit()`, `Flow()`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,11 @@ from sys import float_info
 
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+
+def task_subject(qualname: str) -> str:
+    """Return the subject of a message about a task, as in `task extract()`."""
+    return f"task {qualname.rpartition('<locals>.')[2]}()"
 
 
 def checked_seconds(

@@ -1,28 +1,28 @@
 """The errors that asflow itself raises.
 
     AsflowError
-    ├── DefinitionError                 refused when it is defined, or, if only that can tell, first used
-    │   ├── DefinitionTypeError         (TypeError)     an option of the wrong type
-    │   └── DefinitionValueError        (ValueError)    an option or pattern with a bad value
-    ├── IdentityError                   (TypeError)     an argument without a stable identity
-    ├── OutputNameError                 (ValueError)    arguments that make no usable output name
-    ├── NotInTaskError                  (RuntimeError)  called where no task (or no task with `on`) is running
-    ├── OutputClosedError               (RuntimeError)  a write after the task has ended
-    ├── RecordError                     refused by a writer: the output is discarded
-    │   ├── RecordTypeError             (TypeError)     a record that the format can't encode
-    │   └── RecordValueError            (ValueError)    a record that the format can't take (here, or now)
-    ├── CorruptOutputError              (ValueError)    an output that is cut, or doesn't decode
-    ├── OutputPlaceError                (OSError)       something that is no file stands in the output's place
-    ├── ClaimLostError                  (RuntimeError)  the output's place was taken away during the task
-    ├── NoPathError                     (TypeError)     the store keeps no files, so an output has no path
-    ├── MissingExtraError               (ImportError)   a feature whose extra is not installed
-    ├── ExecutorError                   (RuntimeError)  a task's executor takes no more work
-    ├── TransferError                   (TypeError)     what can't be sent to or from an executor's worker
+    ├── DefinitionError                 a task, flow or option was refused
+    │   ├── DefinitionTypeError         (TypeError)     an option has the wrong type
+    │   └── DefinitionValueError        (ValueError)    an option or a pattern has a bad value
+    ├── IdentityError                   (TypeError)     an argument has no stable identity
+    ├── OutputNameError                 (ValueError)    the arguments don't make a usable output name
+    ├── NotInTaskError                  (RuntimeError)  called outside a task, or in a task without an output
+    ├── OutputClosedError               (RuntimeError)  a write came after its task had ended
+    ├── RecordError                     a writer refused a record; the output is discarded
+    │   ├── RecordTypeError             (TypeError)     the format can't encode a record of this type
+    │   └── RecordValueError            (ValueError)    the format can't take this record here
+    ├── CorruptOutputError              (ValueError)    an output is cut short or can't be decoded
+    ├── OutputPlaceError                (OSError)       a folder, FIFO or dangling link is in the output's way
+    ├── ClaimLostError                  (RuntimeError)  the work in progress was removed or replaced
+    ├── NoPathError                     (TypeError)     the store keeps no files, so outputs have no path
+    ├── MissingExtraError               (ImportError)   a feature needs an extra that is not installed
+    ├── ExecutorError                   (RuntimeError)  a task's executor was shut down
+    ├── TransferError                   (TypeError)     something can't be sent to or from a worker process
     ├── DeadlockError                   (RuntimeError)  the call would wait for itself
-    └── EngineError                     (RuntimeError)  asflow's own bug: an event that no state allows
+    └── EngineError                     (RuntimeError)  a bug in asflow
 
-Exceptions of the user's own code pass through asflow unchanged, and an error of the operating
-system stays the `OSError` that it is, with its errno.
+The class in parentheses is the built-in exception that the error also derives from. Exceptions of your own
+code propagate through asflow unchanged. An error of the operating system remains an `OSError` with its errno.
 """
 
 __all__ = [
@@ -50,15 +50,15 @@ __all__ = [
 
 
 class AsflowError(Exception):
-    """Base of every error that asflow raises on its own account."""
+    """Base class of every error that asflow itself raises."""
 
 
 class DefinitionError(AsflowError):
-    """A task, a flow or an option was refused: when it was defined, or first used if only that can tell."""
+    """A task, a flow or an option was refused, at its definition if possible, else at its first use."""
 
 
 class DefinitionTypeError(DefinitionError, TypeError):
-    """An option has the wrong type, or the decorated object is no plain function or callable."""
+    """An option has the wrong type, or the decorated object is not a function or other callable."""
 
 
 class DefinitionValueError(DefinitionError, ValueError):
@@ -66,7 +66,7 @@ class DefinitionValueError(DefinitionError, ValueError):
 
 
 class IdentityError(AsflowError, TypeError):
-    """An argument has no identity that is stable across runs, so it can't be part of a name."""
+    """An argument has no identity that is stable across runs, so it can't be part of an output's name."""
 
 
 class OutputNameError(AsflowError, ValueError):
@@ -74,39 +74,39 @@ class OutputNameError(AsflowError, ValueError):
 
 
 class NotInTaskError(AsflowError, RuntimeError):
-    """Called outside a task, or in a task that has no output of its own."""
+    """Something that needs a running task, or its output, was called without one."""
 
 
 class OutputClosedError(AsflowError, RuntimeError):
-    """A write reached an output whose task has already ended or been cancelled."""
+    """A write came after its task had ended or been cancelled; the output is unchanged."""
 
 
 class RecordError(AsflowError):
-    """A writer refused a record; what the task has written so far is discarded."""
+    """A writer refused a record; everything that the task has written is discarded."""
 
 
 class RecordTypeError(RecordError, TypeError):
-    """The record is of a type that the output's format can't encode."""
+    """The output's format can't encode records of this type."""
 
 
 class RecordValueError(RecordError, ValueError):
-    """The record is encodable but the output can't take it: a second document, a new column."""
+    """The record can be encoded, but not here: a second document, or a new column."""
 
 
 class CorruptOutputError(AsflowError, ValueError):
-    """An output is cut short, or what it holds does not decode."""
+    """An output is cut short, or its contents can't be decoded."""
 
 
 class OutputPlaceError(AsflowError, OSError):
-    """Something that is not a regular file (a folder, a FIFO, a dangling link) is in the way."""
+    """Something other than a regular file (a folder, a FIFO, a dangling link) is in the output's way."""
 
 
 class ClaimLostError(AsflowError, RuntimeError):
-    """Somebody removed or replaced the work in progress; nothing was published."""
+    """The work in progress was removed or replaced from outside; nothing was published."""
 
 
 class NoPathError(AsflowError, TypeError):
-    """The store keeps its outputs elsewhere than in files, so an output has no path."""
+    """The store does not keep its outputs in files, so an output has no path."""
 
 
 class MissingExtraError(AsflowError, ImportError):
@@ -114,16 +114,16 @@ class MissingExtraError(AsflowError, ImportError):
 
 
 class ExecutorError(AsflowError, RuntimeError):
-    """A task's executor takes no more work: it was shut down."""
+    """A task's executor accepts no more work because it was shut down."""
 
 
 class TransferError(AsflowError, TypeError):
-    """Something can't be pickled for a worker process: an argument, the function, or what came of it."""
+    """An argument, the function or its result can't be pickled for a worker process."""
 
 
 class DeadlockError(AsflowError, RuntimeError):
-    """The call would have to wait for something that only it, or its own loop, can finish."""
+    """The call would wait for something that only this call, or its own event loop, can finish."""
 
 
 class EngineError(AsflowError, RuntimeError):
-    """asflow broke its own rules: please report it together with the printed state and event."""
+    """A bug in asflow; please report it with the state and the event that the message shows."""

@@ -1,7 +1,7 @@
-"""The three Protocols by which users swap formats, places and displays. Types only, nothing runs here.
+"""The three Protocols for your own formats, storage and displays. Only types, no code.
 
-`Writer` turns records into bytes, `Store` keeps outputs and publishes them, `ProgressSink` is told what
-happens. They are structural: a class that has the methods fits, without importing anything from asflow.
+`Writer` turns records into bytes, `Store` keeps and publishes outputs, `ProgressSink` receives the events of
+a run. They are structural: a class that has the methods fits, without importing anything from asflow.
 `asflow.testing` has a conformance kit for each.
 """
 
@@ -27,32 +27,40 @@ __all__ = [
 ]
 
 OutputStatus = Literal["absent", "complete", "suppressed"]
-"""What a store knows of an output: nothing, that it is whole, or that its failure was recorded."""
+"""The status of an output in a store: not there, whole, or absent with a recorded failure."""
 
 ClaimRefusal = Literal["complete", "suppressed", "busy"]
-"""Why a store gave no claim: the output is there, its failure is, or somebody else is making it."""
+"""Why a store refused a claim: the output exists, a failure is recorded, or the output is being made."""
 
 Record_contra = TypeVar("Record_contra", contravariant=True)
 
 
 class ByteStream(Protocol):
-    """Where a writer puts its bytes."""
+    """The stream to which a writer passes its bytes."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take all of *data*; the caller may reuse the buffer afterwards. Raises OSError as a file does."""
+        """Take all of *data*; the caller may reuse the buffer afterwards.
+
+        Raises:
+            OSError: the bytes can't be stored, as with a file.
+        """
         ...
 
 
 class Writer(Protocol[Record_contra]):
-    """Turns the records of one output into bytes. One instance serves one attempt of one call.
+    """Turns the records of one output into bytes. Each attempt of each call gets its own instance.
 
     A task's `writer=` option is a function that takes the `ByteStream` to write to and returns a Writer.
-    Compression, where the output's suffix asks for it, happens behind that stream.
+    If the output's suffix asks for compression, it happens behind that stream.
 
-    Threads: `write` may be called from any thread, but asflow never makes two calls of one writer at
-    the same time. A class that is safe without that may say so with `concurrent = True` and saves
-    the lock. `commit` or `abort` comes last, once, possibly from another thread; only a `commit` that
-    raised is followed by `abort`.
+    Optional members:
+
+    - `concurrent: bool`: if `write` is itself thread-safe, set `concurrent = True`; asflow then takes no lock
+      around it. Such a `write` should raise `asflow.errors.OutputClosedError` after `commit` or `abort`.
+
+    Threads: `write` may be called from any thread, but without `concurrent = True` never from two at the same
+    time. `commit` or `abort` comes last, once, possibly from another thread; `abort` follows `commit`
+    only if `commit` raised.
     """
 
     def write(self, record: Record_contra, /) -> object:
@@ -60,49 +68,49 @@ class Writer(Protocol[Record_contra]):
 
         Raises:
             TypeError: the format can't encode a record of this type.
-            ValueError: the record can't be taken in this place (a second document, a new column).
+            ValueError: the format can't take this record here (a second document, a new column).
         """
         ...
 
     def commit(self) -> object:
-        """Pass on whatever is still buffered. The stream is the store's: don't close it."""
+        """Pass everything that is still buffered to the stream. Don't close the stream: it is the store's."""
         ...
 
     def abort(self) -> object:
-        """Let go of buffers; what was written is discarded. Must not raise, must not write."""
+        """Release buffers; what was written is discarded. Must not raise, must not write."""
         ...
 
 
 class OutputInfo(Protocol):
-    """Size and age of something that a store holds."""
+    """Size and time of an output or a recorded failure."""
 
     @property
     def size(self) -> int:
-        """Bytes, as stored (compressed)."""
+        """Size in bytes, as stored (compressed)."""
         ...
 
     @property
     def modified(self) -> float:
-        """When it was published, in POSIX seconds by the store's own clock."""
+        """The time of publication, in POSIX seconds by the store's own clock."""
         ...
 
 
 class Claim(ByteStream, Protocol):
     """The exclusive right to make one output: a byte stream that ends in exactly one of three ways.
 
-    Threads: one at a time, any of them. After the end, `write` raises
-    `asflow.errors.OutputClosedError` (or ValueError) and further ends do nothing.
+    Threads: any thread may use a claim, but only one at a time. After the end, `write` raises
+    `asflow.errors.OutputClosedError` (or ValueError), and ending the claim again does nothing.
     """
 
     def publish(self) -> object:
-        """Give the bytes written so far the output's name, whole and at once, and give up the claim.
+        """Publish the bytes written so far under the output's name, atomically, and give up the claim.
 
-        Durable as far as the store promises. On any exception nothing was published.
+        As durable as the store promises. If this raises, nothing was published.
         """
         ...
 
     def abort(self) -> object:
-        """Discard the bytes, leave nothing behind, and give up the claim. Must not raise for lost bytes."""
+        """Discard the bytes, leave nothing behind, and give up the claim. Lost bytes must not raise."""
         ...
 
     def fail(self, report: bytes, /) -> object:
@@ -111,69 +119,84 @@ class Claim(ByteStream, Protocol):
 
 
 class Store(Protocol):
-    """Where outputs live and how they are published.
+    """Where outputs are kept and how they are published.
 
     Names are relative or absolute POSIX-like paths with `/`; *failure* is the name under which a
-    suppressed failure of the output *name* is recorded. Both are plain keys to a store without folders.
+    suppressed failure of the output *name* is recorded. A store without folders treats both as plain keys.
 
-    Guarantees that asflow relies on: whatever `status` calls complete is whole; of all claims on one
-    name, over all processes that use the store, at most one is held at a time; the claim of a dead
-    process ends with it; `publish` never overwrites an output unless its claim was made with `replace`.
+    asflow relies on these guarantees:
 
-    Optional: a method `is_complete(name) -> bool` that is quicker than `status`. Skips ask it where a store
-    has it (and is not `blocking`); it may answer False whenever it isn't sure, and raises nothing.
+    - an output whose `status` is complete is whole;
+    - at most one claim on a name is held at a time, over all processes that use the store;
+    - the claim of a process that died ends with it;
+    - `publish` overwrites an output only if its claim was made with `replace`.
 
-    Threads: every method may be called from any thread, at the same time.
+    Optional members:
+
+    - `is_complete(name) -> bool`: a faster `status`, used to skip calls whose output exists if the store is
+      not `blocking`. It may return False whenever it is not sure, and never raises.
+    - `path(name) -> pathlib.Path`: the file of an output or failure, for a store that keeps files; used by
+      `Output.path`. Relative names are then resolved against the current directory before a claim.
+    - `url(name) -> str`: the URL of an output or failure, used by `Output.url`; without it, the file URL of
+      `path`.
+
+    Threads: every method may be called from any thread, and from several at the same time.
     """
 
     @property
     def blocking(self) -> bool:
-        """True where a call may take longer than one on a local file: the async driver then uses threads."""
+        """Whether calls may take longer than those on a local file: the async driver then uses threads."""
         ...
 
     def status(self, name: str, failure: str, /) -> OutputStatus:
-        """Tell whether *name* is whole, its failure recorded, or neither. An output wins over a failure."""
+        """Return whether *name* is whole, its failure is recorded, or neither. An output takes precedence."""
         ...
 
     def info(self, name: str, /) -> OutputInfo | None:
-        """Tell size and age of the output or failure called *name*; None where there is none."""
+        """Return size and time of the output or failure called *name*; None if there is none."""
         ...
 
     def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Claim | ClaimRefusal:
-        """Claim the making of *name*, without waiting; or say why not.
+        """Claim the making of *name* without waiting, or return why not.
 
-        Looks at *name* and *failure* again once it owns them. With *replace* an existing output or
-        failure is no reason to refuse: `publish` then replaces it in one step.
+        Checks *name* and *failure* again once it owns them. With *replace*, an existing output or failure
+        is not a reason to refuse; `publish` then replaces it atomically.
 
         Raises:
-            OSError: the place can't be written; nothing is left behind.
+            OSError: the output can't be written; nothing is left behind.
         """
         ...
 
     def open(self, name: str, /) -> BinaryIO:
-        """Open the output or failure called *name* for reading bytes. Raises FileNotFoundError if absent."""
+        """Open the output or failure called *name* for reading bytes.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
         ...
 
     def list(self, prefix: str, /) -> Iterator[str]:
-        """Yield the names of all outputs and failures that begin with *prefix*, sorted; no unfinished."""
+        """Yield the names of all finished outputs and failures that begin with *prefix*, sorted."""
         ...
 
     def delete(self, name: str, /) -> bool:
-        """Delete the output or failure called *name*; False where there was none."""
+        """Delete the output or failure called *name*; return False if there was none."""
         ...
 
 
 class ProgressSink(Protocol):
-    """Who is told what happens.
+    """Receives the events of a run.
 
-    Optional: a sink with an attribute `wants_tasks` of `"outside"` or `"none"` (instead of `"all"`, the
-    default) is not told of each call inside a flow, or of no call at all; it reads the live
-    counts in `FlowStarted.tallies` when it likes. That is how the terminal display stays cheap.
+    Optional members:
+
+    - `wants_tasks: str`: which calls of tasks to report: `"all"` (the default), `"outside"` (those outside
+      a flow) or `"none"`. Instead of their events, such a sink reads the live counts in
+      `FlowStarted.tallies` whenever it refreshes, so its cost does not grow with the number of calls.
     """
 
     def emit(self, event: Event, /) -> object:
-        """Take note of *event*. Called from any thread, also at the same time; it should return at once.
+        """Handle *event*. Called from any thread, from several at the same time; it should return at once.
 
-        An exception is logged once and the sink is told nothing more; no task fails by it.
+        If it raises, the exception is logged and the sink is dropped; no task fails because of it.
         """
         ...

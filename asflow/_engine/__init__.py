@@ -1,1 +1,1 @@
-"""Decides, and never acts: policy, the life of a call, names and identities."""
+"""Decides, and never acts: the life of a call, its vocabulary, policy and rates."""

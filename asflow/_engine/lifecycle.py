@@ -1,90 +1,62 @@
 """One task call's life, as a pure step: `step(policy, state, event) -> (state, action)`.
 
-A driver (asflow._runtime) carries out the action and reports what came of it as the next event. The
-engine asks for nothing: the error and a random draw come in with `Raised`, and the body's value never does.
+A driver (`asflow._runtime`) carries out the action and reports the result as the next event. The engine
+asks for nothing: the error and a random draw arrive with `Raised`, and the body's value never does.
 
-    phase       event            next action
-    ----------  ---------------  ------------------------------------------------------------------
-    new         Started          Look, where the task has an output; else BEGIN
-    looking     Found            Finish(cached)
-                FoundFailure     Finish(suppressed)
-                Missing, Stale   BEGIN
-                Broke            Fail
-    queued      Acquired         Claim, where the task has an output; else Call
-    claiming    Claimed          Call
-                Found            END with Finish(cached)
-                FoundFailure     END with Finish(suppressed)
-                Busy             END with AwaitOwner
-                Broke            END with Fail
-    calling     Returned         END with Commit, Finish(completed)
-                Raised           listed in suppress: END with RecordFailure, Finish(suppressed)
-                                 worth a retry, one left: END with Abort, AskDelay or Wait
-                                 listed in skip: END with Abort, Finish(skipped)
-                                 otherwise: END with Abort, Fail
-    releasing   Done             the rest of END
-    closing     Done             the rest of END
-                Broke            END with Abort, Fail; after a failing Abort: the END under way
-    asking      Delayed          Wait
-                Broke            Fail
-    waiting     Waited           BEGIN
-    watching    Waited           Look
-    done        -                -
-    any other pair               EngineError
+    phase      event           if                          next
+    ---------  --------------  --------------------------  -------------------------------------------------
+    new        Started         the task has an output      Look
+                               otherwise                   start an attempt
+    looking    Found                                       Finish(cached)
+               FoundFailure                                Finish(suppressed)
+               Missing, Stale                              start an attempt
+               Broke                                       Fail
+    queued     Acquired        the task has an output      Claim
+                               otherwise                   Call
+    claiming   Claimed                                     Call
+               Found                                       wind down to Finish(cached)
+               FoundFailure                                wind down to Finish(suppressed)
+               Busy                                        wind down to AwaitOwner
+               Broke                                       wind down to Fail
+    calling    Returned                                    wind down with Commit to Finish(completed)
+               Raised          listed in suppress          wind down with RecordFailure to Finish(suppressed)
+                               to be retried, by `delay`   wind down with Abort to AskDelay
+                               to be retried               wind down with Abort to Wait
+                               listed in skip              wind down with Abort to Finish(skipped)
+                               otherwise                   wind down with Abort to Fail
+    releasing  Done                                        continue winding down
+    closing    Done                                        continue winding down
+               Broke           the action was Abort        continue winding down
+                               otherwise                   Abort, then Fail
+    asking     Delayed                                     Wait
+               Broke                                       Fail
+    waiting    Waited                                      start an attempt
+    watching   Waited                                      Look
+    any other pair of phase and event                      raise EngineError
 
-    BEGIN is Acquire where the task is limited, else Claim where it has an output, else Call.
-    END is Release where a slot is held, then the claim's Commit | Abort | RecordFailure where a claim is
-    held, then the action that is named last. So the limit bounds bodies, not commits.
+    to be retried            the task's `retry` matches the error and has a retry left
+    start an attempt         Acquire if the task is limited, else Claim if it has an output, else Call
+    wind down with C to X    Release if a slot is held, then C if a claim is held, then X
+    wind down to X           Release if a slot is held, then X
 
-What is no `Exception` (cancellation, Ctrl-C, exit) is no event: the driver discards the output, gives
-back the slot and lets it pass.
+The slot is given back before the claim is closed, so the limit bounds bodies, not commits. The first row
+that fits applies; `tests/engine/test_table.py` reads the table and tries every row.
+
+An exception that is not an `Exception` (cancellation, Ctrl-C, exit) is not an event: the driver discards the
+output, gives the slot back and re-raises it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never
 
-from asflow._engine.vocabulary import (
-    Abort,
-    Acquire,
-    Acquired,
-    Action,
-    AskDelay,
-    AwaitOwner,
-    Broke,
-    Busy,
-    Call,
-    Claim,
-    Claimed,
-    Closing,
-    Commit,
-    Delayed,
-    Done,
-    Ending,
-    Event,
-    Fail,
-    Finish,
-    Found,
-    FoundFailure,
-    Look,
-    Missing,
-    Raised,
-    RecordFailure,
-    Release,
-    Returned,
-    Stale,
-    Started,
-    Wait,
-    Waited,
-)
+from asflow._engine import vocabulary as words
 from asflow.errors import EngineError
 
 if TYPE_CHECKING:
     from asflow._engine.policy import TaskPolicy
 
-__all__ = ["NEW", "Phase", "State", "step"]
-
-
-# Words rather than an Enum: the match in `step` compares one at a fifth of the price.
+# Strings rather than an Enum: the match in `step` compares one in a fifth of the time.
 Phase = Literal[
     "new",
     "looking",
@@ -102,151 +74,153 @@ Phase = Literal[
 
 
 class State(NamedTuple):
-    """Where one call stands.
+    """The state of one call.
 
     Attributes:
-        phase: what it waits for.
+        phase: what the call is waiting for.
         attempt: how often the body was called.
-        closing: what becomes of the claim that is held, once the slot is given back.
-        ending: what comes when slot and claim are given back.
+        closing: how to close the claim that is held, once the slot is given back.
+        ending: what to do once slot and claim are given back.
     """
 
     phase: Phase
     attempt: int = 0
-    closing: Closing | None = None
-    ending: Ending | None = None
+    closing: words.Closing | None = None
+    ending: words.Ending | None = None
 
 
 NEW = State("new")
-"""Where every call begins."""
+"""The state in which every call begins."""
 
-_COMMIT, _COMPLETED = Commit(), Finish("completed")
+_COMMIT, _COMPLETED = words.Commit(), words.Finish("completed")
 
-Step = tuple[State, Action]
+Step = tuple[State, words.Action]
 
 
-def step(policy: TaskPolicy, state: State, event: Event) -> Step:
+def step(policy: TaskPolicy, state: State, event: words.Event) -> Step:
     """Decide what follows on *event*, by the table above.
 
     Args:
-        policy: what the task was told to do.
-        state: where the call stands; `NEW` at first, then what the last step returned.
-        event: what came of the last action; `Started()` at first.
+        policy: the task's options.
+        state: the call's state: `NEW` at first, then what the last step returned.
+        event: the result of the last action; `Started()` at first.
 
     Returns:
         The new state, and what to do now. After `Finish` and `Fail` the call is over.
 
     Raises:
-        EngineError: *event* is no answer to what the state waits for: a bug in a driver.
+        EngineError: the state does not wait for such an *event*: a bug in a driver.
     """
     match state.phase:
-        case "new" if isinstance(event, Started):
-            return (State("looking"), Look()) if policy.persistent else _begin(policy, state)
+        case "new" if isinstance(event, words.Started):
+            return (State("looking"), words.Look()) if policy.persistent else _start_attempt(policy, state)
         case "looking":
             return _looked(policy, state, event)
-        case "queued" if isinstance(event, Acquired):
+        case "queued" if isinstance(event, words.Acquired):
             return _claim_or_call(policy, state)
         case "claiming":
             return _claimed(policy, state, event)
         case "calling":
             return _called(policy, state, event)
-        case "releasing" if isinstance(event, Done):
+        case "releasing" if isinstance(event, words.Done):
             return _close(state)
         case "closing":
             return _closed(state, event)
         case "asking":
             return _asked(state, event)
-        case "waiting" if isinstance(event, Waited):
-            return _begin(policy, state)
-        case "watching" if isinstance(event, Waited):
-            return State("looking", state.attempt), Look()
+        case "waiting" if isinstance(event, words.Waited):
+            return _start_attempt(policy, state)
+        case "watching" if isinstance(event, words.Waited):
+            return State("looking", state.attempt), words.Look()
         case "new" | "queued" | "releasing" | "waiting" | "watching" | "done":
             raise _illegal(state, event)
         case _:
             assert_never(state.phase)
 
 
-def _illegal(state: State, event: Event) -> EngineError:
-    return EngineError(f"asflow's engine can't take {event} in {state}; please report this")
+def _illegal(state: State, event: words.Event) -> EngineError:
+    return EngineError(f"step(): can't take {event} in {state}; please report this as a bug in asflow")
 
 
-def _begin(policy: TaskPolicy, state: State) -> Step:
+def _start_attempt(policy: TaskPolicy, state: State) -> Step:
     if policy.limited:
-        return State("queued", state.attempt), Acquire()
+        return State("queued", state.attempt), words.Acquire()
     return _claim_or_call(policy, state)
 
 
 def _claim_or_call(policy: TaskPolicy, state: State) -> Step:
     if policy.persistent:
-        return State("claiming", state.attempt), Claim()
+        return State("claiming", state.attempt), words.Claim()
     return _call(state)
 
 
 def _call(state: State) -> Step:
     attempt = state.attempt + 1
-    return State("calling", attempt), Call(attempt)
+    return State("calling", attempt), words.Call(attempt)
 
 
-def _looked(policy: TaskPolicy, state: State, event: Event) -> Step:
+def _looked(policy: TaskPolicy, state: State, event: words.Event) -> Step:
     match event:
-        case Found():
-            return _end(state, Finish("cached"))
-        case FoundFailure():
-            return _end(state, Finish("suppressed"))
-        case Missing() | Stale():
-            return _begin(policy, state)
-        case Broke(error):
-            return _end(state, Fail(error))
+        case words.Found():
+            return _end(state, words.Finish("cached"))
+        case words.FoundFailure():
+            return _end(state, words.Finish("suppressed"))
+        case words.Missing() | words.Stale():
+            return _start_attempt(policy, state)
+        case words.Broke(error):
+            return _end(state, words.Fail(error))
         case _:
             raise _illegal(state, event)
 
 
-def _claimed(policy: TaskPolicy, state: State, event: Event) -> Step:
+def _claimed(policy: TaskPolicy, state: State, event: words.Event) -> Step:
     match event:
-        case Claimed():
+        case words.Claimed():
             return _call(state)
-        case Found():
-            return _wind_down(policy, state, None, Finish("cached"))
-        case FoundFailure():
-            return _wind_down(policy, state, None, Finish("suppressed"))
-        case Busy():
-            return _wind_down(policy, state, None, AwaitOwner())
-        case Broke(error):
-            return _wind_down(policy, state, None, Fail(error))
+        case words.Found():
+            return _wind_down(policy, state, None, words.Finish("cached"))
+        case words.FoundFailure():
+            return _wind_down(policy, state, None, words.Finish("suppressed"))
+        case words.Busy():
+            return _wind_down(policy, state, None, words.AwaitOwner())
+        case words.Broke(error):
+            return _wind_down(policy, state, None, words.Fail(error))
         case _:
             raise _illegal(state, event)
 
 
-def _called(policy: TaskPolicy, state: State, event: Event) -> Step:
+def _called(policy: TaskPolicy, state: State, event: words.Event) -> Step:
     match event:
-        case Returned():
+        case words.Returned():
             return _wind_down(policy, state, _COMMIT, _COMPLETED)
-        case Raised(error, draw):
-            return _wind_down(policy, state, *_judged(policy, state.attempt, error, draw))
+        case words.Raised(error, draw):
+            return _wind_down(policy, state, *_after_error(policy, state.attempt, error, draw))
         case _:
             raise _illegal(state, event)
 
 
-def _judged(policy: TaskPolicy, attempt: int, error: Exception, draw: float) -> tuple[Closing, Ending]:
-    """Decide what the *attempt*-th call's *error* means: this is the decision table of the docs."""
+def _after_error(
+    policy: TaskPolicy, attempt: int, error: Exception, draw: float
+) -> tuple[words.Closing, words.Ending]:
+    """Decide what follows when the *attempt*-th call of the body raises *error*."""
     if isinstance(error, policy.suppress):
-        return RecordFailure(error), Finish("suppressed", error)
+        return words.RecordFailure(error), words.Finish("suppressed", error)
     retry = policy.retry
     if retry is not None and attempt <= retry.total and retry.matches(error):
         seconds = retry.backoff(attempt, draw)
         if retry.delay is not None:
-            return Abort(), AskDelay(error, attempt, seconds)
-        return Abort(), Wait(seconds, attempt, error)
+            return words.Abort(), words.AskDelay(error, attempt, seconds)
+        return words.Abort(), words.Wait(seconds, attempt, error)
     if isinstance(error, policy.skip):
-        return Abort(), Finish("skipped", error)
-    return Abort(), Fail(error)
+        return words.Abort(), words.Finish("skipped", error)
+    return words.Abort(), words.Fail(error)
 
 
-def _wind_down(policy: TaskPolicy, state: State, closing: Closing | None, ending: Ending) -> Step:
+def _wind_down(policy: TaskPolicy, state: State, closing: words.Closing | None, ending: words.Ending) -> Step:
     if not policy.persistent:
         closing = None
     if policy.limited:
-        return State("releasing", state.attempt, closing, ending), Release()
+        return State("releasing", state.attempt, closing, ending), words.Release()
     return _close(State(state.phase, state.attempt, closing, ending))
 
 
@@ -256,44 +230,44 @@ def _close(state: State) -> Step:
     return _ended(state)
 
 
-def _closed(state: State, event: Event) -> Step:
+def _closed(state: State, event: words.Event) -> Step:
     match event:
-        case Done():
+        case words.Done():
             return _ended(state)
-        case Broke() if isinstance(state.closing, Abort):
-            # Nothing was published either way, and the reason for the abort says more than its failing.
+        case words.Broke() if isinstance(state.closing, words.Abort):
+            # Nothing was published either way, and the reason for the abort matters more than its failure.
             return _ended(state)
-        case Broke(error):
-            return State("closing", state.attempt, Abort(), Fail(error)), Abort()
+        case words.Broke(error):
+            return State("closing", state.attempt, words.Abort(), words.Fail(error)), words.Abort()
         case _:
             raise _illegal(state, event)
 
 
-def _asked(state: State, event: Event) -> Step:
+def _asked(state: State, event: words.Event) -> Step:
     match state.ending, event:
-        case AskDelay(error, retry, otherwise), Delayed(seconds):
-            return _end(state, Wait(otherwise if seconds is None else seconds, retry, error))
-        case _, Broke(error):
-            return _end(state, Fail(error))
+        case words.AskDelay(error, retry, otherwise), words.Delayed(seconds):
+            return _end(state, words.Wait(otherwise if seconds is None else seconds, retry, error))
+        case _, words.Broke(error):
+            return _end(state, words.Fail(error))
         case _:
             raise _illegal(state, event)
 
 
 def _ended(state: State) -> Step:
     if state.ending is None:
-        raise _illegal(state, Done())
+        raise _illegal(state, words.Done())
     return _end(state, state.ending)
 
 
-def _end(state: State, ending: Ending) -> Step:
+def _end(state: State, ending: words.Ending) -> Step:
     match ending:
-        case Finish() | Fail():
+        case words.Finish() | words.Fail():
             return State("done", state.attempt), ending
-        case Wait():
+        case words.Wait():
             return State("waiting", state.attempt), ending
-        case AskDelay():
+        case words.AskDelay():
             return State("asking", state.attempt, None, ending), ending
-        case AwaitOwner():
+        case words.AwaitOwner():
             return State("watching", state.attempt), ending
         case _:
             assert_never(ending)

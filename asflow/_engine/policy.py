@@ -1,4 +1,4 @@
-"""What a task was told to do: frozen values, validated when they are made.
+"""The options that say what a task does on an error: frozen values, validated on creation.
 
 `Retry` is public (`asflow.Retry`); `TaskPolicy` is what the options of `@flow.task` become.
 """
@@ -22,12 +22,16 @@ ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
 def checked_exceptions(subject: str, what: str, value: object) -> tuple[type[BaseException], ...]:
     """Return *value* as a tuple of exception classes.
 
+    Args:
+        subject: what the message begins with, as in `task extract()`.
+        what: the option's name.
+        value: what was given for it.
+
     Raises:
-        DefinitionTypeError: *value* is neither an exception class nor a tuple of them. The message begins
-            with *subject* and names the option *what*.
+        DefinitionTypeError: *value* is neither an exception class nor a tuple of them.
     """
     if isinstance(value, (list, set, frozenset)):
-        kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType] - of whatever
+        kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType] - of any items
         raise DefinitionTypeError(
             f"{subject}: {what} takes an exception class or a tuple of them, not a {kind}; "
             f"write for example {what}=(TimeoutError,)"
@@ -47,26 +51,26 @@ def checked_exceptions(subject: str, what: str, value: object) -> tuple[type[Bas
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a failing body is called again, and how long to wait before each time.
+    """How often a failing body is called again, and how long to wait before each retry.
 
     Before retry n = 1, 2, ... the wait is
     `min(max_delay, backoff_factor * 2**(n-1)) + uniform(0, backoff_jitter)` seconds ("exponential
-    backoff with jitter"), or whatever *delay* answers. The task's slot of its limit is free meanwhile.
+    backoff with jitter"), or what *delay* returns. The call holds no slot of its limit during the wait.
 
     Attributes:
         total: retries after the first call, >= 0.
-        backoff_factor: seconds before the first retry, >= 0; doubled for each one after it.
-        backoff_jitter: upper end of a random addition in seconds, >= 0.
+        backoff_factor: seconds before the first retry, >= 0; doubled for each retry after it.
+        backoff_jitter: upper bound of the random addition in seconds, >= 0.
         max_delay: upper bound of the doubling part in seconds, >= 0.
-        exceptions: the exceptions worth a retry; None is every `Exception`. Matched by isinstance.
+        exceptions: the exceptions to retry, matched by isinstance; None is every `Exception`.
         delay: called as `delay(exception, n)`; returns the seconds to wait (>= 0), or None for the
-            formula. The place to honour a Retry-After header. What it raises ends the call.
-        hold_limit: True keeps everybody else who shares the task's limit from starting during the wait,
-            too: when a server says "not before", it means all callers.
+            formula. Use it to honour a Retry-After header. An exception that it raises ends the call.
+        hold_limit: True keeps all other calls that share the task's limit from starting during the wait,
+            too: a server that says "not before" means all callers.
 
     Raises:
-        DefinitionTypeError: a value of the wrong type.
-        DefinitionValueError: a negative or non-finite number.
+        DefinitionTypeError: a value has the wrong type.
+        DefinitionValueError: a number is negative or not finite.
     """
 
     total: int = 3
@@ -78,7 +82,7 @@ class Retry:
     hold_limit: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what can't work."""
+        """Check every field."""
         if isinstance(self.total, bool) or not isinstance(self.total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DefinitionTypeError(
                 f"Retry(): total takes a number of retries, not {short(self.total)}; write for example 3"
@@ -109,7 +113,7 @@ class Retry:
             )
 
     def matches(self, error: Exception) -> bool:
-        """Tell whether *error* is worth a retry."""
+        """Return whether *error* is to be retried."""
         return self.exceptions is None or isinstance(error, self.exceptions)
 
     def backoff(self, retry: int, draw: float) -> float:
@@ -128,13 +132,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPolicy:
-    """What one task does when something happens; see the table in `asflow._engine.lifecycle`.
+    """What one task does on each event; see the table in `asflow._engine.lifecycle`.
 
     Attributes:
-        persistent: the task has an output (`on=`).
-        limited: at most so many bodies run at once, so that a call waits for a slot.
+        persistent: whether the task has an output (`on=`).
+        limited: whether a call waits for a slot before its body starts.
         skip: exceptions that end a call quietly; the next run tries again.
-        suppress: exceptions that end a call quietly and are remembered.
+        suppress: exceptions that end a call quietly and are recorded.
         retry: when and how often a failing body is called again; None is never.
     """
 

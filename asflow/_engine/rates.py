@@ -1,8 +1,8 @@
-"""Rates: how many starts any window of time may see, as pure arithmetic on times.
+"""Rates: at most n starts in any window of time, as pure arithmetic on times.
 
 A rate of n per period is a sliding log: the k-th start comes no earlier than one period after the
-(k-n)-th did. So *every* window of that length sees at most n starts, whatever its beginning - unlike a
-token bucket, which lets nearly 2n through around an edge.
+(k-n)-th. So *every* window of that length sees at most n starts, wherever it begins - unlike a token
+bucket, which lets nearly 2n through around an edge.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
-
-__all__ = ["Rate", "StartLog"]
 
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -36,67 +35,72 @@ class Rate:
         """Read `"10/s"`, `"100/min"`, `"5000/hour"`, `"3/10s"` (3 every 10 seconds).
 
         Raises:
-            DefinitionTypeError: *text* is no string.
-            DefinitionValueError: it is not of that form, or one of its numbers is 0.
+            DefinitionTypeError: *text* is not a string.
+            DefinitionValueError: it does not have that form, or one of its numbers is 0.
         """
         if not isinstance(text, str):
-            raise DefinitionTypeError(f"rate takes a string such as '10/s', not {text!r}")
+            raise DefinitionTypeError(
+                f"Limit(): rate takes a string, not {short(text)}; write for example rate='10/s'"
+            )
         form = re.fullmatch(_FORM, text, re.IGNORECASE)
         unit = _UNITS.get(form[3].lower()) if form else None
         if form is None or unit is None:
             raise DefinitionValueError(
-                f"rate takes a count per s, min, hour or day such as '10/s', not {text!r}"
+                f"Limit(): rate takes a count per s, min, hour or day, not {short(text)}; "
+                f"write for example rate='10/s'"
             )
         count, seconds = int(form[1]), float(form[2] or 1) * unit
         if count < 1 or seconds <= 0:
-            raise DefinitionValueError(f"rate takes numbers above 0, not {text!r}")
+            raise DefinitionValueError(
+                f"Limit(): rate takes numbers above 0, not {short(text)}; write for example rate='10/s'"
+            )
         return cls(count, seconds)
 
 
 class StartLog:
-    """When the last starts were, and so when the next may be. Not thread-safe: its owner holds a lock.
+    """The times of the last starts, from which the next follows. Not thread-safe: its owner holds a lock.
 
     Attributes:
-        delays: whether a start may have to wait at all: a rate is set, or somebody holds it just now.
+        delays: whether a start may have to wait at all: there is a rate, or a hold.
     """
 
     __slots__ = ("_held_until", "_rate", "_recent", "delays")
 
     def __init__(self, rate: Rate | None) -> None:
-        """Begin an empty log; without *rate* only `hold` delays anybody."""
+        """Begin an empty log; without *rate* only `hold` delays a start."""
         self.delays: bool = rate is not None
         self._rate = rate
         self._recent: deque[float] = deque(maxlen=rate.count if rate else 0)
         self._held_until = float("-inf")
 
     def hold(self, until: float) -> None:
-        """Let nobody start before *until*, a time of the same clock."""
+        """Allow no start before *until*, a time of the same clock."""
         self._held_until = max(self._held_until, until)
         self.delays = True
 
     def forget(self) -> None:
-        """Begin anew, with nothing started and nothing held."""
+        """Drop all starts and holds."""
         self._recent.clear()
         self._held_until = float("-inf")
         self.delays = self._rate is not None
 
     def start(self, now: float) -> float:
-        """Note a start at time *now* where one is allowed.
+        """Record a start at time *now* if one is allowed.
 
         Returns:
-            0 when the start was noted, or else the seconds (> 0) until it is worth asking again.
+            0 if the start was recorded, else the seconds (> 0) until it is worth asking again.
         """
         wait = max(self._held_until, self._earliest()) - now
         if wait > 0:
             return wait
         if self._rate is None:
-            self.delays = False  # the hold is over, and nothing else delays anybody
+            self.delays = False  # the hold is over, and there is no rate
         else:
             self._recent.append(now)
         return 0.0
 
     def _earliest(self) -> float:
-        """Return when the rate allows the next start."""
+        """Return the time from which the rate allows the next start."""
         if self._rate is None or len(self._recent) < self._rate.count:
             return float("-inf")
         return self._recent[0] + self._rate.seconds

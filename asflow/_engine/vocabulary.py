@@ -1,7 +1,7 @@
-"""The words of a call's life: what happened (`Event`) and what to do next (`Action`).
+"""The vocabulary of a call's life: what happened (`Event`) and what to do next (`Action`).
 
-Two closed unions of values that nobody changes. Events are past, actions imperative; each action says which
-events answer it. `asflow._engine.lifecycle` has the table of what follows on what.
+Two closed unions of immutable values. Events are in the past tense, actions in the imperative; each action
+names the events that answer it. The table of `asflow._engine.lifecycle` says what follows on what.
 """
 
 from __future__ import annotations
@@ -11,46 +11,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from asflow.events import Outcome
 
-__all__ = [
-    "Abort",
-    "Acquire",
-    "Acquired",
-    "Action",
-    "AskDelay",
-    "AwaitOwner",
-    "Broke",
-    "Busy",
-    "Call",
-    "Claim",
-    "Claimed",
-    "Closing",
-    "Commit",
-    "Delayed",
-    "Done",
-    "Ending",
-    "Event",
-    "Fail",
-    "Finish",
-    "Found",
-    "FoundFailure",
-    "Look",
-    "Missing",
-    "Raised",
-    "RecordFailure",
-    "Release",
-    "Returned",
-    "Stale",
-    "Started",
-    "Wait",
-    "Waited",
-]
-
 
 class _Value:
-    """Equal where class and fields are.
+    """Equal if class and fields are.
 
-    By hand, as a frozen dataclass would do the same at 0.3 ms of import time each, and take three times as
-    long to make at each step of each call.
+    Written by hand: a frozen dataclass does the same, but adds 0.3 ms of import time per class and takes
+    three times as long to create, at each step of each call.
     """
 
     __slots__ = ()
@@ -85,13 +51,13 @@ class Found(_Value):
 
 
 class Stale(_Value):
-    """The output exists, but `refresh=` says that it is to be made anew."""
+    """The output exists, but is out of date by `refresh=`."""
 
     __slots__ = ()
 
 
 class FoundFailure(_Value):
-    """A suppressed failure of an earlier call is on record."""
+    """A suppressed failure of an earlier call is recorded."""
 
     __slots__ = ()
 
@@ -115,7 +81,7 @@ class Claimed(_Value):
 
 
 class Busy(_Value):
-    """Somebody else is making the output."""
+    """Another call or process is making the output."""
 
     __slots__ = ()
 
@@ -138,7 +104,7 @@ class Raised(_Value):
 
 
 class Delayed(_Value):
-    """The user's `delay` answered: seconds to wait, or None for the formula."""
+    """The user's `delay` returned: seconds to wait, or None for the formula."""
 
     __match_args__ = ("seconds",)
     __slots__ = __match_args__
@@ -154,7 +120,7 @@ class Waited(_Value):
 
 
 class Done(_Value):
-    """The action was carried out, and there is nothing to tell about it."""
+    """The action was carried out, and has no result to report."""
 
     __slots__ = ()
 
@@ -190,25 +156,25 @@ Event = (
 
 
 class Look(_Value):
-    """See whether the output exists. Answer: Found, Stale, FoundFailure, Missing or Broke."""
+    """Check whether the output exists. Answered by Found, Stale, FoundFailure, Missing or Broke."""
 
     __slots__ = ()
 
 
 class Acquire(_Value):
-    """Wait for a slot of the limit. Answer: Acquired."""
+    """Wait for a slot of the limit. Answered by Acquired."""
 
     __slots__ = ()
 
 
 class Claim(_Value):
-    """Claim the output, looking again. Answer: Claimed, Found, FoundFailure, Busy or Broke."""
+    """Claim the output, and check again. Answered by Claimed, Found, FoundFailure, Busy or Broke."""
 
     __slots__ = ()
 
 
 class Call(_Value):
-    """Call the body, for the *attempt*-th time. Answer: Returned or Raised."""
+    """Call the body for the *attempt*-th time. Answered by Returned or Raised."""
 
     __match_args__ = ("attempt",)
     __slots__ = __match_args__
@@ -218,25 +184,25 @@ class Call(_Value):
 
 
 class Release(_Value):
-    """Give the slot back. Answer: Done."""
+    """Give the slot back. Answered by Done."""
 
     __slots__ = ()
 
 
 class Commit(_Value):
-    """Publish the output. Answer: Done or Broke."""
+    """Publish the output. Answered by Done or Broke."""
 
     __slots__ = ()
 
 
 class Abort(_Value):
-    """Discard the output. Answer: Done or Broke."""
+    """Discard the output. Answered by Done or Broke."""
 
     __slots__ = ()
 
 
 class RecordFailure(_Value):
-    """Discard the output and record *error* in its place. Answer: Done or Broke."""
+    """Discard the output and record *error*. Answered by Done or Broke."""
 
     __match_args__ = ("error",)
     __slots__ = __match_args__
@@ -246,9 +212,9 @@ class RecordFailure(_Value):
 
 
 class AskDelay(_Value):
-    """Ask the user's `delay` about *error* before retry *retry*; *otherwise* is the formula's answer.
+    """Ask the user's `delay` about *error* before retry *retry*; *otherwise* is what the formula returns.
 
-    Answer: Delayed or Broke.
+    Answered by Delayed or Broke.
     """
 
     __match_args__ = ("error", "retry", "otherwise")
@@ -261,7 +227,7 @@ class AskDelay(_Value):
 
 
 class Wait(_Value):
-    """Wait *seconds* before retry *retry*, since *error* was raised. Answer: Waited."""
+    """Wait *seconds* before retry *retry*, because of *error*. Answered by Waited."""
 
     __match_args__ = ("seconds", "retry", "error")
     __slots__ = __match_args__
@@ -273,13 +239,13 @@ class Wait(_Value):
 
 
 class AwaitOwner(_Value):
-    """Wait until whoever is making the output has ended. Answer: Waited."""
+    """Wait until the owner of the claim has ended. Answered by Waited."""
 
     __slots__ = ()
 
 
 class Finish(_Value):
-    """Return: the body's value where *outcome* is "completed", else None."""
+    """Return: the body's value if *outcome* is "completed", else None."""
 
     __match_args__ = ("outcome", "error")
     __slots__ = __match_args__
@@ -290,7 +256,7 @@ class Finish(_Value):
 
 
 class Fail(_Value):
-    """Raise *error*, the very object."""
+    """Raise *error*, the same object."""
 
     __match_args__ = ("error",)
     __slots__ = __match_args__

@@ -1,4 +1,4 @@
-r"""How an argument's text becomes part of one path component. A file format: it never changes.
+r"""How the text of an argument becomes part of one path component. A file format: it never changes.
 
 Encoded, as `%` and two upper-case hex digits for each byte of the character's UTF-8 (with surrogatepass):
 
@@ -6,39 +6,37 @@ Encoded, as `%` and two upper-case hex digits for each byte of the character's U
 - a dot at the start, and a dot or a space at the end;
 - the *stop* character, if there is one: the first character of the literal that separates this value
   from a later one in the same component. So `{a}-{b}` keeps ("x-y", "z") and ("x", "y-z") apart, as
-  `x%2Dy-z` and `x-y-z`, and the last value of a component stays as readable as it can.
+  `x%2Dy-z` and `x-y-z`, and the last value of a component stays as readable as possible.
 
-The empty text is `%_`, which nothing else gives. Different texts therefore have different names, none is
+The empty text is encoded as `%_`, which no other text is. So different texts have different names, none is
 empty, `.` or `..`, and none can reach another folder.
 
-A component of more than `MAX_COMPONENT` bytes is cut to that at the boundary of a character: its start, then
-`%~`, the 32 hex digits of the BLAKE2b-128 of the whole component's UTF-8, and its literal end. A `%~`
-comes from no value, so a cut name can't be met by a short one either.
+A component longer than `MAX_COMPONENT` bytes is cut to that length at the boundary of a character: its start,
+then `%~`, the 32 hex digits of the BLAKE2b-128 of the whole component's UTF-8, and its literal end. No value
+is encoded with a `%~`, so a cut name never equals a short one.
 
-Not solved here, as names would lose their readability: file systems that fold case or normalise Unicode
-take `A` and `a`, or two spellings of an accent, for one name, and Windows reserves `CON`, `NUL` and
-others. Where that matters, use `*`.
+Not solved here, because names would lose their readability: file systems that fold case or normalise Unicode
+treat `A` and `a`, or two spellings of an accent, as one name, and Windows reserves `CON`, `NUL` and
+others. If that matters, use `*`.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["CUT_MARK", "EMPTY", "MAX_COMPONENT", "UNSAFE", "cut", "percent", "safe"]
-
 MAX_COMPONENT = 200
-"""How many bytes of UTF-8 a component with values in it may have; `.part` still fits below NAME_MAX (255)."""
+"""The most bytes of UTF-8 in a component with values; `.part` still fits below NAME_MAX (255)."""
 
 EMPTY = "%_"
-"""What stands for the empty text."""
+"""The encoding of the empty text."""
 
 CUT_MARK = "%~"
-"""What stands between the start of a cut component and its hash."""
+"""The separator of the start of a cut component and its hash."""
 
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _PRINTABLE = '/\\:*?"<>|[]{}'
 UNSAFE = "%" + _PRINTABLE + _CONTROLS
-"""The characters that are encoded wherever they stand."""
+"""The characters that are encoded in any position."""
 
 
 def percent(text: str) -> str:
@@ -48,7 +46,7 @@ def percent(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _table(stop: str) -> dict[int, str | int]:
-    # ASCII is listed in full: str.translate pays for every character that it does not find.
+    # ASCII is listed in full: str.translate is slow for every character that it does not find.
     table: dict[int, str | int] = {code: code for code in range(0x80)}
     table.update({ord(character): percent(character) for character in UNSAFE + stop})
     return table
@@ -63,16 +61,16 @@ def safe(text: str, stop: str = "") -> str:
     """Return *text* as a part of one path component: injective, never empty, never `.` or `..`.
 
     Args:
-        text: any text at all, lone surrogates and NUL included.
+        text: any text, lone surrogates and NUL included.
         stop: one more character to encode, or "" for none.
 
     Returns:
-        The text with the characters encoded that the module's docstring lists. Not cut.
+        The text, with the characters encoded that the module's docstring lists. Not cut.
     """
     if not text:
         return EMPTY
     if text.isprintable() and not stop.isalnum():
-        # A search for each character takes half the time of a look at each, and this is most of a URL's skip.
+        # Half the time of a look at each character of the text; most of what it takes to skip a URL.
         name = text.replace("%", "%25")
         for character, code in _pairs(stop):
             if character in name:
@@ -93,7 +91,7 @@ def cut(component: str, tail: str) -> str:
 
     Args:
         component: the whole component, encoded.
-        tail: the literal text that it ends in and that must survive; at most 160 bytes.
+        tail: the literal text at its end, which is kept; at most 160 bytes.
     """
     if len(component) * 4 <= MAX_COMPONENT:
         return component

@@ -1,7 +1,7 @@
-"""The identity of a call: the hash that stands for `*` in an output's name.
+"""The identity of a call: the hash that replaces `*` in an output's name.
 
-A file format: what this module returns becomes the names of people's files, so it never changes. The
-golden vectors in the tests pin it.
+A file format: the hashes become the names of users' files, so they never change. Golden vectors in the
+tests pin them.
 
 The hash is the lower-case hex of BLAKE2b with a digest of 16 bytes (RFC 7693; no key, salt or
 personalisation) over the ASCII bytes `asflow1:` and then the encoding of the pair (`__qualname__` of the
@@ -9,11 +9,11 @@ task, dict of all its arguments by parameter name). Defaults are applied by the 
 and `**kwargs` a dict, each under its parameter's name.
 
 Each value is encoded as a tag of one byte and a payload. Numbers in the table are decimal ASCII digits;
-`text` is the tag `s` form; `...` stands for encoded values one after the other.
+`text` is the form with tag `s`; `...` is a sequence of encoded values.
 
     None                    n
     bool                    T or F
-    int                     i HEX ;             lower-case hex, `-` before it where negative
+    int                     i HEX ;             lower-case hex, after a `-` if negative
     float                   f and 8 bytes       IEEE 754 binary64, big-endian; every NaN is 7ff8000000000000
     str                     s LENGTH : BYTES    UTF-8 with surrogatepass; LENGTH counts bytes
     bytes                   b LENGTH : BYTES
@@ -29,15 +29,15 @@ Each value is encoded as a tag of one byte and a payload. Numbers in the table a
     timedelta               X timedelta text    DAYS,SECONDS,MICROSECONDS, normalised as Python does
     Decimal                 X decimal text      SIGN,DIGITS,EXPONENT of `as_tuple` (1.0 and 1.00 differ)
     UUID                    X uuid text         its 32 lower-case hex digits
-    path                    X path text         what `as_posix` says; every class that has it and `__fspath__`
+    path                    X path text         what `as_posix` returns; any class with it and `__fspath__`
     Enum                    E text text         qualified name of the class, name of the member
     Flag without a name     E text ...          qualified name of the class, its encoded value
     dataclass instance      D text COUNT : ...  qualified name of the class, then name (text) and value of
                                                 each field as defined, also of those with compare=False
     named tuple             N text COUNT : ...  likewise
 
-Types count exactly: a subclass of int, str, dict ... that is no Enum, named tuple or path has no
-identity here, as it may hold more than its base shows. Nesting deeper than `MAX_DEPTH` is refused.
+Types are matched exactly: a subclass of int, str, dict ... that is not an Enum, named tuple or path has no
+identity, because it may hold more than its base shows. Nesting deeper than `MAX_DEPTH` is refused.
 """
 
 from __future__ import annotations
@@ -47,15 +47,14 @@ from hashlib import blake2b
 from struct import pack
 from typing import TYPE_CHECKING, Any, cast
 
+from asflow._checks import task_subject
 from asflow.errors import IdentityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["MAX_DEPTH", "call_hasher", "fingerprint"]
-
 MAX_DEPTH = 100
-"""How deep values may be nested in each other; a value that contains itself ends here too."""
+"""How deep values may be nested; the bound also stops at a value that contains itself."""
 
 _BASE = blake2b(b"asflow1:t2:", digest_size=16)
 _NAN = bytes.fromhex("7ff8000000000000")
@@ -63,7 +62,7 @@ _BUILTINS = (int, float, str, bytes, tuple, list, dict, set, frozenset)
 
 
 class _RefusedError(Exception):
-    """A value without identity: where in the argument it is, and what is wrong with it."""
+    """A value has no identity: why, and the steps to it from the argument."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -76,7 +75,7 @@ def fingerprint(task: str, arguments: Mapping[str, object]) -> str:
 
     Args:
         task: the task's `__qualname__`.
-        arguments: every bound argument by parameter name, defaults applied; their order does not count.
+        arguments: every bound argument by parameter name, defaults applied, in any order.
 
     Returns:
         32 lower-case hex digits. Format and tags: see the module's docstring.
@@ -88,20 +87,20 @@ def fingerprint(task: str, arguments: Mapping[str, object]) -> str:
 
 
 def call_hasher(task: str, parameters: Sequence[str]) -> Callable[..., str]:
-    """Return a function that does the work of `fingerprint` for calls of one task, faster.
+    """Return a function that does the same as `fingerprint` for the calls of one task, faster.
 
     Args:
         task: the task's `__qualname__`.
         parameters: the names of all its parameters, each once.
 
     Returns:
-        A function that takes one value a parameter, in the order of *parameters*, and returns the hash.
+        A function that takes one value per parameter, in the order of *parameters*, and returns the hash.
         It may be called from any thread. Raises IdentityError as `fingerprint` does.
     """
     start = _BASE.copy()
     start.update(_text(task) + b"d%d:" % len(parameters))
     labels = [_text(name) for name in parameters]
-    # Pairs are sorted by their bytes and no label is the start of another, so the labels alone decide.
+    # Pairs are sorted by their bytes and no label is a prefix of another, so the labels alone decide.
     order = sorted(range(len(parameters)), key=labels.__getitem__)
     plan = [(labels[index], index) for index in order]
 
@@ -120,13 +119,12 @@ def call_hasher(task: str, parameters: Sequence[str]) -> Callable[..., str]:
 
 
 def _refusal(task: str, parameter: str, refused: _RefusedError) -> IdentityError:
-    """Say which argument of which task is meant, where in it, why, and what to do."""
     steps = refused.steps[::-1]
     where = "" if not steps else f", at {parameter}{''.join(steps[:8])}{'...' if len(steps) > 8 else ''},"
     return IdentityError(
-        f"task {task!r}: argument {parameter!r}{where} {refused.reason}, so it can't be part of an output's "
-        "name: give `key=`, a function with the task's own parameters that returns the text for `*`, "
-        "or take the parameter out of the task"
+        f"{task_subject(task)}: argument {parameter!r}{where} {refused.reason}, so it can't be part of an "
+        "output's name; give `key=`, a function of the task's own parameters that returns the text for `*`, "
+        "or remove the parameter from the task"
     )
 
 
@@ -166,7 +164,7 @@ def _bytes(value: object, _depth: int) -> bytes:
 
 
 def _item(value: object, depth: int, step: str) -> bytes:
-    """Encode a value inside another one; *step* is how an error shows the way to it."""
+    """Encode a value inside another one; an error shows *step* on the way to it."""
     if depth >= MAX_DEPTH:
         raise _RefusedError(f"contains itself, or is nested more than {MAX_DEPTH} levels deep")
     try:
@@ -227,7 +225,7 @@ _ENCODERS: dict[type, Callable[[object, int], bytes]] = {
 
 
 def _other(value: object, depth: int) -> bytes:
-    """Encode what is no built-in type, or refuse it. The order of the questions is part of the format."""
+    """Encode a value of another type, or refuse it. The order of the tests is part of the format."""
     kind = type(value)
     if isinstance(value, Enum):
         return _enum(value, depth)
@@ -235,7 +233,7 @@ def _other(value: object, depth: int) -> bytes:
     if stdlib is not None:
         return stdlib
     if hasattr(kind, "__fspath__") and hasattr(kind, "as_posix"):
-        # Asked of the object and not of pathlib: the engine loads nothing that can reach the disk.
+        # Not `isinstance`, which needs pathlib: the engine loads nothing that can reach the disk.
         return _path(cast("Any", value).as_posix, kind)
     fields = _fields(kind)
     if fields is None:
@@ -254,7 +252,7 @@ def _other(value: object, depth: int) -> bytes:
 def _enum(member: Enum, depth: int) -> bytes:
     kind = type(member)
     head = b"E" + _text(kind.__qualname__)
-    # Several flags joined have no member of their own; Python has changed how it spells their name.
+    # A combination of flags is not a member, and how Python spells its name has changed.
     name = cast("str | None", member._name_)  # pyright: ignore[reportPrivateUsage]
     if name is not None and kind.__members__.get(name) is member:
         return head + _text(name)
@@ -262,7 +260,7 @@ def _enum(member: Enum, depth: int) -> bytes:
 
 
 def _fields(kind: type[object]) -> tuple[bytes, Sequence[str]] | None:
-    """Tell the fields of a named tuple or dataclass; None for any other class."""
+    """Return tag and fields of a named tuple or dataclass; None for any other class."""
     names = cast("object", getattr(kind, "_fields", None))
     if tuple in kind.__mro__ and isinstance(names, tuple):
         return b"N", cast("tuple[str, ...]", names)
@@ -276,12 +274,12 @@ def _fields(kind: type[object]) -> tuple[bytes, Sequence[str]] | None:
 def _path(spell: Callable[[], object], kind: type) -> bytes:
     text = spell()
     if not isinstance(text, str):
-        raise _RefusedError(f"is of type {_name_of(kind)}, whose path is no text")
+        raise _RefusedError(f"is of type {_name_of(kind)}, whose path is not a str")
     return b"Xpath" + _text(str(text))
 
 
 def _stdlib(kind: type, value: object) -> bytes | None:
-    """Encode a value of the few library types that have an identity; None for any other."""
+    """Encode a value of the few library types with an identity; return None for any other."""
     place = (kind.__module__, kind.__qualname__)
     if place[0] == "datetime":
         return _moment(kind, value)

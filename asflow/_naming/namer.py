@@ -1,41 +1,46 @@
 """From the arguments of a call to the name of its output.
 
 `compile_namer` makes, at decoration, a function with the task's own parameters that returns the output's
-name. Python itself binds the arguments, at the price of a call, and refuses wrong ones with the very
-TypeError that the task would raise. Plain values (an int, or a str of ASCII letters, digits, `-` and `_`)
-are put in as they are; everything else goes through `asflow._naming.escaping`.
+name. Python itself binds the arguments, at the cost of a call, and refuses wrong ones with the same TypeError
+that the task would raise. Plain values (an int, or a str of ASCII letters, digits, `-` and `_`) are inserted
+as they are; all others go through `asflow._naming.escaping`.
 
-Different texts never share a name; what a placeholder does not tell apart is the type (`1` and `"1"`), which
-`*` does. Values of placeholders that share a component are kept apart by encoding the separator in all
-but the last of them. Dates and ints keep their `-` all the same, as its place in them is fixed:
-`{day}-{city}` is `2026-01-01-rome`.
+Different texts never share a name. Values of different types may (`1` and `"1"`), except with `*`. Values of
+placeholders that share a component are kept apart by encoding the separator in all but the last of them.
+Dates and ints still keep their `-`, because its position in them is fixed: `{day}-{city}` is
+`2026-01-01-rome`.
 
-A name never ends in `.part` or `.err` (in any case): where a value brings that about, its last character is
+A name never ends in `.part` or `.err` (in any case): the last character of a value that would cause that is
 encoded as well.
 """
 
 from __future__ import annotations
 
 import inspect
+import linecache
 import re
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, cast
 
-from asflow._labels import short
+from asflow._checks import task_subject
+from asflow._labels import error_line, short
 from asflow._naming.escaping import MAX_COMPONENT, cut, percent, safe
 from asflow._naming.parsing import RESERVED_ENDS, STAR, Component, Field
-from asflow._naming.patterns import Pattern
 from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["MAX_NAME", "Namer", "Pattern", "compile_namer"]
+    from asflow._naming.patterns import Pattern
 
 MAX_NAME = 3500
-"""How many bytes of UTF-8 a whole name may have: PATH_MAX is 4096, and `base` comes before it."""
+"""The most bytes of UTF-8 in a whole name: PATH_MAX is 4096, and `base` comes before it."""
+
+_MAX_SOURCES = 1000
+"""How many generated functions keep their source for tracebacks; the oldest lose theirs."""
 
 _KINDS = inspect.Parameter
 
@@ -48,7 +53,7 @@ class Namer:
         pattern: the task's pattern.
         output: a function with the task's own parameters that returns the output's name, relative to `base`.
             Pure; any thread. Raises TypeError for wrong arguments as the task itself does, OutputNameError
-            for a value that makes no usable name, IdentityError for one that has no identity.
+            for a value that can't be part of a name, IdentityError for one that has no identity.
     """
 
     pattern: Pattern
@@ -73,10 +78,10 @@ def compile_namer(
     Args:
         pattern: the task's pattern, parsed with the names of this signature (and `keyed` if there is a key).
         signature: the task's, as its callers see it. Defaults are used as they are, not copied.
-        task: the task's `__qualname__`: it goes into the hash and into messages.
-        key: a function with the task's own parameters that returns the text for `*`; None: the hash of
-            all arguments. It gets positional arguments by position, defaults applied. What it raises
-            goes through unchanged.
+        task: the task's `__qualname__`: part of the hash, and named in messages without its `<locals>`.
+        key: a function of the task's own parameters that returns the text for `*`; None is the hash of
+            all arguments. It receives positional arguments by position, defaults applied. Its exceptions
+            propagate unchanged.
         prefix: put before each name as it is (`base`).
 
     Raises:
@@ -98,31 +103,37 @@ def compile_namer(
     scope[f"{mark}text"] = partial(_text, pattern, task)
     scope[f"{mark}slow"] = partial(_render, pattern, task)
     if pattern.has_hash and key is None:
-        from asflow._naming.identity import call_hasher  # only where needed: it brings hashlib
+        from asflow._naming.identity import call_hasher  # only if needed: it brings hashlib
 
         scope[f"{mark}hash"] = call_hasher(task, [parameter.name for parameter in parameters])
     return Namer(pattern, _compile(source.text(), f"{mark}namer", scope, parameters, task))
 
 
 def _check(pattern: Pattern, signature: inspect.Signature, task: str, key: Callable[..., str] | None) -> None:
+    subject = task_subject(task)
     if key is not None:
         if not callable(key):
             raise DefinitionTypeError(
-                f"task {task!r}: key={short(key)} is no function: give one with the task's own "
-                "parameters that returns the text for `*`"
+                f"{subject}: key takes a function of the task's own parameters, not {short(key)}; "
+                "let it return the text for `*`"
             )
         if inspect.iscoroutinefunction(key):
-            raise DefinitionTypeError(f"task {task!r}: key={short(key)} is async: give a plain function")
+            raise DefinitionTypeError(
+                f"{subject}: key takes a plain function, not the async {short(key)}; "
+                "let it return the text for `*`"
+            )
         if not pattern.has_hash:
             raise DefinitionValueError(
-                f"task {task!r}: key= says what stands for `*`, and on={short(pattern.text)} holds none: "
-                "put a `*` into the pattern or leave key= out"
+                f"{subject}: key returns the text for `*`, which on={short(pattern.text)} does not have; "
+                "put a `*` into the pattern or leave key out"
             )
     if pattern.keyed is not (key is not None):
-        raise DefinitionValueError(f"task {task!r}: the pattern was parsed with keyed={pattern.keyed}")
+        raise DefinitionValueError(
+            f"{subject}: key does not fit a pattern parsed with keyed={pattern.keyed}; parse it again"
+        )
     for name in (*pattern.placeholders, *signature.parameters):
         if name not in signature.parameters or not name.isidentifier() or iskeyword(name):
-            raise DefinitionValueError(f"task {task!r}: {name!r} can't be a parameter of it")
+            raise DefinitionValueError(f"{subject}: {name!r} can't be one of its parameters; rename it")
 
 
 _HELPERS: dict[str, object] = {
@@ -137,10 +148,10 @@ _HELPERS: dict[str, object] = {
 
 
 class _Source:
-    """The source of a namer. All text in it is made here, but for the parameters' names.
+    """The source of a namer. All its text is generated here, except for the parameters' names.
 
-    Those are checked identifiers. Our own names begin with a mark that no parameter begins with; literals
-    of the pattern are bound to such names and never become source, but for the repr of a stop character.
+    Those are checked identifiers. Our own names begin with a mark that no parameter begins with. Literals of
+    the pattern are bound to such names and never become source, except for the repr of a stop character.
     """
 
     def __init__(
@@ -159,13 +170,13 @@ class _Source:
             lines.append(f"    {mark}star = {self._star()}")
         values = "".join(f"{self._local(field)}, " for field in self.pattern.fields)
         slow = f"{mark}prefix + {mark}slow(({values}))" if self.prefix else f"{mark}slow(({values}))"
-        if self._room() >= 0:
+        if self._longest() >= 0:
             lines += self._fast_path(slow)
         lines.append(f"    return {slow}")
         return "\n".join(lines) + "\n"
 
     def _fast_path(self, slow: str) -> list[str]:
-        """Write what puts ASCII texts into the name at once, where they are sure to fit and do no harm."""
+        """Write the lines that put ASCII texts into the name directly if they fit and are safe."""
         mark = self.mark
         locals_of = {
             field: f"{mark}v{index}" for index, field in enumerate(dict.fromkeys(self.pattern.fields))
@@ -177,16 +188,16 @@ class _Source:
             locals_of[piece] if isinstance(piece, Field) else f"{mark}{index}"
             for index, piece in enumerate(self.pattern.pieces)
         ]
-        # The prefix and a literal that follows it are one text: each piece of an f-string has its price.
+        # The prefix and a literal that follows it are one text: each piece of an f-string takes time.
         parts[: isinstance(self.pattern.pieces[0], str)] = [f"{mark}start"]
         pieces = "".join(f"{{{part}}}" for part in parts)
         return [
             *lines,
             "    try:",
             f'        {mark}name = f"{pieces}"',
-            f"    except {mark}ValueError:",  # an int of more digits than Python likes to write
+            f"    except {mark}ValueError:",  # an int of more digits than Python converts
             f"        return {slow}",
-            f"    if {mark}len({mark}name) <= {self._room() + len(self.prefix)}{self._end_test()}:",
+            f"    if {mark}len({mark}name) <= {self._longest() + len(self.prefix)}{self._end_test()}:",
             f"        return {mark}name",
         ]
 
@@ -209,7 +220,7 @@ class _Source:
         return ", ".join(parts)
 
     def _star(self) -> str:
-        """Write the call that returns what stands for `*`."""
+        """Write the call that returns the text for `*`."""
         if not self.pattern.keyed:
             return f"{self.mark}hash({', '.join(parameter.name for parameter in self.parameters)})"
         forms = {"VAR_POSITIONAL": "*{0}", "KEYWORD_ONLY": "{0}={0}", "VAR_KEYWORD": "**{0}"}
@@ -225,13 +236,13 @@ class _Source:
         return field.name == STAR and not self.pattern.keyed
 
     def _take(self, field: Field, local: str, slow: str) -> list[str]:
-        """Write what sets *local* to what stands for one value, or leaves for the slow path."""
+        """Write the lines that set *local* to the text of one value, or return by the slow path."""
         value, mark = self._local(field), self.mark
         if self._is_hash(field):
             return [f"    {local} = {value}"]
         rest = [
             f"{local} = {mark}text({mark}f{self.pattern.fields.index(field)}, {value})",
-            f"if not {local}.isascii():",  # bytes are to be counted
+            f"if not {local}.isascii():",  # its bytes have to be counted
             f"    return {slow}",
         ]
         if field.spec or field.stop.isalnum():
@@ -246,12 +257,12 @@ class _Source:
             lines += (f"    elif {mark}type({value}) is {mark}int:", f"        {local} = {value}")
         return [*lines, "    else:", *(f"        {line}" for line in rest)]
 
-    def _room(self) -> int:
-        """Tell how many characters a whole name may have so that no component of it can be too long."""
+    def _longest(self) -> int:
+        """Return how long a whole name may be so that no component can be too long."""
         return MAX_COMPONENT - sum(len(text.encode()) - len(text) for text in self.literals.values())
 
     def _end_test(self) -> str:
-        """Write the test that values have not made a reserved end, for patterns in which they could."""
+        """Write the test for a reserved end, if values can produce one in this pattern."""
         end = self.pattern.components[-1][-1]
         if isinstance(end, str) and not any(reserved.endswith(end.lower()) for reserved in RESERVED_ENDS):
             return ""
@@ -261,7 +272,7 @@ class _Source:
 def _compile(
     source: str, name: str, scope: dict[str, object], parameters: Iterable[inspect.Parameter], task: str
 ) -> Callable[..., str]:
-    exec(compile(source, f"<asflow: the output names of {task}>", "exec"), scope)
+    exec(compile(source, _file_for(source, task), "exec"), scope)
     namer = cast("Callable[..., str]", scope[name])
     given = [parameter for parameter in parameters if parameter.default is not _KINDS.empty]
     namer.__defaults__ = tuple(p.default for p in given if p.kind is not _KINDS.KEYWORD_ONLY)
@@ -269,6 +280,30 @@ def _compile(
     namer.__name__ = task.rpartition(".")[2]
     namer.__qualname__ = task
     return namer
+
+
+_files: deque[str] = deque()
+
+
+def _file_for(source: str, task: str) -> str:
+    """Put *source* into `linecache`, as attrs does, so that tracebacks show its lines; return its file name.
+
+    Equal sources share a file: decorating a task again adds nothing. At most `_MAX_SOURCES` are kept.
+    """
+    name = f"<asflow output names of {task.rpartition('<locals>.')[2]}"
+    lines = source.splitlines(keepends=True)
+    number = 1
+    while True:
+        file = f"{name}>" if number == 1 else f"{name} ({number})>"
+        entry = (len(source), None, lines, file)
+        found = linecache.cache.setdefault(file, entry)
+        if found is entry:
+            _files.append(file)
+            if len(_files) > _MAX_SOURCES:
+                linecache.cache.pop(_files.popleft(), None)
+        if found == entry:
+            return file
+        number += 1
 
 
 def _render(pattern: Pattern, task: str, values: Sequence[object]) -> str:
@@ -287,28 +322,27 @@ def _render(pattern: Pattern, task: str, values: Sequence[object]) -> str:
     length = len(name.encode())
     if length > MAX_NAME:
         raise OutputNameError(
-            f"task {task!r}: the output's name has {length} bytes, more than {MAX_NAME}: {short(name)}; "
-            "use fewer placeholders or folders in on="
+            f"{task_subject(task)}: an output's name takes at most {MAX_NAME} bytes, not the {length} of "
+            f"{short(name)}; use fewer placeholders or folders in on"
         )
     return name
 
 
 def _keep_end(component: Component, pieces: list[str]) -> None:
-    """Encode the last character of the last value where the name would end like asflow's own files."""
+    """Encode the last character of the last value if the name would end like asflow's own files."""
     if "".join(pieces).lower().endswith(RESERVED_ENDS):
         index = max(index for index, piece in enumerate(component) if isinstance(piece, Field))
         pieces[index] = pieces[index][:-1] + percent(pieces[index][-1])
 
 
 def _text(pattern: Pattern, task: str, field: Field, value: object) -> str:
-    """Return the text of one value as it stands in the name."""
+    """Return the text of one value, encoded for the name."""
     if field.name == STAR:
         if not pattern.keyed:
             return str(value)
         if not isinstance(value, str):
             raise IdentityError(
-                f"task {task!r}: key= returned {short(value)}, of type {type(value).__qualname__}: "
-                "return a str"
+                f"{task_subject(task)}: key returns the text for `*`, not {short(value)}; return a str"
             )
         return safe(str.__str__(value), field.stop)
     text = value if type(value) is str and not field.spec else _format(task, field, value)
@@ -319,21 +353,22 @@ def _format(task: str, field: Field, value: object) -> str:
     try:
         text = format(value, field.spec)
     except Exception as error:
+        spec = f" with {field.spec!r}" if field.spec else ""
         raise OutputNameError(
-            f"task {task!r}: argument {field.name!r} is {short(value)}, which can't be formatted"
-            f"{f' with {field.spec!r}' if field.spec else ''}: {error}; "
-            f"pass a value that can, or change the placeholder in on="
+            f"{task_subject(task)}: argument {field.name!r} takes a value that can be formatted{spec}, "
+            f"not {short(value)} ({error_line(error)}); pass another value or change the placeholder in on"
         ) from error
     if not isinstance(value, (str, int, float)) and (" at 0x" in text or _holds_set(value)):
+        kind = type(value).__qualname__
         raise OutputNameError(
-            f"task {task!r}: argument {field.name!r} is of type {type(value).__qualname__}, whose text is "
-            "not the same in the next run: name other parameters in on=, or use `*`"
+            f"{task_subject(task)}: argument {field.name!r} is of type {kind}, whose text changes from run "
+            "to run; name other parameters in on, or use `*`"
         )
     return text
 
 
 def _holds_set(value: object, depth: int = 0) -> bool:
-    """Tell whether the text of *value* depends on the order of a set."""
+    """Return whether the text of *value* depends on the order of a set."""
     if isinstance(value, dict):
         value = [*value.keys(), *value.values()]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, (list, tuple)) and depth < 20:
@@ -342,12 +377,12 @@ def _holds_set(value: object, depth: int = 0) -> bool:
 
 
 def _stop_is_fixed(field: Field, value: object) -> bool:
-    """Tell whether the stop character has a fixed place in the text of *value*, and so needs no encoding."""
+    """Return whether the stop character has a fixed position in the text of *value*: then it stays."""
     kind = type(value)
     if kind is int or kind is bool:
         return field.stop == "-" and re.fullmatch("0?[0-9]*d?", field.spec) is not None
     if field.stop.isalnum():
-        return False  # `{day:%-d}1{number}`: 1 and 11 would share names
+        return False  # with `{day:%-d}1{number}`, 1 and 11 would share names
     if kind.__module__ == "datetime" and kind.__qualname__ in ("date", "datetime"):
         # Without a spec a datetime may or may not have microseconds and an offset.
         return not re.search("%:?[zZ]", field.spec) and (field.spec != "" or kind.__qualname__ == "date")

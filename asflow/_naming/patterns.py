@@ -1,11 +1,11 @@
-"""The pattern that a task's `on=` is: checked and taken apart once, at decoration.
+"""The pattern in a task's `on=`: checked and parsed once, at decoration.
 
     data/{channel}/{day:%Y-%m-%d}-*.jsonl.zst
 
 Components are separated by `/`; `{param}` and `{param:spec}` are arguments, `*` is the call's hash, `{{` and
 `}}` are braces. The pattern's *suffix* is the literal text after the last placeholder of the last component;
-where that component has none, it begins at its first dot (a leading one not counted). What an argument holds
-is never taken for a suffix. A suppressed failure has the name of the output with `.err` for the suffix.
+if that component has none, the suffix begins at its first dot (a leading one not counted). The text of an
+argument is never part of the suffix. The name of a suppressed failure has `.err` instead of the suffix.
 """
 
 from __future__ import annotations
@@ -21,24 +21,22 @@ from asflow._naming.parsing import FAILURE, RESERVED_ENDS, STAR, Component, Fiel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Pattern"]
-
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A valid output pattern. Make one with `Pattern.parse`.
+    """A valid output pattern, made by `Pattern.parse`.
 
     Attributes:
         text: as the user wrote it.
-        components: the path, one tuple of literals and fields a component; `.` and empty ones are left out.
-        placeholders: names of the parameters in it, each once, in order; `*` is not among them.
-        has_hash: whether it holds a `*`.
-        keyed: whether the task's `key=` says what stands for `*`.
-        prefix: the literal text before the first placeholder or `*`: all outputs' names start with it.
+        components: the path, one tuple of literals and fields per component; `.` and empty ones are left out.
+        placeholders: names of the parameters in it, each once, in order; without `*`.
+        has_hash: whether it has a `*`.
+        keyed: whether the task's `key=` returns the text for `*`.
+        prefix: the literal text before the first placeholder or `*`: the start of all outputs' names.
         suffix: the literal end of all outputs' names; "" if there is none.
         failure_shape: the pattern with `.err` for the suffix and `{}` for each parameter (`*` for the hash).
-            Two tasks of equal shape can record a failure under one name, unless a `*` without `key=` tells
-            them apart.
+            Two tasks of equal shape can record a failure under one name, unless a `*` without `key=`
+            keeps them apart.
     """
 
     text: str
@@ -52,16 +50,16 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str, *, parameters: Sequence[str], task: str, keyed: bool = False) -> Pattern:
-        """Check a task's `on=` and take it apart.
+        """Check and parse a task's `on=`.
 
         Args:
             text: the pattern: a relative path with `/`.
             parameters: the names of the task's parameters, `*args` and `**kwargs` without their stars.
-            task: the task's name, for messages.
-            keyed: whether the task has a `key=`; then any text may stand for `*`.
+            task: the task's qualified name, for messages.
+            keyed: whether the task has a `key=`; then `*` may be replaced by any text.
 
         Raises:
-            DefinitionTypeError: *text* is no str.
+            DefinitionTypeError: *text* is not a str.
             DefinitionValueError: the pattern can't work; the message says why and what to write instead.
         """
         components = parse_components(text, parameters, task, keyed=keyed)
@@ -82,7 +80,7 @@ class Pattern:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Every placeholder and `*` from left to right, repeated ones too."""
+        """Every placeholder and `*` from left to right, with repetitions."""
         return tuple(p for component in self.components for p in component if isinstance(p, Field))
 
     @property
@@ -95,14 +93,14 @@ class Pattern:
         return name[: len(name) - len(self.suffix)] + FAILURE
 
     def match(self, name: str) -> bool:
-        """Tell whether *name*, relative to `base`, looks like an output of this pattern. Cut names do too."""
+        """Return whether *name*, relative to `base`, could be an output of this pattern. Cut names count."""
         if name.lower().endswith(RESERVED_ENDS):
             return False
         return _compiled(self).fullmatch(name) is not None
 
 
 def _flatten(components: Sequence[Component]) -> tuple[str | Field, ...]:
-    """Join components to one run of literals and fields, no two literals side by side."""
+    """Join components into one run of literals and fields, without two adjacent literals."""
     flat: list[str | Field] = []
     for index, component in enumerate(components):
         for piece in ("/", *component) if index else component:
@@ -128,7 +126,7 @@ def _without(piece: str | Field, suffix: str) -> tuple[str | Field, ...]:
 
 
 def _shape(piece: str | Field) -> str:
-    """Write a piece as it stands in a pattern, without the parameter's name."""
+    """Return a piece as in a pattern, without the parameter's name."""
     if isinstance(piece, str):
         return piece.replace("{", "{{").replace("}", "}}")
     return STAR if piece.name == STAR else "{}"

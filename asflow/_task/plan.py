@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from asflow._labels import short
 from asflow._names import create
-from asflow._naming.namer import Pattern, compile_namer
+from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE
+from asflow._naming.patterns import Pattern
 from asflow._task.options import refresh_for
 from asflow._task.output import Output
 from asflow.errors import DefinitionTypeError, DefinitionValueError

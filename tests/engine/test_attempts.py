@@ -1,4 +1,4 @@
-"""The count of a call's attempts, through everything that may lie between two of them."""
+"""The count of a call's attempts, with anything between two of them."""
 
 import pytest
 
@@ -37,7 +37,7 @@ ASKED = TaskPolicy(limited=True, retry=Retry(total=2, delay=lambda error, n: Non
 
 
 def play(policy: TaskPolicy, *events: Event) -> tuple[State, list[Action]]:
-    """Give a new call all *events*; return where it stands, and what was asked for."""
+    """Send all *events* to a new call; return its state and every action."""
     state, actions = State("new"), list[Action]()
     for event in events:
         state, action = step(policy, state, event)
@@ -45,8 +45,8 @@ def play(policy: TaskPolicy, *events: Event) -> tuple[State, list[Action]]:
     return state, actions
 
 
-def test_waiting_for_another_owner_does_not_begin_anew() -> None:
-    """A retry that finds the output claimed goes on counting once the owner is gone."""
+def test_waiting_for_another_owner_does_not_reset_the_count() -> None:
+    """A retry that finds the output claimed continues the count once the owner is gone."""
     first = (Started(), Missing(), Claimed(), Raised(FAILED, 0.0), Done(), Waited())
     taken = (Busy(), Waited(), Missing(), Claimed())
     state, actions = play(OUTPUT, *first, *taken)
@@ -100,7 +100,7 @@ def test_asking_for_a_delay_keeps_the_count(answer: float | None, seconds: tuple
     assert state == State("done", 3)
 
 
-def test_a_commit_that_fails_is_undone_and_told() -> None:
+def test_a_commit_that_fails_is_aborted_and_raised() -> None:
     disk = OSError("the disk is full")
     until = (Started(), Missing(), Claimed(), Returned())
     assert play(OUTPUT, *until)[1][-1] == Commit()
@@ -119,7 +119,7 @@ def test_a_commit_that_fails_is_undone_and_told() -> None:
         (State("done", 1), Waited()),
     ],
 )
-def test_an_event_that_is_no_answer_is_named_with_the_state(state: State, event: Event) -> None:
+def test_an_unexpected_event_is_shown_with_the_state(state: State, event: Event) -> None:
     with pytest.raises(EngineError) as caught:
         step(OUTPUT, state, event)
     assert f"can't take {event} in {state}" in str(caught.value)

@@ -1,4 +1,4 @@
-"""What a value is encoded to, and how a component that is too long is cut."""
+"""How values are encoded, and how a component that is too long is cut."""
 
 import inspect
 from collections.abc import Callable
@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from support.names import decoded
 
 from asflow._naming.escaping import MAX_COMPONENT, safe
-from asflow._naming.namer import MAX_NAME, Namer, Pattern, compile_namer
-from asflow.errors import (
-    OutputNameError,
-)
+from asflow._naming.namer import MAX_NAME, Namer, compile_namer
+from asflow._naming.patterns import Pattern
+from asflow.errors import OutputNameError
 
 
 def namer_of(on: str, function: Callable[..., object], key: Callable[..., str] | None = None) -> Namer:
@@ -93,7 +92,7 @@ def test_components_are_cut_at_the_boundary_of_a_character(character: str) -> No
         assert name.endswith(".json")
 
 
-def test_a_cut_name_is_no_other_values_name() -> None:
+def test_a_cut_name_is_not_the_name_of_another_value() -> None:
     output = one("{x}.json")
     name = output("a" * 300)
     assert output(name.removesuffix(".json")) != name
@@ -104,5 +103,5 @@ def test_folders_are_cut_too_and_a_whole_name_is_bounded() -> None:
     assert one("{x}-raw/f.json")("a" * 999).endswith("-raw/f.json")
     output = one("/".join(["{x}"] * 20))
     assert len(output("a" * 170)) == 20 * 171 - 1
-    with pytest.raises(OutputNameError, match=f"more than {MAX_NAME}"):
+    with pytest.raises(OutputNameError, match=f"at most {MAX_NAME}"):
         output("a" * 200)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.scripts import ERRORS, BadError, GoneError, OtherError, policies
 
 from asflow._engine import lifecycle as life
+from asflow._engine import vocabulary
 from asflow._engine.lifecycle import NEW, Phase, State, step
 from asflow._engine.policy import Retry, TaskPolicy
 from asflow._engine.vocabulary import (
@@ -64,7 +65,7 @@ ANSWERS: dict[type[object], tuple[type[object], ...]] = {
     Wait: (Waited,),
     AwaitOwner: (Waited,),
 }
-"""What each action may be answered with: the docstrings of the actions, as data."""
+"""The events that answer each action: the docstrings of the actions, as data."""
 
 EVENTS: tuple[type[object], ...] = (
     *(Started, Found, Stale, FoundFailure, Missing, Acquired, Claimed, Busy, Returned, Raised, Delayed),
@@ -73,7 +74,7 @@ EVENTS: tuple[type[object], ...] = (
 
 
 def make_event(draw: st.DrawFn, kind: type[object]) -> Event:
-    """Draw an event of *kind*, with an error, a draw or seconds where it has them."""
+    """Draw an event of *kind*, with an error, a draw or seconds if it has them."""
     if kind is Raised:
         return Raised(draw(st.sampled_from(ERRORS))(), draw(st.floats(0, 1, exclude_max=True)))
     if kind is Broke:
@@ -87,7 +88,7 @@ def make_event(draw: st.DrawFn, kind: type[object]) -> Event:
 
 @dataclass
 class Life:
-    """A whole life: each state with the event that came then, and every action."""
+    """A whole life: each state with the next event, and every action."""
 
     policy: TaskPolicy
     steps: list[tuple[State, Event]] = field(default_factory=list[tuple[State, Event]])
@@ -112,7 +113,7 @@ def lives(draw: st.DrawFn, most: int = 60) -> Life:
 
 @given(life=lives(), data=st.data())
 def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data: st.DataObject) -> None:
-    """A legal successor or an EngineError that prints both sides; nothing else, and nothing is changed."""
+    """A legal successor, or an EngineError that shows state and event; the state itself never changes."""
     for (state, _), action in zip([*life.steps, (life.last, None)], [None, *life.actions], strict=True):
         kind = data.draw(st.sampled_from(EVENTS))
         event = data.draw(st.composite(make_event)(kind))
@@ -152,7 +153,7 @@ def test_states_drawn_at_random_never_break_the_engine(
     ending: Ending | None,
     data: st.DataObject,
 ) -> None:
-    """Even a state that no life reaches is answered with a step or an EngineError."""
+    """Even a state that no life reaches leads to a step or an EngineError."""
     event = data.draw(st.composite(make_event)(data.draw(st.sampled_from(EVENTS))))
     try:
         state, action = step(policy, State(phase, attempt, closing, ending), event)
@@ -165,7 +166,7 @@ def test_states_drawn_at_random_never_break_the_engine(
 @given(lives())
 @settings(max_examples=400)
 def test_what_always_holds(life: Life) -> None:
-    """Slots and claims are given back once, ends are final, and nobody is called too often."""
+    """Slots and claims are given back once, ends are final, and the body is not called too often."""
     policy = life.policy
     slot = claim = False
     calls = 0
@@ -217,8 +218,8 @@ def test_what_is_listed_in_suppress_is_never_retried(life: Life) -> None:
 
 
 @given(lives())
-def test_a_finished_call_tells_the_error_that_decided_it(life: Life) -> None:
-    """`Fail` raises the very object that came in, `Finish` carries the last one raised, or none."""
+def test_a_finished_call_carries_the_error_that_decided_it(life: Life) -> None:
+    """`Fail` raises the same object that came in; `Finish` carries the last one raised, or none."""
     came_in = [event.error for _, event in life.steps if isinstance(event, (Raised, Broke))]
     match life.actions[-1]:
         case Fail(error):
@@ -234,8 +235,8 @@ def test_a_finished_call_tells_the_error_that_decided_it(life: Life) -> None:
 
 @given(lives())
 def test_a_life_is_replayed_from_printed_states(story: Life) -> None:
-    """A state is text and back: read from its repr, it leads to the same action and the same next state."""
-    names = {**vars(life), **{error.__name__: error for error in ERRORS}}
+    """A state read back from its repr leads to the same action and the same next state."""
+    names = {**vars(life), **vars(vocabulary), **{error.__name__: error for error in ERRORS}}
     following = [state for state, _ in story.steps[1:]] + [story.last]
     for (state, event), action, after in zip(story.steps, story.actions, following, strict=True):
         reread = eval(repr(state), dict(names))
@@ -283,7 +284,7 @@ def test_without_an_output_and_a_limit_there_is_just_the_call() -> None:
     assert play(TaskPolicy(limited=False), Returned()) == [Call(1), Finish("completed")]
 
 
-def test_a_stale_output_is_made_anew() -> None:
+def test_a_stale_output_is_made_again() -> None:
     assert play(KEPT, Stale(), Acquired(), Claimed()) == [Look(), Acquire(), Claim(), Call(1)]
 
 
@@ -330,7 +331,7 @@ def test_a_delay_that_raises_ends_the_call() -> None:
     assert play(policy, Raised(GONE, 0.9), Broke(other))[-1] == Fail(other)
 
 
-def test_any_other_exception_fails_with_the_very_object() -> None:
+def test_any_other_exception_fails_with_the_same_object() -> None:
     (*_, release, abort, fail) = play(KEPT, *CALLED, Raised(GONE, 0.0), Done(), Done())
     assert [release, abort] == [Release(), Abort()]
     assert isinstance(fail, Fail)
@@ -373,7 +374,7 @@ def test_a_look_or_claim_that_breaks_fails() -> None:
     assert play(KEPT, Missing(), Acquired(), Broke(disk), Done())[-2:] == [Release(), Fail(disk)]
 
 
-def test_what_is_no_exception_is_no_event() -> None:
-    """The types say so; drivers let it pass. Nothing in the engine may be tempted by a wide `skip`."""
+def test_only_an_exception_is_an_event() -> None:
+    """By the types; drivers re-raise anything else. So a wide `skip` in the engine can't match it."""
     assert not issubclass(asyncio.CancelledError, Exception)
     assert all(not issubclass(event, BaseException) for event in EVENTS)

@@ -1,8 +1,11 @@
 """Names of outputs: injective, inside their folder, bounded, bound as Python binds, pinned."""
 
 import inspect
+import linecache
 import re
 import sys
+import traceback
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -15,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.names import decoded
 
+from asflow._naming import namer
 from asflow._naming.escaping import MAX_COMPONENT, safe
 from asflow._naming.identity import fingerprint
-from asflow._naming.namer import Namer, Pattern, compile_namer
+from asflow._naming.namer import Namer, compile_namer
+from asflow._naming.patterns import Pattern
 from asflow.errors import (
     DefinitionError,
     DefinitionTypeError,
@@ -125,7 +130,7 @@ def test_different_pairs_of_texts_have_different_names(pairs: list[tuple[str, st
 
 @pytest.mark.parametrize("on", SEPARATED)
 def test_short_pairs_of_texts_never_collide(on: str) -> None:
-    """All of them, over an alphabet that has what separators and escapes are made of."""
+    """All of them, over an alphabet of the characters of separators and escapes."""
     words = ["".join(word) for size in range(3) for word in product("-2FE.%_é", repeat=size)]
     output = two(on)
     assert len({output(*pair) for pair in product(words, words)}) == len(words) ** 2
@@ -155,11 +160,11 @@ def test_separators_are_encoded_in_texts_but_not_in_numbers_and_dates() -> None:
 
 
 class Moment(datetime):
-    """A date of the user's own, which may write itself in another way."""
+    """A user's own date class, which may have another text."""
 
 
 class Place(tzinfo):
-    """A time zone whose name holds a separator, as that of a user may."""
+    """A user's own time zone, whose name has a separator."""
 
     def utcoffset(self, moment: datetime | None, /) -> timedelta:
         return timedelta(hours=-5)
@@ -177,7 +182,7 @@ HERE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=Place())
 @pytest.mark.parametrize(
     ("on", "value", "name"),
     [
-        # What a date writes has its `-` in fixed places, but for its zone: an offset's sign, a name.
+        # The text of a date has its `-` in fixed positions, except in its zone: an offset's sign, a name.
         ("{a:%Y-%m}-{b}", HERE, "2026-01-b"),
         ("{a:%Y-%z}-{b}", HERE, "2026%2D%2D0500-b"),
         ("{a:%Y-%z}-{b}", datetime(2026, 1, 2, tzinfo=UTC), "2026%2D+0000-b"),
@@ -191,7 +196,7 @@ HERE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=Place())
         ("{a:%H-%M}-{b}", HERE.time(), "03%2D04-b"),
         ("{a:%Y-%m}-{b}", Moment(2026, 1, 2), "2026%2D01-b"),
         ("{a:%Y-%m}-{b}", type("datetime", (datetime,), {})(2026, 1, 2), "2026%2D01-b"),
-        # A number has a `-` only in front, unless its format fills up with it.
+        # A number has a `-` only in front, unless its format pads with it.
         ("{a}-{b}", -7, "-7-b"),
         ("{a:d}-{b}", -7, "-7-b"),
         ("{a:05d}-{b}", -7, "-0007-b"),
@@ -204,12 +209,12 @@ HERE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=Place())
         ("{a:_}_{b}", 1000, "1%5F000_b"),
     ],
 )
-def test_where_a_separator_has_a_fixed_place(on: str, value: object, name: str) -> None:
-    """There it stays readable; everywhere else it is encoded, so that no other pair has the name."""
+def test_a_separator_in_a_fixed_position_is_kept(on: str, value: object, name: str) -> None:
+    """In any other position it is encoded, so that no other pair has the same name."""
     assert two(on)(value, "b") == name
 
 
-def test_a_digit_that_separates_has_no_fixed_place_in_a_date() -> None:
+def test_a_digit_that_separates_has_no_fixed_position_in_a_date() -> None:
     """`%-d` writes one or two digits: the first and the eleventh of a month would share names."""
     name = two("{a:%-d}1{b}")
     assert name(datetime(2026, 1, 1), "1X") != name(datetime(2026, 1, 11), "X")
@@ -251,7 +256,7 @@ class Loud(str):
         ("https://a.b/c?d=1", "https%3A%2F%2Fa.b%2Fc%3Fd=1"),
     ],
 )
-def test_values_are_their_text(value: object, name: str) -> None:
+def test_values_are_named_by_their_text(value: object, name: str) -> None:
     assert one("{x}.json")(value) == f"{name}.json"
 
 
@@ -261,7 +266,7 @@ def test_format_specs_are_applied() -> None:
 
 
 class Client:
-    """Its text holds its address."""
+    """Its text shows its address."""
 
 
 class Unwilling:
@@ -277,14 +282,14 @@ class Unwilling:
         ("{x:%Y}.json", "2026-01-01", ["'2026-01-01'", "'%Y'", "Invalid format specifier"]),
         ("{x:03d}", None, ["None", "'03d'"]),
         ("{x}", Unwilling(), ["Unwilling", "no text today"]),
-        ("{x}", Client(), ["Client", "not the same in the next run"]),
-        ("{x}", [Client()], ["list", "not the same in the next run"]),
-        ("{x}", {1, 2}, ["set", "not the same in the next run"]),
-        ("{x}", [({"a": frozenset()},)], ["list", "not the same in the next run"]),
+        ("{x}", Client(), ["Client", "changes from run to run"]),
+        ("{x}", [Client()], ["list", "changes from run to run"]),
+        ("{x}", {1, 2}, ["set", "changes from run to run"]),
+        ("{x}", [({"a": frozenset()},)], ["list", "changes from run to run"]),
     ],
 )
 def test_values_without_a_usable_text_are_refused(on: str, value: object, words: list[str]) -> None:
-    with pytest.raises(OutputNameError, match=r"task .*extract.*: argument 'x'") as caught:
+    with pytest.raises(OutputNameError, match=r"^task extract\(\): argument 'x'") as caught:
         one(on)(value)
     assert isinstance(caught.value, ValueError)
     for word in words:
@@ -292,10 +297,10 @@ def test_values_without_a_usable_text_are_refused(on: str, value: object, words:
     assert " at 0x" not in str(caught.value)
 
 
-def test_numbers_without_end() -> None:
-    """Python itself refuses to write an int of more than 4300 digits."""
+def test_numbers_of_thousands_of_digits() -> None:
+    """Python itself refuses to convert an int of more than 4300 digits."""
     assert len(one("{x}")(10**4000)) == MAX_COMPONENT
-    with pytest.raises(OutputNameError, match="can't be formatted: Exceeds the limit"):
+    with pytest.raises(OutputNameError, match=r"can be formatted, not .* \(ValueError: Exceeds the limit"):
         one("{x}")(10**5000)
 
 
@@ -383,8 +388,8 @@ def test_default_and_given_agree_and_defaults_are_the_objects_themselves() -> No
 def test_the_namer_carries_the_tasks_name_and_signature() -> None:
     output = namer_of("{x}", plain).output
     assert (output.__name__, output.__qualname__) == ("plain", "plain")
-    told, wanted = (inspect.signature(function).parameters.values() for function in (output, plain))
-    assert [(p.name, p.kind, p.default) for p in told] == [(p.name, p.kind, p.default) for p in wanted]
+    shown, wanted = (inspect.signature(function).parameters.values() for function in (output, plain))
+    assert [(p.name, p.kind, p.default) for p in shown] == [(p.name, p.kind, p.default) for p in wanted]
 
 
 def test_a_pattern_is_never_run_as_code() -> None:
@@ -404,11 +409,11 @@ def test_the_star_is_the_hash_of_all_arguments() -> None:
 
 
 def test_an_argument_without_identity_is_named() -> None:
-    with pytest.raises(IdentityError, match=r"task 'plain': argument 'y' is of type .*Client"):
+    with pytest.raises(IdentityError, match=r"^task plain\(\): argument 'y' is of type .*Client"):
         namer_of("*", plain).output(1, Client())
 
 
-def test_a_key_stands_for_the_star() -> None:
+def test_a_key_replaces_the_star() -> None:
     output = namer_of("d/*.json", kinds, lambda *args, **kwargs: f"{args}{sorted(kwargs.items())}").output
     assert output(1, 2, k=3, z=4) == "d/(1, 2, 'd')" + safe("[('j', None), ('k', 3), ('z', 4)]") + ".json"
     assert namer_of("*", plain, lambda x, y: "a/b").output(1) == "a%2Fb"
@@ -418,7 +423,9 @@ def test_a_key_stands_for_the_star() -> None:
 
 
 def test_a_key_that_returns_no_text_or_raises() -> None:
-    with pytest.raises(IdentityError, match="task 'plain': key= returned 7, of type int: return a str"):
+    with pytest.raises(
+        IdentityError, match=r"^task plain\(\): key returns the text .*, not 7; return a str$"
+    ):
         namer_of("*", plain, lambda x, y: 7).output(1)  # type: ignore[arg-type, return-value]
     with pytest.raises(ZeroDivisionError):
         namer_of("*", plain, lambda x, y: str(x / 0)).output(1)
@@ -431,9 +438,9 @@ async def async_key(x: int, y: int) -> str:
 @pytest.mark.parametrize(
     ("on", "key", "error", "words"),
     [
-        ("*", "abc", DefinitionTypeError, "key='abc' is no function"),
-        ("*", async_key, DefinitionTypeError, "is async"),
-        ("{x}", str, DefinitionValueError, "holds none"),
+        ("*", "abc", DefinitionTypeError, "key takes a function of the task's own parameters, not 'abc';"),
+        ("*", async_key, DefinitionTypeError, "key takes a plain function, not the async async_key;"),
+        ("{x}", str, DefinitionValueError, "which on='{x}' does not have;"),
     ],
 )
 def test_keys_that_can_not_work_are_refused(
@@ -441,11 +448,88 @@ def test_keys_that_can_not_work_are_refused(
 ) -> None:
     with pytest.raises(error, match=words) as caught:
         namer_of(on, plain, key)
-    assert "task 'plain'" in str(caught.value)
+    assert str(caught.value).startswith("task plain(): ")
 
 
 def test_a_pattern_of_another_task_is_refused() -> None:
-    with pytest.raises(DefinitionValueError, match="'args' can't be a parameter"):
+    with pytest.raises(DefinitionValueError, match="'args' can't be one of its parameters"):
         compile_namer(parse("{args}"), inspect.signature(plain), task="plain")
     with pytest.raises(DefinitionValueError, match="keyed=False"):
         compile_namer(parse("*"), inspect.signature(plain), task="plain", key=lambda x, y: "")
+
+
+# Messages
+
+
+def refusals() -> list[Exception]:
+    """An error from each place that refuses a pattern, a key or a value, all of one local task."""
+
+    def download(x: Any) -> None: ...
+
+    def named(on: Any, key: Any = None, value: object = "a") -> None:
+        task = download.__qualname__
+        pattern = Pattern.parse(on, parameters=["x"], task=task, keyed=key is not None)
+        compile_namer(pattern, inspect.signature(download), task=task, key=key).output(value)
+
+    attempts: list[tuple[Any, ...]] = [
+        *((None,), ("",), ("{y}",), ("{x.y}",), ("../{x}",), ("{x}.err",), ("a*b*",), ("{x}{x}",), ("{x",)),
+        *(("*", 3), ("*", async_key), ("{x}", str), ("*", lambda x: 7)),
+        *(("*", None, Client()), ("{x}", None, Client()), ("{x:%Y}", None, "a"), ("/{x}",)),
+        ("/".join(["{x}"] * 40), None, "a" * 150),
+    ]
+    errors: list[Exception] = []
+    for attempt in attempts:
+        try:
+            named(*attempt)
+        except (DefinitionError, IdentityError, OutputNameError) as error:
+            errors.append(error)
+    assert len(errors) == len(attempts)
+    return errors
+
+
+@pytest.mark.parametrize("error", refusals(), ids=str)
+def test_every_message_has_the_one_form(error: Exception) -> None:
+    """The task by its short name, what is wrong, one semicolon, what to do."""
+    assert re.fullmatch(r"task download\(\): [^A-Z;][^;]*; [a-z][^;]*[^;.]", str(error))
+
+
+# The generated source
+
+
+def test_a_traceback_shows_the_generated_source() -> None:
+    def key(x: int, y: int) -> str:
+        raise LookupError
+
+    output = namer_of("d/{x}-*.json", plain, key).output
+    with pytest.raises(LookupError) as caught:
+        output(1)
+    frame = traceback.extract_tb(caught.value.__traceback__)[-2]
+    assert frame.filename.startswith("<asflow output names of plain")
+    assert frame.line == "_asflow_star = _asflow_key(x, y)"
+    assert "_asflow_star = _asflow_key(x, y)" in inspect.getsource(output)
+
+
+def test_a_task_that_is_decorated_again_adds_no_source() -> None:
+    first = namer_of("d/{x}.json", plain).output.__code__.co_filename
+    before = len(linecache.cache)
+    assert {namer_of("d/{x}.json", plain).output.__code__.co_filename for _ in range(50)} == {first}
+    assert len(linecache.cache) == before
+
+
+def test_two_sources_of_one_name_are_both_shown() -> None:
+    first, second = (namer_of(on, plain).output for on in ("d/{x}.json", "d/{y:03d}.json"))
+    assert first.__code__.co_filename != second.__code__.co_filename
+    assert "{_asflow_v0}" in inspect.getsource(first)
+    assert "_asflow_text" in inspect.getsource(second)
+    assert inspect.getsource(first) != inspect.getsource(second)
+
+
+def test_the_kept_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namer, "_files", deque[str]())
+    monkeypatch.setattr(namer, "_MAX_SOURCES", 3)
+    signature = inspect.signature(plain)
+    pattern = Pattern.parse("{x}", parameters=["x", "y"], task="t")
+    outputs = [compile_namer(pattern, signature, task=f"bounded{number}").output for number in range(5)]
+    kept = [output.__code__.co_filename in linecache.cache for output in outputs]
+    assert kept == [False, False, True, True, True]
+    assert [output("a") for output in outputs] == ["a"] * 5

@@ -1,4 +1,4 @@
-"""The `on=` patterns: what is refused, what their parts are, and how names are read back."""
+"""The `on=` patterns: which are refused, their parts, and how names are recognised."""
 
 import inspect
 from collections.abc import Callable
@@ -8,12 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asflow._naming.namer import Namer, Pattern, compile_namer
-from asflow.errors import (
-    DefinitionTypeError,
-    DefinitionValueError,
-    OutputNameError,
-)
+from asflow._naming.namer import Namer, compile_namer
+from asflow._naming.patterns import Pattern
+from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputNameError
 
 
 def namer_of(on: str, function: Callable[..., object], key: Callable[..., str] | None = None) -> Namer:
@@ -87,7 +84,7 @@ def test_placeholders_are_listed_once_in_order() -> None:
     assert not parse("{y}").has_hash
 
 
-def test_a_dot_in_a_value_is_no_suffix() -> None:
+def test_a_dot_in_a_value_is_not_part_of_the_suffix() -> None:
     assert namer_of("d/{x}.json", plain).names("v1.2.3") == ("d/v1.2.3.json", "d/v1.2.3.err")
     assert namer_of("d/all.json", plain).names(1) == ("d/all.json", "d/all.err")
     assert namer_of("d/{x}", plain).names("v1.2") == ("d/v1.2", "d/v1.2.err")
@@ -102,11 +99,11 @@ def test_output_and_failure_of_a_cut_name_share_their_stem() -> None:
     ("on", "words"),
     [
         ("", "is empty"),
-        ("data/{z}.json", "names no parameter with '{z}'"),
-        ("data/{arg}.json", "did you mean '{args}'? The parameters are x, y, args"),
-        ("data/{0}.json", "names no parameter"),
+        ("data/{z}.json", "names the unknown parameter '{z}'"),
+        ("data/{arg}.json", "did you mean '{args}'? (parameters: x, y, args)"),
+        ("data/{0}.json", "names the unknown parameter '{0}'"),
         ("data/{x }.json", "did you mean '{x}'?"),
-        ("data/{}.json", "a placeholder without a name: name one of the parameters (x, y, args)"),
+        ("data/{}.json", "a placeholder without a name; name one of the parameters (x, y, args)"),
         ("data/{x.name}.json", "looks inside an argument with '{x.name}'"),
         ("data/{x[0]}.json", "looks inside an argument with '{x[0]}'"),
         ("data/{x!r}.json", "conversion '!r'"),
@@ -146,7 +143,9 @@ def test_patterns_that_can_not_work_are_refused(on: str, words: str) -> None:
     with pytest.raises(DefinitionValueError) as caught:
         parse(on)
     message = str(caught.value)
-    assert message.startswith("task 'extract': on=")
+    assert message.startswith("task extract(): on=")
+    assert message.count("; ") == 1
+    assert not message.endswith(".")
     assert repr(on)[:20] in message
     assert words in message
     assert len(message) < 500
@@ -154,8 +153,12 @@ def test_patterns_that_can_not_work_are_refused(on: str, words: str) -> None:
 
 @pytest.mark.parametrize("on", [None, 3, b"data/*.json", ["*"]])
 def test_a_pattern_of_another_type_is_refused(on: Any) -> None:
-    with pytest.raises(DefinitionTypeError, match=f"task 'extract': on=.* is of type {type(on).__name__}"):
+    with pytest.raises(DefinitionTypeError) as caught:
         Pattern.parse(on, parameters=("x",), task="extract")
+    shown = repr(on)
+    assert str(caught.value) == (
+        f"task extract(): on takes a str or a path, not {shown}; write for example on='data/{{x}}.json'"
+    )
 
 
 def test_values_side_by_side_need_a_spec_or_a_hash() -> None:

@@ -1,4 +1,4 @@
-"""The policy values: validated at birth, frozen, and their one formula."""
+"""The policy values: validated on creation, frozen, and their one formula."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_backoff_is_the_formula_and_never_overflows(
         assert seconds == min(most, factor * 2 ** (retry - 1)) + draw * jitter
 
 
-def test_the_defaults_are_no_immediate_storm() -> None:
+def test_the_defaults_do_not_retry_at_once() -> None:
     retry = Retry()
     assert [retry.backoff(n, 0.0) for n in (1, 2, 3, 10)] == [1, 2, 4, 60]
     assert retry.backoff(1, 0.5) == 1.5
@@ -57,7 +57,7 @@ def test_the_defaults_are_no_immediate_storm() -> None:
         ({"hold_limit": "yes"}, DefinitionTypeError, "hold_limit"),
     ],
 )
-def test_bad_values_are_refused_at_birth(
+def test_bad_values_are_refused_on_creation(
     arguments: dict[str, Any], error: type[Exception], named: str
 ) -> None:
     with pytest.raises(error, match=named):
@@ -91,13 +91,13 @@ def test_exceptions_are_matched_by_isinstance() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", int, ValueError(), (ValueError, (OSError,))])
-def test_what_is_no_exception_class_is_refused(value: object) -> None:
+def test_only_exception_classes_are_taken(value: object) -> None:
     with pytest.raises(DefinitionTypeError, match=r"skip takes exception classes, not .*TimeoutError"):
         checked_exceptions("task t()", "skip", value)
 
 
 @pytest.mark.parametrize("value", [[ValueError], {ValueError}, frozenset({ValueError})])
-def test_a_list_of_exceptions_is_told_to_be_a_tuple(value: object) -> None:
+def test_a_list_of_exceptions_is_refused_for_a_tuple(value: object) -> None:
     kind = type(value).__name__
     with pytest.raises(DefinitionTypeError, match=rf"skip takes .* or a tuple of them, not a {kind};"):
         checked_exceptions("task t()", "skip", value)

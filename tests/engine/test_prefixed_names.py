@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asflow._naming.namer import Pattern, compile_namer
+from asflow._naming.namer import compile_namer
+from asflow._naming.patterns import Pattern
 from asflow.errors import OutputNameError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Rates: what can be written, and that no window of time ever sees more starts than it says."""
+"""Rates: how they are written, and that no window of time sees more starts than allowed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asflow._engine.rates import Rate, StartLog
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 
@@ -35,15 +36,19 @@ ODD = ["10/ms", "5/10ms", "10/ss", "10/hs", "9" * 20 + "/s", "1/" + "9" * 400 + 
 @pytest.mark.parametrize(
     "text", ["", "10", "s", "10/", "-1/s", "1.5/s", "10/week", "0/s", "10/0s", "10/ss s", *ODD]
 )
-def test_what_is_no_rate_is_refused_with_the_text(text: str) -> None:
+def test_a_text_of_another_form_is_refused_and_shown(text: str) -> None:
     with pytest.raises(DefinitionValueError) as caught:
         Rate.parse(text)
-    assert repr(text) in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith("Limit(): rate takes ")
+    assert f", not {short(text)}; write for example rate='10/s'" in message
 
 
 @pytest.mark.parametrize("value", [10, None, 1.5, ("10/s",)])
 def test_a_rate_is_a_string(value: object) -> None:
-    with pytest.raises(DefinitionTypeError, match="10/s"):
+    with pytest.raises(
+        DefinitionTypeError, match=r"^Limit\(\): rate takes a string, not .*; write .*'10/s'$"
+    ):
         Rate.parse(value)
 
 
@@ -52,10 +57,10 @@ def test_a_rate_is_a_string(value: object) -> None:
     seconds=st.sampled_from([0.1, 1.0, 60.0]),
     steps=st.lists(st.tuples(st.floats(0, 3), st.none() | st.floats(0, 5)), max_size=60),
 )
-def test_every_window_holds_at_most_so_many_starts_and_none_is_late(
+def test_every_window_holds_at_most_n_starts_and_none_is_late(
     count: int, seconds: float, steps: list[tuple[float, float | None]]
 ) -> None:
-    """Gaps of any length, holds in between: each start is as early as rate and holds allow, not earlier."""
+    """Gaps of any length, with holds: each start is as early as rate and holds allow, not earlier."""
     log = StartLog(Rate(count, seconds))
     now, held, starts = 0.0, 0.0, list[float]()
     for gap, hold in steps:
@@ -86,7 +91,7 @@ def test_a_hold_without_a_rate_delays_until_it_is_over_and_then_costs_nothing() 
     assert not log.delays
 
 
-def test_asking_too_early_takes_no_start_away() -> None:
+def test_asking_too_early_uses_up_no_start() -> None:
     log = StartLog(Rate(1, 10.0))
     assert log.start(0.0) == 0
     for now in (1.0, 2.0, 3.0):
