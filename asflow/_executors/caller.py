@@ -21,7 +21,7 @@ from asflow._executors.messages import (
 )
 from asflow._executors.worker import PROGRESS, run_parcel
 from asflow._runtime.runs import TaskCall, current
-from asflow._runtime.stop import stopping
+from asflow._runtime.threads import stopping
 from asflow.errors import ExecutorError, TransferError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from asflow._engine.policy import TaskPolicy
 from asflow._executors.messages import Answer, ByName, Parcel, dump, open_writer_of
 from asflow._reporter import Reporter
-from asflow._runtime.limits import Limit
+from asflow._runtime.limits import Limiter
 from asflow._runtime.making import refuse_writes, writes_through
 from asflow._runtime.runs import TaskCall, current, leave, no_output, output_closed
 from asflow._runtime.spec import TaskSpec
@@ -53,7 +53,7 @@ class _RemoteRun(TaskCall):
         spec = TaskSpec(
             name=parcel.task,
             policy=TaskPolicy(),
-            limit=Limit(0),
+            limit=Limiter(0),
             reporter=Reporter(_Deaf()),
             hidden_arguments=parcel.hidden_arguments,
         )

@@ -1,96 +1,97 @@
-"""How a call gets the slot that its body runs on: its own, or that of the body that makes the call."""
+"""How a call gets the slot that its body runs on: its own, or that of the body that makes the call.
+
+These functions act on the slot of a *run*; the methods of `Slots` of the same names act on a bare slot.
+"""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
-from asflow._runtime.limits import Lease
 from asflow._runtime.runs import TaskCall
-from asflow._runtime.slots import here
+from asflow._runtime.slots import Lease, current_loop_id
 
 if TYPE_CHECKING:
-    from asflow._runtime.limits import Limit
+    from asflow._runtime.limits import Limiter
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.slots import Slots
-
-__all__ = ["admit", "admit_blocking", "dismiss", "give_back", "holder_of"]
 
 _lending = threading.RLock()
 
 
-async def admit(limit: Limit, parent: TaskCall | FlowCall | None) -> Lease | None:
+async def acquire(limit: Limiter, parent: TaskCall | FlowCall | None) -> Lease | None:
     """Wait until a body may start under *limit*, called from the body of *parent*.
 
-    The run that gets the slot notes where: `run.place = here()`.
+    The run that gets the slot records where: `run.place = current_loop_id()`.
 
     Returns:
-        The lease of the slot that was lent, or None for a slot of one's own (or no bound at all).
+        The lease of the slot that was borrowed, or None for a slot of the call's own (or no bound at all).
     """
     slots = limit.slots
     lease = None if slots is None else _borrowed(parent, slots)
-    taken = slots if lease is None else lease.turns
+    queue = slots if lease is None else lease.queue
     try:
-        if taken is not None and not taken.try_acquire():
-            await taken.acquire()
+        if queue is not None and not queue.try_acquire():
+            await queue.acquire()
     except BaseException:
         if lease is not None:
-            lease.leave()
+            lease.remove_user()
         raise
     if limit.paced:
-        place = here()
+        loop_id = current_loop_id()
         try:
             await limit.pace()
         except BaseException:
-            _return(taken, lease, place)
+            _release(queue, lease, loop_id)
             raise
     return lease
 
 
-def admit_blocking(limit: Limit, parent: TaskCall | FlowCall | None, what: object) -> Lease | None:
-    """Wait on this thread until a body may start under *limit*; *what*, as text, names the call in messages.
+def acquire_blocking(limit: Limiter, parent: TaskCall | FlowCall | None, task: str) -> Lease | None:
+    """Wait on this thread until a body of *task* may start under *limit*; see `acquire`.
 
     Raises:
         DeadlockError: only the event loop of this very thread could free the slot.
     """
     slots = limit.slots
     lease = None if slots is None else _borrowed(parent, slots)
-    taken = slots if lease is None else lease.turns
+    queue = slots if lease is None else lease.queue
     try:
-        if taken is not None and not taken.try_acquire():
-            taken.acquire_blocking(what)
+        if queue is not None and not queue.try_acquire():
+            queue.acquire_blocking(task)
     except BaseException:
         if lease is not None:
-            lease.leave()
+            lease.remove_user()
         raise
     if limit.paced:
-        place = here()
+        loop_id = current_loop_id()
         try:
-            limit.pace_blocking(what)
+            limit.pace_blocking(task)
         except BaseException:
-            _return(taken, lease, place)
+            _release(queue, lease, loop_id)
             raise
     return lease
 
 
-def dismiss(run: TaskCall, slots: Slots | None) -> None:
-    """Give back the slot that *run*'s body ran on, once nobody whom it was lent to needs it."""
+def release(run: TaskCall, slots: Slots | None) -> None:
+    """Give back the slot that *run*'s body ran on, once no call that borrowed it needs it; only once."""
     if run.holding:
-        # First this, then a look at `lease`: a call that is being lent the slot does it the other way round.
+        # Order matters: clear `holding`, then read `lease`. A borrower does the reverse, so at least one
+        # side sees the other.
         run.holding = False
-        give_back(run, slots)
+        finish_release(run, slots)
 
 
-def give_back(run: TaskCall, slots: Slots | None) -> None:
-    """Do what is left of `dismiss` when *run* no longer counts as holding."""
+def finish_release(run: TaskCall, slots: Slots | None) -> None:
+    """Do the rest of `release` for a *run* whose `holding` has been cleared."""
     lease, run.lease = run.lease, None
     if lease is not None:
-        lease.end(run.place)
+        lease.remove_holder(run.place)
     else:
-        _return(slots if run.lent is None else run.lent.turns, run.lent, run.place)
+        _release(slots if run.lent is None else run.lent.queue, run.lent, run.place)
 
 
-def holder_of(run: TaskCall | FlowCall | None, slots: Slots) -> TaskCall | None:
+def _holder_of(run: TaskCall | FlowCall | None, slots: Slots) -> TaskCall | None:
     """Return the nearest run, from *run* outwards, whose body runs on one of *slots*."""
     while run is not None:
         if isinstance(run, TaskCall) and run.holding and run.spec.limit.slots is slots:
@@ -99,21 +100,21 @@ def holder_of(run: TaskCall | FlowCall | None, slots: Slots) -> TaskCall | None:
     return None
 
 
-def _return(taken: Slots | None, lease: Lease | None, place: int) -> None:
-    if taken is not None:
-        taken.release(place)
+def _release(queue: Slots | None, lease: Lease | None, loop_id: int) -> None:
+    if queue is not None:
+        queue.release(loop_id)
     if lease is not None:
-        lease.leave()
+        lease.remove_user()
 
 
 def _borrowed(parent: TaskCall | FlowCall | None, slots: Slots) -> Lease | None:
-    """Join the lease of the slot that an enclosing body of the same limit runs on, if there is one."""
-    holder = holder_of(parent, slots)
+    """Become a user of the slot that an enclosing body of the same limit runs on, if there is one."""
+    holder = _holder_of(parent, slots)
     if holder is None:
         return None
     with _lending:
         lease = holder.lease
         if lease is None:
-            held = slots if holder.lent is None else holder.lent.turns
+            held = slots if holder.lent is None else holder.lent.queue
             holder.lease = lease = Lease(held, holder.lent)
-        return lease if holder.holding and lease.join() else None
+        return lease if holder.holding and lease.add_user() else None

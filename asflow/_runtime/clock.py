@@ -1,8 +1,7 @@
-"""What waiting goes by: a monotonic clock, and random numbers for the backoff.
+"""The monotonic clock that every wait uses, and random numbers for the backoff.
 
-Everything in asflow that waits (backoff, rates, polling for another process) asks `now`, `sleep`
-and `sleep_async` of the clock that stands in `current`, so that a test can put its own in its place
-(`asflow.testing.fake_clock`).
+Everything in asflow that waits (backoff, rates, polling for another process) uses `current.clock`, so that
+a test can replace it (`asflow.testing.fake_clock`).
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "current", "draw"]
-
 
 class Clock(Protocol):
-    """A source of monotonic time, and ways to let it pass."""
+    """Monotonic time, and ways to wait."""
 
     def now(self) -> float:
         """Return monotonic seconds."""
@@ -26,7 +23,7 @@ class Clock(Protocol):
         ...
 
     async def sleep_async(self, seconds: float, /) -> None:
-        """Let this task wait for *seconds*."""
+        """Suspend this task for *seconds*."""
         ...
 
 
@@ -34,7 +31,6 @@ class SystemClock:
     """The machine's monotonic clock: jumps of the wall clock don't touch it."""
 
     def now(self) -> float:
-        """Return `time.monotonic()`."""
         return time.monotonic()
 
     def sleep(self, seconds: float, /) -> None:
@@ -47,8 +43,6 @@ class SystemClock:
 
 
 class _Current:
-    """Holds the clock in use."""
-
     __slots__ = ("clock",)
 
     def __init__(self) -> None:
@@ -56,7 +50,7 @@ class _Current:
 
 
 current: _Current = _Current()
-"""Where the clock in use stands: `current.clock`."""
+"""`current.clock` is the clock in use."""
 
 
 def draw() -> float:

@@ -27,7 +27,7 @@ from asflow._engine.vocabulary import (
     Waited,
 )
 from asflow._runtime import clock, owners
-from asflow._runtime.admission import admit
+from asflow._runtime.admission import acquire
 from asflow._runtime.job import Job
 from asflow._runtime.runs import current, leave
 from asflow._runtime.threads import closings, in_thread, prepare
@@ -104,7 +104,7 @@ async def _act(job: Job, action: Action) -> Event:
         case Look():
             return await in_thread(job.making.look) if blocking else job.making.look()
         case Acquire():
-            job.run.lent = await admit(job.spec.limit, job.run.parent)
+            job.run.lent = await acquire(job.spec.limit, job.run.parent)
             job.run.admitted()
             return Acquired()
         case Claim():

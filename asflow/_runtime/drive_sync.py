@@ -26,10 +26,10 @@ from asflow._engine.vocabulary import (
     Waited,
 )
 from asflow._runtime import clock, owners
-from asflow._runtime.admission import admit_blocking
-from asflow._runtime.guards import refuse_unstarted
+from asflow._runtime.admission import acquire_blocking
 from asflow._runtime.job import Job
 from asflow._runtime.runs import current, leave
+from asflow._runtime.threads import refuse_unstarted
 from asflow._tracebacks import without_ours
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _act(job: Job, action: Action) -> Event:
         case Look():
             return job.making.look()
         case Acquire():
-            job.run.lent = admit_blocking(job.spec.limit, job.run.parent, job.run)
+            job.run.lent = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
             job.run.admitted()
             return Acquired()
         case Claim():

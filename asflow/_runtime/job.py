@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from asflow._engine.vocabulary import Broke, Delayed, Raised
 from asflow._labels import short
 from asflow._runtime import clock, observing
-from asflow._runtime.admission import dismiss
+from asflow._runtime.admission import release
 from asflow._runtime.making import Making, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed
 from asflow._tracebacks import follows
@@ -74,7 +74,7 @@ class Job:
 
     def release(self) -> None:
         """Give back the slot."""
-        dismiss(self.run, self.spec.limit.slots)
+        release(self.run, self.spec.limit.slots)
 
     def ask_delay(self, asked: AskDelay) -> Event:
         """Call the user's `delay` for the seconds to wait."""

@@ -1,7 +1,7 @@
-"""Who in this process is making which output, and who waits for it.
+"""Which call of this process is making which output, and which calls wait for it.
 
 The store's claim decides between processes; this table spares waiting calls of the same process the
-polling, and knows when a wait could never end.
+polling, and detects a wait that could never end.
 """
 
 from __future__ import annotations
@@ -21,31 +21,29 @@ if TYPE_CHECKING:
 
     from asflow._runtime.runs import FlowCall, TaskCall
 
-__all__ = ["Key", "Owner", "enter", "leave", "wait", "wait_blocking"]
-
 Key = tuple[int, str]
-"""Whose names they are (see `OutputSpec.namespace`), and an absolute name among them."""
+"""A namespace of names (see `Outputs.namespace`), and an absolute name in it."""
 
 
 class Owner:
     """The call that is making an output."""
 
-    __slots__ = ("loop", "over", "run", "store", "wakers")
+    __slots__ = ("callbacks", "done", "loop", "run", "store")
 
     def __init__(self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
         self.run: TaskCall = run
         self.store: object = store  # kept alive, so that its id stays its own
-        # On which the body runs; None for a sync body on a thread without one.
+        # The one that the body runs on; None for a sync body on a thread without a loop.
         self.loop: asyncio.AbstractEventLoop | None = loop
-        self.over: bool = False
-        self.wakers: deque[Callable[[], object]] = deque()
+        self.done: bool = False
+        self.callbacks: deque[Callable[[], object]] = deque()
 
 
 _owners: dict[Key, Owner] = {}
 
 
 def enter(key: Key, owner: Owner) -> bool:
-    """Take the output called *key* for *owner*; False where another call of this process has it.
+    """Register *owner* for the output called *key*; False if another call of this process has it.
 
     Raises:
         DeadlockError: *owner* is called from the body of the very call that has it.
@@ -55,26 +53,26 @@ def enter(key: Key, owner: Owner) -> bool:
         return True
     if _encloses(present.run, owner.run.parent):
         raise DeadlockError(
-            f"{owner.run!r} would wait for the output {key[1]!r} that the task which calls it is making; "
-            f"give it an output of its own"
+            f"task {owner.run.spec.name}(): needs the output {key[1]!r} that the task which calls it is "
+            f"making; give it an output of its own"
         )
     return False
 
 
 def leave(key: Key, owner: Owner) -> None:
-    """Give up the output called *key* and wake everybody who waits for it."""
-    owner.over = True
+    """Give up the output called *key* and wake all calls that wait for it."""
+    owner.done = True
     if _owners.get(key) is owner:
         del _owners[key]
-    while owner.wakers:
+    while owner.callbacks:
         try:
-            owner.wakers.popleft()()
-        except (IndexError, RuntimeError):  # taken by another thread; a loop that is closed
+            owner.callbacks.popleft()()
+        except (IndexError, RuntimeError):  # taken by another thread, or its loop is closed
             continue
 
 
 async def wait(key: Key) -> bool:
-    """Wait until the call that has *key* has ended; False at once where no call of this process has it."""
+    """Wait until the call that has *key* has ended; False at once if no call of this process has it."""
     owner = _owners.get(key)
     if owner is None:
         return False
@@ -89,25 +87,25 @@ async def wait(key: Key) -> bool:
         loop.call_soon_threadsafe(wake_here)
 
     with _woken_by(owner, wake):
-        if not owner.over:
+        if not owner.done:
             await future
     return True
 
 
 @contextmanager
 def _woken_by(owner: Owner, wake: Callable[[], object]) -> Generator[None]:
-    """Have *owner* call *wake* when it ends, unless the block is left before."""
-    owner.wakers.append(wake)
+    """Have *owner* call *wake* when it ends, unless an exception leaves the block first."""
+    owner.callbacks.append(wake)
     try:
         yield
     except BaseException:
-        with suppress(ValueError):  # taken by an owner that has just ended
-            owner.wakers.remove(wake)
+        with suppress(ValueError):  # called already: the owner has just ended
+            owner.callbacks.remove(wake)
         raise
 
 
 def wait_blocking(key: Key, run: TaskCall) -> bool:
-    """Wait on this thread until the call that has *key* has ended; False where none of this process has it.
+    """Wait on this thread until the call that has *key* has ended; False if none of this process has it.
 
     Raises:
         DeadlockError: that call runs on the event loop of this very thread.
@@ -117,13 +115,13 @@ def wait_blocking(key: Key, run: TaskCall) -> bool:
         return False
     if owner.loop is not None and owner.loop is running_loop():
         raise DeadlockError(
-            f"{run!r} would wait for the output {key[1]!r}, which a task on this thread's event loop is "
-            f"making, and the loop can't go on meanwhile; call it with `await asyncio.to_thread(...)`"
+            f"task {run.spec.name}(): needs the output {key[1]!r} that a task on this thread's event loop is "
+            f"making, and would block that loop; call it with `await asyncio.to_thread(...)`"
         )
-    over = threading.Event()
-    with _woken_by(owner, over.set):
-        if not owner.over:
-            over.wait()
+    done = threading.Event()
+    with _woken_by(owner, done.set):
+        if not owner.done:
+            done.wait()
     return True
 
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._engine.lifecycle import NEW, step
 from asflow._engine.vocabulary import Finish, Found, Look, Started
-from asflow._runtime.admission import admit, admit_blocking, dismiss, give_back
+from asflow._runtime.admission import acquire, acquire_blocking, finish_release, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, ran
 from asflow._runtime.runs import TaskCall, current, is_told, leave
-from asflow._runtime.slots import here
+from asflow._runtime.slots import current_loop_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from asflow._runtime.limits import Lease
     from asflow._runtime.runs import FlowCall
+    from asflow._runtime.slots import Lease
     from asflow._runtime.spec import Outputs, TaskSpec
     from asflow.events import Outcome, Tally
 
@@ -114,7 +114,7 @@ def _bare_async(
     async def quick_task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or _get_run() is not None or paced.delays:
             return await _counted_async(spec, body, args, kwargs)
-        # What follows is `admit`, the body, `dismiss`, spelled out for speed (and so the longest function
+        # What follows is `acquire`, the body, `release`, spelled out for speed (and so the longest function
         # here): nobody to tell, nothing to count.
         try:
             if waiters:
@@ -139,7 +139,7 @@ def _bare_async(
                 pass
             run.holding = False
             if run.lease is not None or slots.debts:
-                give_back(run, slots)
+                finish_release(run, slots)
             else:
                 put(None)
                 if waiters:
@@ -180,7 +180,7 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
             _reset_run(token)
             run.holding = False
             if run.lease is not None or slots.debts:
-                give_back(run, slots)
+                finish_release(run, slots)
             else:
                 put(None)
                 if waiters:
@@ -201,7 +201,7 @@ async def _counted_async(
     tally = _queued(spec, parent)
     run = None
     try:
-        lent = await admit(spec.limit, parent)
+        lent = await acquire(spec.limit, parent)
         run = _begun(spec, args, kwargs, parent, lent, tally)
         token = _set_run(run)
         try:
@@ -224,7 +224,7 @@ def _counted_sync(
     tally = _queued(spec, parent)
     run = None
     try:
-        lent = admit_blocking(spec.limit, parent, f"a call of task {spec.name}()")
+        lent = acquire_blocking(spec.limit, parent, spec.name)
         run = _begun(spec, args, kwargs, parent, lent, tally)
         token = _set_run(run)
         try:
@@ -260,7 +260,7 @@ def _begun(
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
     run.flow = None if parent is None else parent.flow
     run.lease, run.lent, run.holding = None, lent, True
-    run.place = here()
+    run.place = current_loop_id()
     if tally is not None:
         run.started = monotonic()
         tally.active[id(run)] = run
@@ -273,7 +273,7 @@ def _ended(
     if run is not None:
         if tally is not None:
             ran(run, tally)
-        dismiss(run, run.spec.limit.slots)
+        release(run, run.spec.limit.slots)
     if tally is not None:
         count(run, tally, outcome, error)
 

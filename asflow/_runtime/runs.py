@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from asflow._labels import call_label
-from asflow._runtime.slots import here
+from asflow._runtime.slots import current_loop_id
 from asflow.errors import NotInTaskError, OutputClosedError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asflow._reporter import Reporter
-    from asflow._runtime.limits import Lease
     from asflow._runtime.report import FlowReport
+    from asflow._runtime.slots import Lease
     from asflow._runtime.spec import TaskSpec
     from asflow.events import FlowOutcome, Outcome
 
@@ -284,7 +284,7 @@ class TaskCall(RunningCall):
 
     def admitted(self) -> None:
         """Note that the body has a slot to run on, and where it was taken."""
-        self.place = here()
+        self.place = current_loop_id()
         self.holding = True
 
     @property

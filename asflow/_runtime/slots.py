@@ -1,9 +1,10 @@
 """Slots: a counting semaphore for coroutines of any loop and for threads, in order of arrival.
 
-Everything rests on deques whose single operations are atomic, and not on a lock: a lock could be asked
-for again by a coroutine that the garbage collector closes inside the locked region, on the same thread.
-A waiter carries a ticket, a one-element list. Whoever pops it decides: the granter, and the slot is the
-waiter's; or the waiter, leaving. After each append the two sides look again, so no slot is lost between them.
+It rests on deques, whose single operations are atomic, and not on a lock: a coroutine that the garbage
+collector closes inside a locked region could ask for that lock again, on the same thread.
+A waiter carries a ticket, a one-element list. Popping the ticket settles the race: if the granter pops it,
+the waiter owns a slot; if the waiter pops it, the waiter has left. Both sides check again after every
+append, so no wake-up is lost.
 """
 
 from __future__ import annotations
@@ -19,34 +20,32 @@ from asflow.errors import DeadlockError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Slots", "Waiter", "here", "running_loop"]
-
-# The public get_running_loop raises where none runs; this one answers None, as asyncio itself asks.
+# The public get_running_loop raises without a loop; this one returns None, and asyncio itself uses it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
 
 Ticket = list[None]
 Waiter = tuple["asyncio.Future[None] | threading.Event", Ticket, "asyncio.AbstractEventLoop | None"]
-"""What to wake, who decides, and the loop that runs on the waiter's thread. A tuple: thousands may wait."""
+"""What to wake, the ticket, and the loop that runs on the waiter's thread. A tuple: thousands may wait."""
 
 
 class Slots:
-    """So many slots (>= 1), granted first come, first served, at constant cost.
+    """At most *total* holders at once, first come, first served, at constant cost.
 
     Threads: every method may be called from any thread and any loop. Cancelling a waiter loses no slot.
 
     Args:
         total: how many may be held at once, >= 1.
-        shared: True where sync and async callers may meet, so that a sync one can tell when waiting on
+        shared: True if sync and async callers may meet, so that a sync one can tell when waiting on
             its loop's own thread would never end.
 
     Attributes:
-        free: a token for each slot that nobody holds. With `waiters` and `debts` for the fast path.
-        waiters: who waits, longest first; some may have left.
-        debts: a token for each slot to be taken in when it comes back.
-        is_shared: as given.
+        free: a token for each slot that is not held. The fast path reads it, `waiters` and `debts`.
+        waiters: the queue, longest wait first; some waiters may have left.
+        debts: a token for each slot that is withdrawn when it comes back.
+        is_shared: as passed.
     """
 
-    __slots__ = ("_gone", "_holders", "debts", "free", "is_shared", "total", "waiters")
+    __slots__ = ("_holders", "_left", "debts", "free", "is_shared", "total", "waiters")
 
     def __init__(self, total: int, *, shared: bool = False) -> None:
         self.total: int = total
@@ -54,12 +53,12 @@ class Slots:
         self.free: deque[None] = deque([None] * total)
         self.waiters: deque[Waiter] = deque()
         self.debts: deque[None] = deque()
-        self._gone = 0
-        # Where each held slot is held, by the id of the loop that runs on that thread.
+        self._left = 0  # waiters that have left and are still in the queue
+        # For each held slot, the id of the loop on whose thread it was taken.
         self._holders: deque[int] = deque()
 
     def try_acquire(self) -> bool:
-        """Take a slot if one is free and nobody waits for it."""
+        """Take a slot if one is free and no caller is waiting for it."""
         if self.waiters:
             return False
         try:
@@ -67,67 +66,57 @@ class Slots:
         except IndexError:
             return False
         if self.is_shared:
-            self._holders.append(here())
+            self._holders.append(current_loop_id())
         return True
-
-    def line_up(self) -> Waiter:
-        """Join the queue on the running loop. Await the waiter's future; `leave` if that raises."""
-        loop = events.get_running_loop()
-        waiter: Waiter = (loop.create_future(), [None], loop)
-        self.waiters.append(waiter)
-        if self.free:
-            self.grant()
-        return waiter
 
     async def acquire(self) -> None:
         """Wait for a slot on the running loop. Cancelling leaves the queue, or passes the slot on."""
         if self.try_acquire():
             return
-        waiter = self.line_up()
-        future = waiter[0]
-        assert isinstance(future, asyncio.Future)
+        loop = events.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        waiter: Waiter = (future, [None], loop)
         try:
+            self._enqueue(waiter)
             await future
         except BaseException:
-            self.leave(waiter)
+            self._abandon(waiter)
             raise
 
-    def acquire_blocking(self, what: object) -> None:
-        """Wait for a slot on this thread.
+    def acquire_blocking(self, task: str) -> None:
+        """Wait for a slot on this thread; *task* is the caller's name for the message.
 
         Raises:
-            DeadlockError: a loop runs on this thread and only it can free the slot; *what* names the call.
+            DeadlockError: a loop runs on this thread and only it can free a slot.
         """
         if self.try_acquire():
             return
         loop = running_loop()
-        if loop is not None and self._only_by(loop):
+        if loop is not None and self._depends_on(loop):
             raise DeadlockError(
-                f"{what} would wait for a slot that only this thread's event loop can free, and the loop "
-                f"can't go on meanwhile; call it with `await asyncio.to_thread(...)`"
+                f"task {task}(): needs a slot that only this thread's event loop can free, and would block "
+                f"that loop; call it with `await asyncio.to_thread(...)`"
             )
         granted = threading.Event()
         waiter: Waiter = (granted, [None], loop)
         try:
-            self.waiters.append(waiter)
-            if self.free:
-                self.grant()
+            self._enqueue(waiter)
             granted.wait()
         except BaseException:
-            self.leave(waiter)
+            self._abandon(waiter)
             raise
 
-    def release(self, place: int) -> None:
-        """Give back a slot that was taken at *place* (see `here`), to whoever has waited longest."""
-        self.detach(place)
-        self.put()
+    def release(self, loop_id: int) -> None:
+        """Give back a slot that was taken under *loop_id* (see `current_loop_id`), to the longest waiter."""
+        self.detach(loop_id)
+        self.release_detached()
 
-    def detach(self, place: int) -> None:
-        """Forget that a slot is held at *place*; `put` gives it back later, from anywhere."""
+    def detach(self, loop_id: int) -> None:
+        """Forget which loop holds a slot; `release_detached` gives it back later, from any thread."""
         if self.is_shared:
-            self._holders.remove(place)
+            self._holders.remove(loop_id)
 
-    def put(self) -> None:
+    def release_detached(self) -> None:
         """Give back a slot that was detached."""
         if self.debts:
             try:
@@ -140,24 +129,11 @@ class Slots:
         if self.waiters:
             self.grant()
 
-    def leave(self, waiter: Waiter) -> None:
-        """Stop waiting; if the slot was granted in that very moment, it goes on to the next."""
-        try:
-            waiter[1].pop()
-        except IndexError:
-            self._forget(waiter)
-            self.put()
-            return
-        self._gone += 1
-        # A slot that is held for hours must not let the queue grow by everybody who gave up on it.
-        if self._gone > 64 and self._gone * 2 > len(self.waiters):
-            self._sweep()
-
     def resize(self, total: int) -> None:
-        """Change the number of slots; those held beyond a smaller number are taken in as they come back."""
+        """Change the number of slots; those held beyond a smaller number are withdrawn as they come back."""
         more, self.total = total - self.total, total
         for _ in range(more):
-            self.put()
+            self.release_detached()
         for _ in range(-more):
             try:
                 self.free.pop()
@@ -170,17 +146,34 @@ class Slots:
         return sum(1 for _, ticket, _ in list(self.waiters) if ticket)
 
     def grant(self) -> None:
-        """Hand free slots to those who wait."""
+        """Pass free slots to waiters."""
         while self.waiters and self.free:
             try:
                 self.free.pop()
             except IndexError:
                 return
-            if not self._hand_over():
+            if not self._pass_on():
                 self.free.append(None)
 
-    def _hand_over(self) -> bool:
-        """Give the slot in hand to the first waiter that still wants it; False if there was none."""
+    def _enqueue(self, waiter: Waiter) -> None:
+        self.waiters.append(waiter)
+        if self.free:
+            self.grant()
+
+    def _abandon(self, waiter: Waiter) -> None:
+        """Stop waiting; a slot that was granted at that very moment goes to the next waiter."""
+        try:
+            waiter[1].pop()
+        except IndexError:
+            self.release(id(waiter[2]))
+            return
+        self._left += 1
+        # A slot that is held for hours must not let the queue grow by every waiter that gave up on it.
+        if self._left > 64 and self._left * 2 > len(self.waiters):
+            self._sweep()
+
+    def _pass_on(self) -> bool:
+        """Give a slot, already taken from `free`, to the first waiter that has not left; False if none."""
         while True:
             try:
                 waiter = self.waiters.popleft()
@@ -189,23 +182,19 @@ class Slots:
             try:
                 waiter[1].pop()
             except IndexError:
-                self._gone -= 1
+                self._left -= 1
                 continue
             if self.is_shared:
                 self._holders.append(id(waiter[2]))
             if _wake(waiter):
                 return True
-            # Its loop is closed: the ticket goes back, so that its `leave` gives back no slot.
-            self._forget(waiter)
-            self._gone -= 1
+            # Its loop is closed: put the ticket back, so that `_abandon` does not release a slot.
+            self.detach(id(waiter[2]))
+            self._left -= 1
             waiter[1].append(None)
 
-    def _forget(self, waiter: Waiter) -> None:
-        if self.is_shared:
-            self._holders.remove(id(waiter[2]))
-
     def _sweep(self) -> None:
-        self._gone = 0
+        self._left = 0
         for _ in range(len(self.waiters)):
             try:
                 waiter = self.waiters.popleft()
@@ -215,39 +204,86 @@ class Slots:
                 self.waiters.append(waiter)
         self.grant()
 
-    def _only_by(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether *loop* has to go on before a slot can be had.
+    def _depends_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether *loop* has to run before a new waiter can get a slot.
 
-        Each slot that is held elsewhere comes back without it, and the waiters of *loop* keep the first ones.
+        Slots held elsewhere come back without it, but the first ones go to the waiters of *loop*.
         """
         if not self.is_shared:
-            return False  # no call of the loop's own stands in this line, and who holds a slot isn't noted
+            return False  # none of the loop's own calls waits here, and holders aren't recorded
         elsewhere = len(self._holders) - self._holders.count(id(loop))
         return elsewhere <= sum(1 for _, ticket, waiting in list(self.waiters) if ticket and waiting is loop)
 
 
-def here() -> int:
-    """Return what tells the running loop (or none) apart: the place where a slot is taken."""
+class Lease:
+    """A held slot that is lent to the calls made by its holder's body: one at a time, in order.
+
+    The slot goes back when its holder and all borrowers have ended.
+
+    Args:
+        slots: what the held slot was taken from.
+        borrowed_from: the lease that the held slot is itself borrowed from, or None.
+
+    Attributes:
+        queue: what a borrower waits for: its turn on the slot.
+    """
+
+    __slots__ = ("_lock", "_users", "borrowed_from", "queue", "slots")
+
+    def __init__(self, slots: Slots, borrowed_from: Lease | None) -> None:
+        self.slots: Slots = slots
+        self.borrowed_from: Lease | None = borrowed_from
+        self.queue: Slots = Slots(1, shared=True)
+        self._users = 1
+        # Reentrant: a garbage collection inside the lock may end another user on this very thread.
+        self._lock = threading.RLock()
+
+    def add_user(self) -> bool:
+        """Count one more borrower; False if the slot has gone back already."""
+        with self._lock:
+            if self._users == 0:
+                return False
+            self._users += 1
+            return True
+
+    def remove_user(self) -> None:
+        """Count one user less; the last one gives the slot back."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        self.slots.release_detached()
+        if self.borrowed_from is not None:
+            self.borrowed_from.remove_user()
+
+    def remove_holder(self, loop_id: int) -> None:
+        """End the holder's own use of the slot, which it took under *loop_id*."""
+        self.slots.detach(loop_id)
+        self.remove_user()
+
+
+def current_loop_id() -> int:
+    """Return the id of the loop that runs on this thread, or that of None."""
     return id(running_loop())
 
 
 def _wake(waiter: Waiter) -> bool:
-    """Tell a waiter that it has the slot; False where its loop is closed."""
+    """Wake *waiter*, which now owns a slot; False if its loop is closed."""
     sleeper, _, loop = waiter
     if isinstance(sleeper, threading.Event):
         sleeper.set()
         return True
     assert loop is not None
     if running_loop() is loop:
-        _settle(sleeper)
+        _resolve(sleeper)
         return True
     try:
-        loop.call_soon_threadsafe(_settle, sleeper)
+        loop.call_soon_threadsafe(_resolve, sleeper)
     except RuntimeError:
         return False
     return True
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from asflow._engine.policy import TaskPolicy
     from asflow._reporter import Reporter
-    from asflow._runtime.limits import Limit
+    from asflow._runtime.limits import Limiter
     from asflow.protocols import ByteStream, Store, Writer
 
 
@@ -75,7 +75,7 @@ class TaskSpec:
         *,
         name: str,
         policy: TaskPolicy,
-        limit: Limit,
+        limit: Limiter,
         reporter: Reporter,
         output: Outputs | None = None,
         timeout: float | None = None,
@@ -83,7 +83,7 @@ class TaskSpec:
     ) -> None:
         self.name: str = name
         self.policy: TaskPolicy = policy
-        self.limit: Limit = limit
+        self.limit: Limiter = limit
         self.reporter: Reporter = reporter
         self.output: Outputs | None = output
         self.timeout: float | None = timeout

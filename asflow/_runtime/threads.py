@@ -1,14 +1,18 @@
-"""Where slow steps go, so that the event loop stays free: a small pool of threads of our own.
+"""Threads: a pool for slow steps, a stop signal for a waiting thread, and guards around sync bodies.
 
-Not the loop's default executor: that one belongs to the user's `asyncio.to_thread` calls, which may fill
-it, and a commit that waited behind them could wait for a body that waits for it.
+The pool keeps slow steps off the event loop. It is not the loop's default executor: that one belongs to the
+user's `asyncio.to_thread` calls, which may fill it, and a commit that waited behind them could wait for a
+body that waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
-from typing import TYPE_CHECKING, TypeVar
+from contextvars import ContextVar
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asflow._runtime.slots import Slots
 
@@ -16,23 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["closings", "in_thread", "prepare", "settled", "submit"]
+    from asflow._runtime.spec import TaskSpec
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # Commits mostly wait for the disk; more threads than this gain nothing (measured on ext4 and one SSD).
 _THREADS = 8
 
 closings: Slots = Slots(4 * _THREADS)
-"""Who may end a claim: a body keeps its own slot until it gets one of these.
+"""Bounds the claims that are being ended: a body keeps its own slot until it gets one of these.
 
-A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until there are no more
-descriptors, however small the task's limit is.
+A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until no descriptors are
+left, however small the task's limit is.
 """
 
 
+# ------------------------------------------------------------------ the pool
+
+
 class _Pool:
-    """Holds the pool, made when first needed."""
+    """The pool, created when it is first needed."""
 
     __slots__ = ("executor",)
 
@@ -40,7 +48,6 @@ class _Pool:
         self.executor: ThreadPoolExecutor | None = None
 
     def get(self) -> ThreadPoolExecutor:
-        """Return the pool."""
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -58,32 +65,32 @@ if hasattr(os, "register_at_fork"):
 
 
 def prepare() -> None:
-    """Make the pool now: importing what it needs opens files, which may not be possible any more later."""
+    """Create the pool now: its imports open files, which may fail later, when descriptors run out."""
     if _pool.executor is None:
         _pool.get()
 
 
 def submit(function: Callable[[], object]) -> None:
-    """Call *function* in the pool and wait for nothing."""
+    """Call *function* in the pool, without waiting for it."""
     try:
         _pool.get().submit(function)
-    except RuntimeError:  # the interpreter is about to exit and takes no new work
+    except RuntimeError:  # the interpreter is exiting and takes no new work
         function()
 
 
 async def in_thread(function: Callable[[], T], abandon: Callable[[], object] | None = None) -> T:
-    """Call *function* in the pool and return what it returns.
+    """Call *function* in the pool and return its result.
 
-    Cancellation: *function* can't be stopped, so this waits for its end and only then lets the
-    cancellation pass: nothing goes on behind the back of a task that has ended. *abandon*, if given, is
-    called at once, to tell *function* that it may give up early.
+    Cancellation: *function* can't be stopped, so this waits for its end and only then lets the cancellation
+    pass: nothing of a task goes on after its end. *abandon*, if given, is called at once, so that
+    *function* can stop early.
     """
     future = asyncio.get_running_loop().run_in_executor(_pool.get(), function)
     return await settled(future, abandon)
 
 
 async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | None = None) -> T:
-    """Return the result of a *future* that can't be cancelled: a cancellation waits for it, and passes."""
+    """Return the result of a *future* that can't be cancelled: a cancellation waits for it, then passes."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -95,5 +102,81 @@ async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | Non
             except asyncio.CancelledError:
                 continue
         if not future.cancelled():
-            future.exception()  # looked at, so that nobody is told that it was not
+            future.exception()  # retrieved, so that asyncio does not log that it never was
         raise
+
+
+# ------------------------------------------------------------------ stopping a wait
+
+
+class Stop:
+    """Asks a thread to stop waiting; called from another one.
+
+    Attributes:
+        asked: whether it was asked.
+        wake: what wakes the thread, set by the thread while it waits.
+    """
+
+    __slots__ = ("asked", "wake")
+
+    def __init__(self) -> None:
+        self.asked: bool = False
+        self.wake: Callable[[], object] | None = None
+
+    def __call__(self) -> None:
+        self.asked = True
+        if self.wake is not None:
+            self.wake()
+
+
+stopping: ContextVar[Stop | None] = ContextVar("asflow_stopping", default=None)
+"""Set by `flow.task.map` around a sync task that it calls in a thread."""
+
+
+# ------------------------------------------------------------------ guards
+
+
+def without_stop_iteration(subject: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call *function*, in a thread that a future waits for, and return its result.
+
+    Raises:
+        RuntimeError: *function* raised StopIteration. asyncio's futures can't hold one, and on Python 3.11
+            awaiting such a future never ends; an `async def` converts it in the same way. The message
+            begins with *subject*.
+    """
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError(
+            f"{subject}: raised StopIteration, which can't leave a thread; return, or raise another exception"
+        ) from error
+
+
+def refuse_unstarted(spec: TaskSpec, body: Callable[..., object], value: object) -> None:
+    """Refuse what a sync *body* returned if none of its work has run yet.
+
+    A task without options passes *value* on, and its caller awaits or iterates it. With options, the call
+    would end before the body has started, with an output that is complete and empty.
+
+    Raises:
+        TypeError: *value* is a coroutine, or a generator whose function is *body* itself.
+    """
+    kind = type(value)
+    if kind is not CoroutineType and kind is not GeneratorType and kind is not AsyncGeneratorType:
+        return
+    policy = spec.policy
+    if not (policy.persistent or policy.skip or policy.suppress or policy.retry):
+        return
+    if isinstance(value, CoroutineType):
+        value.close()
+        raise TypeError(
+            f"task {spec.name}(): returned a coroutine, but is not an `async def`; put functools.wraps on "
+            f"the decorator below @flow.task, or annotate the result as Coroutine[...]"
+        )
+    # Any other generator may be a result, of records to be read later for example.
+    code = getattr(value, "gi_code" if kind is GeneratorType else "ag_code")
+    if code is getattr(inspect.unwrap(body), "__code__", None):
+        raise TypeError(
+            f"task {spec.name}(): is a generator function below its decorator, and none of it has run; "
+            f"return a list, or write the items with flow.task.write(...)"
+        )

@@ -20,10 +20,8 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from asflow._names import Sealed
-from asflow._runtime.guards import contained
 from asflow._runtime.runs import current
-from asflow._runtime.stop import Stop, stopping
-from asflow._runtime.threads import settled
+from asflow._runtime.threads import Stop, settled, stopping, without_stop_iteration
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -341,7 +339,9 @@ async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], 
     in_context, stop = copy_context(), Stop()
     in_context.run(stopping.set, stop)
     loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(pool, lambda: in_context.run(contained, name, task, item))
+    future = loop.run_in_executor(
+        pool, lambda: in_context.run(without_stop_iteration, f"task {name}()", task, item)
+    )
     return await settled(future, stop)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._labels import short
-from asflow._runtime.limits import Limit, checked_total, limit_of
+from asflow._runtime.limits import Limit, Limiter, checked_total, limiter_of, task_limiter
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -123,12 +123,12 @@ def check_limit(options: TaskOptions, subject: Subject) -> None:
         checked_total(f"task {subject.name}()", "limit", options.limit)
 
 
-def limit_for(options: TaskOptions, subject: Subject) -> Limit:
+def limit_for(options: TaskOptions, subject: Subject) -> Limiter:
     """Return the limit to use: the one that was given, or the task's own. Call `check_limit` first."""
     if isinstance(options.limit, Limit):
-        return options.limit
+        return limiter_of(options.limit)
     # Sync and async bodies of a function that was edited wait in different ways: not in one queue.
-    return limit_of(None if subject.key is None else (subject.key, subject.is_async), options.limit)
+    return task_limiter(None if subject.key is None else (subject.key, subject.is_async), options.limit)
 
 
 def timeout_for(options: TaskOptions, subject: Subject) -> float | None:

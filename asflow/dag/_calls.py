@@ -8,7 +8,7 @@ from functools import partial
 from types import FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from asflow._runtime.guards import contained
+from asflow._runtime.threads import without_stop_iteration
 from asflow.dag._errors import ForeignLoopError
 from asflow.dag._failures import without_frames_of
 from asflow.dag._scheduled import Latch, NodeTask, failure_of, has_failed, schedule
@@ -236,7 +236,7 @@ async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, r
     try:
         if kind != "sync":
             return await func(*args, **kwargs)
-        result = await asyncio.to_thread(contained, name, func, *args, **kwargs)
+        result = await asyncio.to_thread(without_stop_iteration, f"{name}()", func, *args, **kwargs)
         return await result if asyncio.iscoroutine(result) else result  # a function that made a coroutine
     finally:
         if record is not None:

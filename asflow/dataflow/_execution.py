@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never, cast
 
 from asflow._labels import short
-from asflow._runtime.guards import contained
+from asflow._runtime.threads import without_stop_iteration
 from asflow.dataflow._errors import (
     DataFlowFunctionResultError,
     DataFlowMergeResultError,
@@ -119,7 +119,7 @@ async def call_function(function: Function, arguments: dict[str, object]) -> obj
     """
     if function.on_loop:
         return await cast("Awaitable[object]", function.call(**arguments))
-    result = await asyncio.to_thread(contained, function.name, function.call, **arguments)
+    result = await asyncio.to_thread(without_stop_iteration, f"{function.name}()", function.call, **arguments)
     # A plain function that returns a coroutine, as a decorator around an async function may be.
     return await result if inspect.isawaitable(result) else result
 

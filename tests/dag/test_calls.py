@@ -156,7 +156,7 @@ async def test_stop_iteration_of_a_sync_function_is_an_error_and_no_hang() -> No
     def empty() -> int:
         return next(iter(()))
 
-    with pytest.raises(RuntimeError, match="empty raised StopIteration"):
+    with pytest.raises(RuntimeError, match=r"empty\(\): raised StopIteration"):
         await empty()
 
 

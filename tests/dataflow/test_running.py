@@ -461,6 +461,6 @@ async def test_a_thread_that_raises_stop_iteration_does_not_hang() -> None:
     def empty() -> dict[str, int]:
         return {"first": next(iter(()))}
 
-    with pytest.raises(RuntimeError, match="empty raised StopIteration") as caught:
+    with pytest.raises(RuntimeError, match=r"empty\(\): raised StopIteration") as caught:
         await DataFlow((empty,))()
     assert isinstance(caught.value.__cause__, StopIteration)

@@ -100,7 +100,7 @@ async def test_a_sync_body_may_raise_stop_iteration(flow: Flow) -> None:
     def first(items: list[int]) -> int:
         return next(iter(items))
 
-    with pytest.raises(RuntimeError, match="first raised StopIteration"):
+    with pytest.raises(RuntimeError, match=r"first\(\): raised StopIteration"):
         await flow.task.map(first, [[]])
 
 

@@ -63,8 +63,7 @@ async def _cancelled(number: int, script: str, *, blocking: bool) -> bool:
             reached = False
     assert reached == cancelled
     await nobody_owns()
-    assert limit.slots is not None
-    assert len(limit.slots.free) == 1
+    assert len(slots_of(work).free) == 1
     if cancelled:
         assert sink.outcomes() == ["cancelled"]
         # A publish in a thread can't be stopped once it has begun: then the output is there, and whole.

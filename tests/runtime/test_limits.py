@@ -1,4 +1,4 @@
-"""Limits over many loops and threads, rates under a fake clock, holds, and decorating anew."""
+"""Limits over many loops and threads, rates under a fake clock, holds, and decorating again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.tasks import slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
-from asflow._runtime.limits import limit_of
+from asflow._runtime.limits import limiter_of, task_limiter
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink, fake_clock
 
 
 class Gauge:
-    """Counts who is inside, from any thread."""
+    """Counts the bodies inside, from any thread."""
 
     def __init__(self) -> None:
         self.inside = self.most = self.entered = 0
@@ -90,8 +91,7 @@ def test_a_shared_limit_bounds_sync_and_async_tasks_together() -> None:
     in_threads(*[lambda: asyncio.run(crowd())] * 3)
     assert gauge.entered == 240
     assert gauge.most <= 2
-    assert limit.slots is not None
-    assert len(limit.slots.free) == 2
+    assert len(slots_of(first).free) == 2
 
 
 async def test_bodies_start_in_the_order_of_the_calls() -> None:
@@ -125,16 +125,16 @@ async def test_limit_0_is_no_bound_and_the_default_is_the_cpu_count(monkeypatch:
     assert bound.most == 3
 
 
-def test_decorating_anew_keeps_one_limit_and_the_newest_total_wins() -> None:
-    key = ("test_decorating_anew.py", "work")
-    first = limit_of(key, 2)
-    assert limit_of(key, 5) is first
+def test_decorating_again_keeps_one_limit_and_the_newest_total_wins() -> None:
+    key = ("test_decorating_again.py", "work")
+    first = task_limiter(key, 2)
+    assert task_limiter(key, 5) is first
     assert first.slots is not None
     assert len(first.slots.free) == 5
     assert first.slots.try_acquire()
-    assert limit_of(key, 1) is first
+    assert task_limiter(key, 1) is first
     assert not first.slots.try_acquire()
-    assert limit_of(None, 2) is not limit_of(None, 2)
+    assert task_limiter(None, 2) is not task_limiter(None, 2)
 
 
 def test_a_decoration_that_is_refused_leaves_the_limit_alone() -> None:
@@ -167,6 +167,31 @@ def test_bad_limits(arguments: tuple[Any, ...], error: type[Exception]) -> None:
         Limit(arguments[0], rate=arguments[1] if len(arguments) > 1 else None)
 
 
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [
+        ("4", "takes an integer or a Limit, not '4'; write for example limit=4"),
+        (-1, "takes 0 or more bodies, not -1; write 0 for no bound"),
+        (10**7, "takes at most 1,000,000 bodies, not 10000000; write 0 for no bound"),
+    ],
+)
+def test_the_message_names_the_task_and_the_option(limit: Any, what: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Flow(sink=NullSink()).task(limit=limit)(module_level)
+    assert str(caught.value) == f"task module_level(): limit {what}"
+
+
+@pytest.mark.parametrize("limit", [Limit(0), Limit(4), Limit(4, rate=" 10  per s"), Limit(0, rate="3/10s")])
+def test_the_repr_reads_back(limit: Limit) -> None:
+    again = eval(repr(limit))
+    assert repr(again) == repr(limit)
+    assert str(Limit(4, rate="10/s")) == "Limit(4, rate='10/s')"
+
+
+def test_a_limit_offers_hold_and_nothing_else() -> None:
+    assert [name for name in dir(Limit(1, rate="1/s")) if not name.startswith("_")] == ["hold"]
+
+
 # ------------------------------------------------------------------ rates
 
 
@@ -187,7 +212,7 @@ async def test_a_rate_counts_exactly_over_all_tasks_that_share_it() -> None:
     assert starts == [float(index // 5) for index in range(60)]
 
 
-def test_a_rate_over_four_loops_lets_exactly_so_many_start_in_each_period() -> None:
+def test_a_rate_over_four_loops_lets_exactly_that_many_start_in_each_period() -> None:
     limit, flow, gauge = Limit(0, rate="25/s"), Flow(sink=NullSink()), Gauge()
     with fake_clock(manual=True) as clock:
 
@@ -208,8 +233,8 @@ def test_a_rate_over_four_loops_lets_exactly_so_many_start_in_each_period() -> N
                 clock.advance(1.0)
 
         in_threads(drive, *[lambda: asyncio.run(crowd())] * 4)
-    # Somebody had to wait in each of 39 periods, and 40 were enough: 25 in each, no more and no fewer. A body
-    # that may start and has not run yet is not counted until the next period.
+    # A call had to wait in each of 39 periods, and 40 were enough: exactly 25 in each. A body that may start
+    # and has not run yet is not counted until the next period.
     assert all(count <= 25 * (index + 1) for index, count in enumerate(counts))
     assert gauge.entered == 1000
 
@@ -249,8 +274,8 @@ async def test_a_rate_holds_for_retries_too() -> None:
     assert starts == [0.0, 10.0, 20.0]
 
 
-async def test_hold_limit_keeps_everybody_who_shares_the_limit_from_starting() -> None:
-    """A Retry-After of 7 seconds, told to one caller, holds the other one too."""
+async def test_hold_limit_keeps_all_who_share_the_limit_from_starting() -> None:
+    """A Retry-After of 7 seconds that one caller receives holds the other one too."""
     limit, flow, starts = Limit(0), Flow(store=MemoryStore(), sink=NullSink()), list[tuple[str, float]]()
     with fake_clock(manual=True) as clock:
 
@@ -277,7 +302,7 @@ async def test_hold_limit_keeps_everybody_who_shares_the_limit_from_starting() -
         clock.advance(1.0)
         await asyncio.gather(first, second)
     assert sorted(starts) == [("limited", 0.0), ("limited", 7.5), ("other", 7.5)]
-    assert not limit.paced
+    assert not limiter_of(limit).paced
 
 
 async def test_hold_limit_holds_the_calls_of_a_task_without_a_bound() -> None:
@@ -301,20 +326,20 @@ async def test_hold_limit_holds_the_calls_of_a_task_without_a_bound() -> None:
     assert sorted(starts) == [("first", 0.0), ("first", 7.0), ("second", 7.0)]
 
 
-def test_more_slots_than_anybody_needs_are_refused() -> None:
-    with pytest.raises(DefinitionValueError, match="1,000,000 at most"):
+def test_more_slots_than_memory_allows_are_refused() -> None:
+    with pytest.raises(DefinitionValueError, match=r"^Limit\(\): total takes at most 1,000,000 bodies"):
         Limit(10**30)
 
 
 @pytest.mark.parametrize("seconds", ["3", True, None])
 def test_a_hold_is_a_number(seconds: Any) -> None:
-    with pytest.raises(TypeError, match="hold takes a number of seconds"):
+    with pytest.raises(TypeError, match=r"^Limit\.hold\(\): seconds takes a number, not "):
         Limit(1).hold(seconds)
 
 
-@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 10**400])
 def test_a_hold_ends(seconds: float) -> None:
-    with pytest.raises(ValueError, match="finite seconds"):
+    with pytest.raises(ValueError, match=r"^Limit\.hold\(\): seconds takes a finite number, not "):
         Limit(1).hold(seconds)
 
 
@@ -334,7 +359,7 @@ def test_the_starts_of_one_clock_mean_nothing_on_another() -> None:
 
 
 async def test_a_sync_call_on_the_loop_waits_for_slots_that_threads_hold() -> None:
-    """They come back without the loop, so this is no deadlock."""
+    """They come back without the loop, so it does not deadlock."""
     flow = Flow(store=MemoryStore(), sink=NullSink())
     inside, gate = threading.Barrier(3), threading.Event()
 

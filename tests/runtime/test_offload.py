@@ -1,4 +1,4 @@
-"""The pool for slow steps: the loop stays free, and nothing outlives the task that asked for it."""
+"""The pool for slow steps: the loop stays free, and no step outlives the task that asked for it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ async def test_the_loop_goes_on_meanwhile_and_the_result_or_error_comes_back() -
 
 
 async def test_a_cancellation_waits_for_the_end_and_then_passes() -> None:
-    began, go, told, done = threading.Event(), threading.Event(), list[str](), threading.Event()
+    began, go, called, done = threading.Event(), threading.Event(), list[str](), threading.Event()
 
     def slow() -> None:
         began.set()
         assert go.wait(30)
         done.set()
 
-    task = asyncio.create_task(in_thread(slow, lambda: told.append("abandon")))
+    task = asyncio.create_task(in_thread(slow, lambda: called.append("abandon")))
     while not began.is_set():
         await asyncio.sleep(0)
     for _ in range(3):
@@ -46,14 +46,14 @@ async def test_a_cancellation_waits_for_the_end_and_then_passes() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert not task.done()
-    assert told == ["abandon"]
+    assert called == ["abandon"]
     go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done.is_set()
 
 
-async def test_an_error_behind_a_cancellation_is_nobodys_concern() -> None:
+async def test_an_error_after_a_cancellation_is_not_reported() -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(settled(future))
     await asyncio.sleep(0)

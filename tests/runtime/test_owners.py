@@ -1,4 +1,4 @@
-"""One output, many callers: the body runs once, and whoever waits neither hangs nor harms others."""
+"""One output, many callers: the body runs once, and a caller that waits neither hangs nor harms others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def flow(store: Store, tmp_path: Path) -> Flow:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_left() -> Any:
+def _no_owner_is_left() -> Any:
     yield
     assert not owners._owners  # pyright: ignore[reportPrivateUsage]
 
@@ -106,7 +106,10 @@ async def test_a_sync_and_an_async_task_that_own_the_same_output(flow: Flow) -> 
 
     first = asyncio.create_task(slowly())
     await started.wait()
-    with pytest.raises(DeadlockError, match=r"asyncio\.to_thread"):
+    with pytest.raises(
+        DeadlockError,
+        match=r"^task .*quickly\(\): needs the output .*; .* asyncio\.to_thread",
+    ):
         quickly()
     second = asyncio.create_task(asyncio.to_thread(quickly))
     await asyncio.sleep(0)
@@ -146,7 +149,7 @@ async def test_the_next_takes_over_when_the_owner_fails_or_is_cancelled(flow: Fl
     assert flow.task.output(make, "x").text() == "attempt 2"
 
 
-async def test_a_waiter_that_is_cancelled_harms_nobody(flow: Flow) -> None:
+async def test_a_waiter_that_is_cancelled_harms_no_other(flow: Flow) -> None:
     body, started, go = Counted(), asyncio.Event(), asyncio.Event()
 
     @flow.task(on="{name}.txt", limit=2)
@@ -182,7 +185,10 @@ async def test_a_call_that_owns_its_callers_output_is_refused(flow: Flow) -> Non
         if again:
             await make(name, False)
 
-    with pytest.raises(DeadlockError, match=r"'?.*x\.txt'? that the task which calls it is making"):
+    with pytest.raises(
+        DeadlockError,
+        match=r"^task .*make\(\): needs the output '.*x\.txt' that the task which calls",
+    ):
         await make("x", True)
     assert flow.task.output(make, "x", False).status == "absent"
 
@@ -199,7 +205,7 @@ def test_a_sync_call_that_owns_its_callers_output_is_refused(flow: Flow) -> None
 
 
 async def test_waiting_for_another_process_polls_and_takes_over(tmp_path: Path) -> None:
-    """A claim that no call of this process holds, as another process has it: it is asked for repeatedly."""
+    """A claim that no call of this process holds, as if another process had it: the store is polled."""
     store = MemoryStore()
     flow = Flow(store=store, sink=NullSink())
 
@@ -217,7 +223,7 @@ async def test_waiting_for_another_process_polls_and_takes_over(tmp_path: Path) 
 
 
 def test_a_loop_that_is_closed_while_a_slow_store_claims_leaves_the_output_free() -> None:
-    """The thread that claims goes on behind the closed loop; it gives up what it gets."""
+    """The thread that claims goes on after the loop is closed; it gives up the claim that it gets."""
     inner = MemoryStore()
     entered, go, left = threading.Event(), threading.Event(), threading.Event()
 
@@ -265,7 +271,7 @@ class FaultyStoreLike:
 
 
 async def test_two_stores_of_files_share_their_names(tmp_path: Path) -> None:
-    """As in a Streamlit script, where each session makes its own: a body that waits for itself is told."""
+    """As in a Streamlit script, where each session makes its own: a body that waits for itself is refused."""
     first = Flow(tmp_path, store=LocalStore(durability="atomic"), sink=NullSink())
     second = Flow(tmp_path, store=LocalStore(durability="data"), sink=NullSink())
 

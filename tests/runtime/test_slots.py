@@ -13,12 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from asflow._runtime.slots import Slots, here
+from asflow._runtime.slots import Slots, current_loop_id
 from asflow.errors import DeadlockError
 
 
 class SlotMachine(RuleBasedStateMachine):
-    """Slots against a list: callers line up, leave before and after the grant, give back; the total moves."""
+    """Slots against a list: callers queue, leave before and after the grant, release; the total changes."""
 
     @initialize(total=st.integers(1, 4), shared=st.booleans())
     def begin(self, total: int, shared: bool) -> None:
@@ -39,12 +39,12 @@ class SlotMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(nothing())
 
     def settle(self) -> None:
-        """Free slots go to those who wait, in order, and to nobody else."""
+        """Free slots go to the waiters, in order, and to no other caller."""
         self.turn()
         while self.queue and self.held < self.total:
-            assert self.queue.popleft().done(), "whoever waited longest has the slot"
+            assert self.queue.popleft().done(), "the longest waiter has the slot"
             self.held += 1
-        assert not any(task.done() for task in self.queue), "nobody was let in past the bound"
+        assert not any(task.done() for task in self.queue), "no caller got in past the bound"
 
     @rule(count=st.integers(1, 30))
     def ask(self, count: int) -> None:
@@ -52,18 +52,18 @@ class SlotMachine(RuleBasedStateMachine):
         self.settle()
 
     @rule(count=st.integers(1, 12))
-    def give_back(self, count: int) -> None:
+    def release(self, count: int) -> None:
         for _ in range(min(count, self.held)):
             self.loop.run_until_complete(self._release())
             self.held -= 1
         self.settle()
 
     async def _release(self) -> None:
-        self.slots.release(here())
+        self.slots.release(current_loop_id())
 
     @rule(chosen=st.sets(st.integers(0, 40), max_size=30))
     def give_up(self, chosen: set[int]) -> None:
-        """Waiters are cancelled; nobody has been granted anything meanwhile."""
+        """Waiters are cancelled; none of them has been granted a slot."""
         gone = [task for index, task in enumerate(self.queue) if index in chosen]
         for task in gone:
             task.cancel()
@@ -79,7 +79,7 @@ class SlotMachine(RuleBasedStateMachine):
 
         async def collide() -> None:
             first = self.queue.popleft()
-            self.slots.release(here())
+            self.slots.release(current_loop_id())
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             assert first.cancelled()
@@ -100,7 +100,7 @@ class SlotMachine(RuleBasedStateMachine):
             assert len(self.slots.free) == max(0, self.total - self.held)
             assert len(self.slots.debts) == max(0, self.held - self.total)
             assert self.slots.waiting == len(self.queue)
-            assert len(self.slots.waiters) <= 2 * len(self.queue) + 130, "those who left are swept out"
+            assert len(self.slots.waiters) <= 2 * len(self.queue) + 130, "waiters that left are swept out"
 
     def teardown(self) -> None:
         if hasattr(self, "loop"):
@@ -138,13 +138,13 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
 
     async def use() -> None:
         await slots.acquire()
-        place = here()
+        loop_id = current_loop_id()
         enter()
         try:
             await asyncio.sleep(0)
         finally:
             leave()
-            slots.release(place)
+            slots.release(loop_id)
 
     async def crowd(seed: int) -> None:
         drawn = random.Random(seed)
@@ -158,10 +158,10 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
 
     def plain() -> None:
         for _ in range(500):
-            slots.acquire_blocking("a thread")
+            slots.acquire_blocking("hold")
             enter()
             leave()
-            slots.release(here())
+            slots.release(current_loop_id())
 
     threads = [threading.Thread(target=asyncio.run, args=(crowd(seed),)) for seed in range(4)]
     threads += [threading.Thread(target=plain) for _ in range(2)]
@@ -178,55 +178,55 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
 async def test_a_sync_caller_that_only_its_own_loop_could_serve_is_refused_at_once() -> None:
     slots = Slots(1, shared=True)
     await slots.acquire()
-    with pytest.raises(DeadlockError, match=r"fetch\(\) would wait .* asyncio\.to_thread"):
-        slots.acquire_blocking("fetch()")
-    slots.release(here())
-    slots.acquire_blocking("fetch()")
-    slots.release(here())
+    with pytest.raises(DeadlockError, match=r"^task fetch\(\): needs a slot .*; call .* asyncio\.to_thread"):
+        slots.acquire_blocking("fetch")
+    slots.release(current_loop_id())
+    slots.acquire_blocking("fetch")
+    slots.release(current_loop_id())
     assert len(slots.free) == 1
 
 
-async def test_a_sync_caller_waits_for_a_slot_that_another_thread_gives_back() -> None:
+async def test_a_sync_caller_waits_for_a_slot_that_another_thread_releases() -> None:
     """One slot is held on this loop, one by a thread: the thread's comes back without the loop."""
     slots = Slots(2, shared=True)
     await slots.acquire()
     taken, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        slots.acquire_blocking("a thread")
+        slots.acquire_blocking("hold")
         taken.set()
         go.wait(30)
-        slots.release(here())
+        slots.release(current_loop_id())
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert taken.wait(30)
 
-    def let_go() -> None:
+    def release_when_queued() -> None:
         while not slots.waiting:
             pass
         go.set()
 
-    waiting = threading.Thread(target=let_go)
+    waiting = threading.Thread(target=release_when_queued)
     waiting.start()
-    slots.acquire_blocking("fetch()")  # returns once the thread has given its slot back
-    slots.release(here())
-    slots.release(here())
+    slots.acquire_blocking("fetch")  # returns once the thread has released its slot
+    slots.release(current_loop_id())
+    slots.release(current_loop_id())
     thread.join()
     waiting.join()
     assert len(slots.free) == 2
 
 
 async def test_a_sync_caller_behind_a_waiter_of_its_own_loop_is_refused() -> None:
-    """The slot that a thread gives back would go to the coroutine, whose loop the caller blocks."""
+    """The slot that a thread releases would go to the coroutine, whose loop the caller blocks."""
     slots = Slots(1, shared=True)
     taken, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        slots.acquire_blocking("a thread")
+        slots.acquire_blocking("hold")
         taken.set()
         go.wait(30)
-        slots.release(here())
+        slots.release(current_loop_id())
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -234,10 +234,10 @@ async def test_a_sync_caller_behind_a_waiter_of_its_own_loop_is_refused() -> Non
     before = asyncio.create_task(slots.acquire())
     await asyncio.sleep(0)
     with pytest.raises(DeadlockError):
-        slots.acquire_blocking("fetch()")
+        slots.acquire_blocking("fetch")
     go.set()
     await before
-    slots.release(here())
+    slots.release(current_loop_id())
     thread.join()
 
 
@@ -250,12 +250,12 @@ def test_waiters_of_a_loop_that_is_closed_lose_no_slot() -> None:
     loop.run_forever()
     assert slots.waiting == 1
     loop.close()
-    slots.release(here())
+    slots.release(current_loop_id())
     # However the coroutine ends now, the slot is there for the next one.
     waiting.get_coro().close()
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     del waiting
     gc.collect()
     assert slots.try_acquire()
-    slots.release(here())
+    slots.release(current_loop_id())
     assert len(slots.free) == 1

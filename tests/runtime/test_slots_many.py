@@ -6,13 +6,13 @@ import asyncio
 import random
 import threading
 
-from asflow._runtime.slots import Slots, here
+from asflow._runtime.slots import Slots, current_loop_id
 
 LOOPS, CONTENDERS, TURNS, TOTAL = 4, 250, 100, 7
 
 
 def test_no_slot_is_lost_over_a_hundred_thousand_acquisitions() -> None:
-    """1,000 contenders on four loops ask 100,000 times, and give up a third of their waits."""
+    """1,000 contenders on four loops ask 100,000 times, and cancel a third of their waits."""
     slots = Slots(TOTAL)
     held, most, granted = 0, 0, 0
     counting = threading.Lock()
@@ -35,7 +35,7 @@ def test_no_slot_is_lost_over_a_hundred_thousand_acquisitions() -> None:
                 await asyncio.sleep(0)
             with counting:
                 held -= 1
-            slots.release(here())
+            slots.release(current_loop_id())
 
     async def crowd(seed: int) -> None:
         await asyncio.gather(*(contend(random.Random(seed * 1000 + n)) for n in range(CONTENDERS)))

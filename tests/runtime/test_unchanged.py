@@ -161,11 +161,11 @@ def test_a_cancelled_wait_for_an_output_leaves_nothing_behind(flow: Flow) -> Non
         for _ in range(3):
             await asyncio.sleep(0)
         (held,) = owners._owners.values()
-        assert len(held.wakers) == 50
+        assert len(held.callbacks) == 50
         for waiter in waiters[1:]:
             waiter.cancel()
         await asyncio.gather(*waiters[1:], return_exceptions=True)
-        assert len(held.wakers) == 1
+        assert len(held.callbacks) == 1
         gate.set()
         await asyncio.gather(owner, waiters[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asflow._runtime.limits import Limit
+from asflow._runtime.limits import Limiter
 from asflow._runtime.runs import FlowCall, TaskCall, current
 from asflow._runtime.slots import Slots
 from asflow._task.callables import attached
@@ -11,7 +11,7 @@ from asflow._task.definition import TaskDefinition
 __all__ = ["flow_call", "limit_of", "slots_of", "task_call"]
 
 
-def limit_of(task: object) -> Limit:
+def limit_of(task: object) -> Limiter:
     """Return the limit of a decorated function."""
     found = attached(task, TaskDefinition)
     assert found is not None
