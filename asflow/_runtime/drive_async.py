@@ -5,27 +5,8 @@ from __future__ import annotations
 from asyncio import timeout as time_limit
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
-from asflow._engine.vocabulary import (
-    Abort,
-    Acquire,
-    Acquired,
-    AskDelay,
-    AwaitOwner,
-    Call,
-    Claim,
-    Commit,
-    Done,
-    Fail,
-    Finish,
-    Look,
-    RecordFailure,
-    Release,
-    Returned,
-    Started,
-    Wait,
-    Waited,
-)
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire
 from asflow._runtime.job import Job
@@ -36,7 +17,6 @@ from asflow._tracebacks import without_ours
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from asflow._engine.vocabulary import Action, Event
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")
@@ -51,17 +31,17 @@ async def run_async(
     """Live one call of an async task from `Started` to `Finish` or `Fail`."""
     job = Job(spec, args, kwargs, current.get())
     value: R | None = None
-    event: Event = Started()
+    event: words.Event = words.Started()
     state, action = step(spec.policy, NEW, event)
     try:
-        while not isinstance(action, (Finish, Fail)):
-            if isinstance(action, Call):
+        while not isinstance(action, (words.Finish, words.Fail)):
+            if isinstance(action, words.Call):
                 job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
                     attempt = body(*args, **kwargs)
                     value = await (_in_time(spec.timeout, attempt) if spec.timeout else attempt)
-                    event = Returned()
+                    event = words.Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
                 finally:
@@ -73,7 +53,7 @@ async def run_async(
     except BaseException as error:
         job.give_up(error)
         raise
-    if isinstance(action, Fail):
+    if isinstance(action, words.Fail):
         failure, context = action.error, action.error.__context__
         job.finished("failed", failure)
         try:
@@ -97,43 +77,43 @@ async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
     return value
 
 
-async def _act(job: Job, action: Action) -> Event:
+async def _act(job: Job, action: words.Action) -> words.Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     blocking = job.made is not None and job.made.blocking
     match action:
-        case Look():
+        case words.Look():
             return await in_thread(job.making.look) if blocking else job.making.look()
-        case Acquire():
+        case words.Acquire():
             job.run.lent = await acquire(job.spec.limit, job.run.parent)
             job.run.admitted()
-            return Acquired()
-        case Claim():
+            return words.Acquired()
+        case words.Claim():
             prepare()
             return (
                 await in_thread(lambda: job.making.claim(job.run)) if blocking else job.making.claim(job.run)
             )
-        case Release():
+        case words.Release():
             if job.made is not None and job.made.has_claim:
                 if not closings.try_acquire():
                     await closings.acquire()
                 job.made.closing_slots.append(None)
             job.release()
-            return Done()
-        case Abort() if not blocking:
+            return words.Done()
+        case words.Abort() if not blocking:
             return job.making.close(action, job.run)
-        case Commit() | RecordFailure() | Abort():
+        case words.Commit() | words.RecordFailure() | words.Abort():
             return await in_thread(lambda: job.making.close(action, job.run), job.making.abandon)
-        case AskDelay():
+        case words.AskDelay():
             return job.ask_delay(action)
-        case Wait(seconds):
+        case words.Wait(seconds):
             job.waiting(action)
             await clock.current.clock.sleep_async(seconds)
-            return Waited()
-        case AwaitOwner():
+            return words.Waited()
+        case words.AwaitOwner():
             if not await owners.wait(job.making.key):
                 await clock.current.clock.sleep_async(job.making.next_poll())
-            return Waited()
-        case Call() | Finish() | Fail():
+            return words.Waited()
+        case words.Call() | words.Finish() | words.Fail():
             raise AssertionError(action)
         case _:
             assert_never(action)

@@ -4,27 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
-from asflow._engine.vocabulary import (
-    Abort,
-    Acquire,
-    Acquired,
-    AskDelay,
-    AwaitOwner,
-    Call,
-    Claim,
-    Commit,
-    Done,
-    Fail,
-    Finish,
-    Look,
-    RecordFailure,
-    Release,
-    Returned,
-    Started,
-    Wait,
-    Waited,
-)
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire_blocking
 from asflow._runtime.job import Job
@@ -35,7 +16,6 @@ from asflow._tracebacks import without_ours
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow._engine.vocabulary import Action, Event
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")
@@ -50,16 +30,16 @@ def run_sync(
     """Live one call of a sync task from `Started` to `Finish` or `Fail`."""
     job = Job(spec, args, kwargs, current.get())
     value: R | None = None
-    event: Event = Started()
+    event: words.Event = words.Started()
     state, action = step(spec.policy, NEW, event)
     try:
-        while not isinstance(action, (Finish, Fail)):
-            if isinstance(action, Call):
+        while not isinstance(action, (words.Finish, words.Fail)):
+            if isinstance(action, words.Call):
                 job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
                     value = body(*args, **kwargs)
-                    event = Returned()
+                    event = words.Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
                 finally:
@@ -72,7 +52,7 @@ def run_sync(
     except BaseException as error:
         job.give_up(error)
         raise
-    if isinstance(action, Fail):
+    if isinstance(action, words.Fail):
         failure, context = action.error, action.error.__context__
         job.finished("failed", failure)
         try:
@@ -87,33 +67,33 @@ def run_sync(
     return value if action.outcome == "completed" else None
 
 
-def _act(job: Job, action: Action) -> Event:
+def _act(job: Job, action: words.Action) -> words.Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     match action:
-        case Look():
+        case words.Look():
             return job.making.look()
-        case Acquire():
+        case words.Acquire():
             job.run.lent = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
             job.run.admitted()
-            return Acquired()
-        case Claim():
+            return words.Acquired()
+        case words.Claim():
             return job.making.claim(job.run)
-        case Release():
+        case words.Release():
             job.release()
-            return Done()
-        case Commit() | RecordFailure() | Abort():
+            return words.Done()
+        case words.Commit() | words.RecordFailure() | words.Abort():
             return job.making.close(action, job.run)
-        case AskDelay():
+        case words.AskDelay():
             return job.ask_delay(action)
-        case Wait(seconds):
+        case words.Wait(seconds):
             job.waiting(action)
             clock.current.clock.sleep(seconds)
-            return Waited()
-        case AwaitOwner():
+            return words.Waited()
+        case words.AwaitOwner():
             if not owners.wait_blocking(job.making.key, job.run):
                 clock.current.clock.sleep(job.making.next_poll())
-            return Waited()
-        case Call() | Finish() | Fail():
+            return words.Waited()
+        case words.Call() | words.Finish() | words.Fail():
             raise AssertionError(action)
         case _:
             assert_never(action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow._engine.vocabulary import Broke, Delayed, Raised
+from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
 from asflow._runtime.admission import release
@@ -15,7 +15,6 @@ from asflow._tracebacks import follows
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asflow._engine.vocabulary import AskDelay, Event, Wait
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Outcome
@@ -68,25 +67,25 @@ class Job:
         refuse_writes(put)
         observing.stopped(self.run)
 
-    def raised(self, error: Exception) -> Raised:
+    def raised(self, error: Exception) -> words.Raised:
         """Return the event for what the body raised."""
-        return Raised(error, clock.draw())
+        return words.Raised(error, clock.draw())
 
     def release(self) -> None:
         """Give back the slot."""
         release(self.run, self.spec.limit.slots)
 
-    def ask_delay(self, asked: AskDelay) -> Event:
+    def ask_delay(self, asked: words.AskDelay) -> words.Event:
         """Call the user's `delay` for the seconds to wait."""
         retry = self.spec.policy.retry
         assert retry is not None
         assert retry.delay is not None
         try:
             seconds = retry.delay(asked.error, asked.retry)
-            return Delayed(None if seconds is None else self._checked_delay(seconds))
+            return words.Delayed(None if seconds is None else self._checked_delay(seconds))
         except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
             follows(error, asked.error)
-            return Broke(error)
+            return words.Broke(error)
 
     def _checked_delay(self, seconds: object) -> float:
         wrong = (
@@ -99,7 +98,7 @@ class Job:
             raise ValueError(wrong)
         return seconds
 
-    def waiting(self, wait: Wait) -> None:
+    def waiting(self, wait: words.Wait) -> None:
         """Report that a retry is about to wait, and begin its attempt's run."""
         retry = self.spec.policy.retry
         if retry is not None and retry.hold_limit:

@@ -7,19 +7,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from asflow._engine.vocabulary import (
-    Abort,
-    Broke,
-    Busy,
-    Claimed,
-    Commit,
-    Done,
-    Found,
-    FoundFailure,
-    Missing,
-    RecordFailure,
-    Stale,
-)
+from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
 from asflow._runtime.runs import output_closed
@@ -30,7 +18,6 @@ from asflow.errors import OutputClosedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asflow._engine.vocabulary import Closing, Event
     from asflow._runtime.runs import TaskCall
     from asflow._runtime.spec import Outputs
     from asflow.protocols import Claim, Writer
@@ -82,42 +69,42 @@ class Making:
 
     # ---------------------------------------------------------------- looking and claiming
 
-    def look(self) -> Event:
+    def look(self) -> words.Event:
         """See whether the output exists."""
         outputs = self._outputs
         try:
             match outputs.store.status(self._name, self._failure):
                 case "complete":
                     if outputs.is_stale is None or not outputs.is_stale(self._name):
-                        return Found()
+                        return words.Found()
                     # An attempt to make it again may have been suppressed: that is not to be tried again.
                     if outputs.store.info(self._failure) is not None:
-                        return FoundFailure()
+                        return words.FoundFailure()
                     self._make_absolute()
-                    return Stale()
+                    return words.Stale()
                 case "suppressed":
-                    return FoundFailure()
+                    return words.FoundFailure()
                 case "absent":
                     self._make_absolute()
-                    return Missing()
+                    return words.Missing()
                 case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may return anything
                     _refuse_answer(outputs.store, "status", other)
         except Exception as error:  # noqa: BLE001 - the engine judges what a store raises
-            return Broke(error)
+            return words.Broke(error)
 
-    def claim(self, run: TaskCall) -> Event:
+    def claim(self, run: TaskCall) -> words.Event:
         """Claim the output for *run* and open a writer on it."""
         outputs = self._outputs
         owner = owners.Owner(run, outputs.store, self._loop)
         if not owners.enter(self.key, owner):
-            return Busy()
+            return words.Busy()
         self._owner = owner
         try:
             event = self._claimed()
         except Exception as error:  # noqa: BLE001 - as above
-            event = Broke(error)
+            event = words.Broke(error)
         # Given up in the meantime: the loop was closed while this ran in a thread.
-        if self._given_up or not isinstance(event, Claimed):
+        if self._given_up or not isinstance(event, words.Claimed):
             self._give_up_claim()
         return event
 
@@ -129,26 +116,26 @@ class Making:
             self._name, self._failure = absolute, outputs.absolute(self._failure)
         self.key = (outputs.namespace, absolute)
 
-    def _claimed(self) -> Event:
+    def _claimed(self) -> words.Event:
         outputs = self._outputs
         answer = outputs.store.claim(self._name, self._failure, replace=outputs.is_stale is not None)
         if answer == "busy":
-            return Busy()
+            return words.Busy()
         if answer == "complete":
-            return Found()
+            return words.Found()
         if answer == "suppressed":
-            return FoundFailure()
+            return words.FoundFailure()
         if isinstance(answer, str) or not hasattr(answer, "publish"):
             _refuse_answer(outputs.store, "claim", answer)
         self._claim = answer
         if outputs.is_stale is not None:
             # With `replace` the store does not refuse; another process may have been quicker all the same.
             event = self.look()
-            if not isinstance(event, (Missing, Stale)):
+            if not isinstance(event, (words.Missing, words.Stale)):
                 return event
         self._writer = outputs.open_writer(answer)
         self._polls = 0
-        return Claimed()
+        return words.Claimed()
 
     @property
     def has_claim(self) -> bool:
@@ -170,24 +157,24 @@ class Making:
 
     # ---------------------------------------------------------------- ending
 
-    def close(self, closing: Closing, run: TaskCall) -> Event:
+    def close(self, closing: words.Closing, run: TaskCall) -> words.Event:
         """Publish, discard, or record the failure; the claim is given up unless that fails."""
         self._closing = True
-        event: Event = Done()
+        event: words.Event = words.Done()
         try:
             self._carry_out(closing, run)
         except Exception as error:  # noqa: BLE001 - as above
-            if isinstance(closing, RecordFailure):
+            if isinstance(closing, words.RecordFailure):
                 follows(error, closing.error)
-            event = Broke(error)
+            event = words.Broke(error)
         finally:
             self._closing = False
         # In this order: `give_up`, on another thread, first sets its flag and then looks at `_closing`.
-        if self._given_up or isinstance(closing, Abort) or isinstance(event, Done):
+        if self._given_up or isinstance(closing, words.Abort) or isinstance(event, words.Done):
             self._give_up_claim()
         return event
 
-    def _carry_out(self, closing: Closing, run: TaskCall) -> None:
+    def _carry_out(self, closing: words.Closing, run: TaskCall) -> None:
         claim = self._claim
         if claim is None:
             raise OutputClosedError(
@@ -196,13 +183,13 @@ class Making:
         # A writer ends once: after a commit, or an abort with any result, it is not asked again.
         writer, self._writer = self._writer, None
         match closing:
-            case Commit():
+            case words.Commit():
                 if writer is not None:
                     self._commit(writer)
                 if self._abandoned:
                     return
                 claim.publish()
-            case Abort():
+            case words.Abort():
                 if writer is not None:
                     writer.abort()
                 claim.abort()
@@ -289,7 +276,7 @@ def refuse_writes(put: Callable[[object], object]) -> None:
         put.close()
 
 
-def _report(closing: RecordFailure) -> bytes:
+def _report(closing: words.RecordFailure) -> bytes:
     """Return the traceback as Python prints it, from the user's own frames on."""
     error = closing.error
     try:

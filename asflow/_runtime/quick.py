@@ -11,8 +11,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
-from asflow._engine.vocabulary import Finish, Found, Look, Started
 from asflow._runtime.admission import acquire, acquire_blocking, finish_release, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
@@ -74,8 +74,10 @@ def _found_is_cached(spec: TaskSpec) -> bool:
     assert spec.output is not None
     if spec.output.is_stale is not None or spec.output.store.blocking:
         return False
-    state, action = step(spec.policy, NEW, Started())
-    return isinstance(action, Look) and step(spec.policy, state, Found())[1] == Finish("cached")
+    state, action = step(spec.policy, NEW, words.Started())
+    if not isinstance(action, words.Look):
+        return False
+    return step(spec.policy, state, words.Found())[1] == words.Finish("cached")
 
 
 # ------------------------------------------------------------------ no options
