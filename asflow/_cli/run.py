@@ -90,7 +90,7 @@ def _found(module: ModuleType, name: str) -> Callable[..., object]:
     known = (
         f"choose one of {', '.join(names)}, as in {module.__name__}:{names[0]}"
         if names
-        else "decorate a function"
+        else "decorate a function with @flow or @flow.task"
     )
     raise UsageError(f"{module.__name__} {wrong}; {known}")
 
