@@ -173,7 +173,8 @@ def test_faults_that_would_never_come_are_refused() -> None:
     store = FaultyStore(MemoryStore())
     misspelt: Any = "pubish"
     with pytest.raises(
-        DefinitionValueError, match=r"^FaultyStore.fail\(\): step takes one of status, .* or None, not 'pubish'; "
+        DefinitionValueError,
+        match=r"^FaultyStore.fail\(\): step takes one of status, .* or None, not 'pubish'",
     ):
         store.fail(misspelt, OSError())
     with pytest.raises(
