@@ -1,4 +1,4 @@
-"""Ask the checkers about all cases, print the matrix, and fail on what is lost and not in `gaps.toml`."""
+"""Run the checkers on all cases, print the matrix, and fail on a wrong result that is not in `gaps.toml`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run, print, and return the exit status."""
+    """Run the checkers, print the results, and return the exit status."""
     arguments = _arguments(argv)
     checkers: list[str] = arguments.checker or (["mypy", "pyright"] if arguments.quick else list(CHECKERS))
     pythons: list[str] = arguments.python or (["3.11"] if arguments.quick else list(PYTHONS))

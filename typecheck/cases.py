@@ -1,8 +1,8 @@
-"""The cases: which lines of the files in `accept/` and `reject/` a checker is asked about.
+"""The cases: the lines in `accept/` and `reject/` that a checker must get right.
 
-A mark belongs to the logical line on which it stands; on a `def`, to all of the function, since checkers
-report a missing `case` or an override that doesn't fit at different places of it. Lines are found by their
-tokens, so that a file may use a newer syntax than the Python that runs this.
+A mark applies to its logical line; on a `def`, to the whole function, since checkers report a missing `case`
+or an incompatible override at different places in it. Lines are found by their tokens, so that a file may
+use a newer syntax than the Python that runs this.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MARKS: dict[Kind, str] = {"accept": "# OK", "reject": "# E"}
 
 @dataclass(frozen=True)
 class Case:
-    """One question to a checker.
+    """One case for a checker.
 
     Attributes:
-        first, last: the lines, counted from 1, on which an error answers it.
-        code: the first line without mark and indentation: the case's name in the list of gaps.
+        first, last: the lines, counted from 1, on which an error counts.
+        code: the first line without mark and indentation: the name of the case in the list of gaps.
     """
 
     first: int
@@ -41,11 +41,11 @@ class Subject:
     """One file of cases.
 
     Attributes:
-        kind: whether they must pass or fail.
-        name: the subject; a file of the same name may be on the other side.
+        kind: whether its cases must pass or fail.
+        name: the subject; the other kind may have a file of the same name.
         path: the file.
-        since: the first minor version of Python 3 whose syntax it is written in, e.g. 12.
-        cases: in the order of the file.
+        since: the first minor version of Python 3 with its syntax, e.g. 12.
+        cases: the cases, in the order of the file.
     """
 
     kind: Kind
@@ -56,13 +56,13 @@ class Subject:
 
     @property
     def label(self) -> str:
-        """As in the list of gaps: `reject/options`."""
+        """The name in the list of gaps: `reject/options`."""
         return f"{self.kind}/{self.name}"
 
 
 @dataclass
 class _Line:
-    """A logical line: where it is, what it begins with, and whether it is marked."""
+    """A logical line: its position, its tokens, and whether it is marked."""
 
     first: int
     last: int
@@ -75,10 +75,10 @@ def read_subjects(only: list[str] | None = None) -> list[Subject]:
     """Read all files of cases.
 
     Args:
-        only: names of subjects to keep; None or none is all.
+        only: names of subjects to keep; None or an empty list: all.
 
     Raises:
-        ValueError: a file has no case, or marks what is no code; or *only* names no subject.
+        ValueError: a file has no case or a mark without code, or *only* has an unknown name.
     """
     files = [(kind, path) for kind in _MARKS for path in sorted((_HERE / kind).glob("*.py"))]
     if only:

@@ -1,4 +1,4 @@
-"""The five checkers: how each is run over the cases, as strictly as it goes, and what it answers."""
+"""The five checkers: how to run each in its strictest mode, and how to read its output."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ BIN = Path(sys.executable).parent
 
 
 class CheckerError(Exception):
-    """A checker did not run, or answered something that can't be read."""
+    """A checker did not run, or its output can't be read."""
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One error that a checker reports: where, which rule, and what it says."""
+    """One error that a checker reports."""
 
     path: Path
     line: int
@@ -37,13 +37,13 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Checker:
-    """How to run a checker, and how to read its answer.
+    """How to run a checker, and how to read its output.
 
     Attributes:
-        run: takes the files, the Python version (`"3.12"`) and a folder for configuration; runs the checker
-            and returns what it prints.
-        parse: takes what it prints; returns its errors.
-        broken: rules that tell of a broken case (an unknown name), not of a refused one.
+        run: runs the checker on files, for a Python version (`"3.12"`), with a folder for configuration;
+            returns its output.
+        parse: returns the errors in the output.
+        broken: rules for broken cases (an unknown name), which are not refusals.
     """
 
     run: Callable[[Sequence[Path], str, Path], str]
@@ -52,16 +52,16 @@ class Checker:
 
 
 def check(name: str, files: Sequence[Path], python: str, folder: Path) -> list[Diagnostic]:
-    """Run the checker called *name* over *files* and return its errors.
+    """Run the checker *name* on *files* and return its errors.
 
     Args:
         name: a key of `CHECKERS`.
-        files: what to check.
+        files: the files to check.
         python: the Python version to check for, as in `"3.12"`.
         folder: an empty folder, for configuration and caches.
 
     Raises:
-        CheckerError: it did not run to the end.
+        CheckerError: it did not run to the end, or its output can't be read.
     """
     checker = CHECKERS[name]
     text = checker.run(files, python, folder)
@@ -105,7 +105,7 @@ def _parse_mypy(text: str) -> list[Diagnostic]:
 def _pyright(name: str) -> Callable[[Sequence[Path], str, Path], str]:
     def run(files: Sequence[Path], python: str, folder: Path) -> str:
         config: Mapping[str, Any] = {
-            # It takes no absolute paths here.
+            # Absolute paths are not allowed here.
             "include": [os.path.relpath(file, folder) for file in files],
             "extraPaths": [str(ROOT)],
             "stubPath": str(STUBS),

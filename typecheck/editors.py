@@ -1,6 +1,6 @@
-"""A small client for language servers over stdio: open a file, ask about a place in it.
+"""A small client for language servers over stdio: open a file, query a position in it.
 
-Source of the message format: the Language Server Protocol, version 3.17, "Base Protocol".
+The message format is that of the Language Server Protocol, version 3.17, "Base Protocol".
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SERVERS = {
 
 
 class Editor:
-    """A language server with one file open, as an editor drives it.
+    """A language server with one open file, used as an editor does.
 
-    Places are told by a text of the file that occurs once, with `|` where the cursor is.
+    A position is a text that occurs once in the file, with `|` at the cursor.
     """
 
     def __init__(self, server: str, path: Path) -> None:
@@ -52,13 +52,13 @@ class Editor:
         self._begin()
 
     def hover(self, place: str) -> str:
-        """What the editor shows under the mouse."""
+        """Return the text that an editor shows on hover."""
         found = self._ask("textDocument/hover", self._at(place))
         contents = found["contents"] if found else ""
         return _markup(contents)
 
     def signatures(self, place: str) -> list[str]:
-        """The signatures that are shown while arguments are typed, the active one first, with docstrings."""
+        """Return the signatures shown while typing arguments, the active one first, with docstrings."""
         found: dict[str, Any] = self._ask("textDocument/signatureHelp", self._at(place)) or {"signatures": []}
         active: int = found.get("activeSignature") or 0
         shown = [
@@ -67,13 +67,13 @@ class Editor:
         return shown[active:] + shown[:active]
 
     def completions(self, place: str) -> list[str]:
-        """The names that are offered."""
+        """Return the completions."""
         found: Any = self._ask("textDocument/completion", self._at(place)) or []
         items = cast("list[Any]", found["items"] if isinstance(found, dict) else found)
         return [item["label"] for item in items]
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         try:
             self._ask("shutdown", None)
             self._tell("exit", None)
@@ -132,7 +132,7 @@ class Editor:
                 return told["result"]
 
     def _answer(self, asked: dict[str, Any]) -> None:
-        """Answer what the server asks: where Python is, and nothing else."""
+        """Respond to a request of the server: the path of Python, and nothing else."""
         result: Any = None
         if asked["method"] == "workspace/configuration":
             settings = {"pythonPath": sys.executable, "interpreter": [sys.executable]}

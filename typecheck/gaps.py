@@ -1,4 +1,4 @@
-"""The list of known gaps: cases that a checker loses today, each with a reason."""
+"""The list of known gaps: cases that a checker gets wrong today, each with a reason."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _WITHOUT = ("mypy", "pyright", "basedpyright")
 
 @dataclass(frozen=True)
 class Gap:
-    """One case that one checker loses.
+    """One case that one checker gets wrong.
 
     Attributes:
-        checker: who loses it.
+        checker: the checker.
         case: `accept/SUBJECT: CODE`, as a loss is printed.
-        reason: one line, or the checker's own issue.
-        python: the Python versions for which it is lost; empty is all.
+        reason: one line, or the checker's issue.
+        python: the affected Python versions; empty: all.
     """
 
     checker: str
@@ -33,7 +33,7 @@ def read_gaps() -> list[Gap]:
     """Read the list.
 
     Raises:
-        ValueError: an entry is incomplete or given twice, or names a checker that may have no gaps.
+        ValueError: an entry is incomplete or repeated, or its checker may have no gaps.
     """
     entries = tomllib.loads(_FILE.read_text("utf-8")).get("gap", [])
     gaps: list[Gap] = []

@@ -1,4 +1,4 @@
-"""What a checker's errors mean: which cases it lost, and what else went wrong."""
+"""Compare a checker's errors with the cases."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Loss:
         subject: the subject's name.
         where: file and line.
         case: `accept/SUBJECT: CODE`, by which the list of gaps names it.
-        why: what the checker said, or that it said nothing.
-        known: it is in the list of gaps.
+        why: the checker's message, or that there is none.
+        known: whether it is in the list of gaps.
     """
 
     subject: str
@@ -39,13 +39,13 @@ class Loss:
 
 @dataclass
 class Verdict:
-    """What one checker made of all cases for one Python version.
+    """The results of one checker on all cases, for one Python version.
 
     Attributes:
-        checker, python: which.
-        cases: how many cases it was asked, by subject.
-        losses: what it got wrong.
-        closed: gaps in the list that it has closed.
+        checker, python: the checker and the Python version.
+        cases: the number of cases, by subject.
+        losses: the cases that it got wrong.
+        closed: listed gaps that it gets right now.
         seconds: how long it ran.
     """
 
@@ -58,7 +58,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is lost that is not in the list, and nothing is in it that is not lost."""
+        """Whether the losses are exactly the listed gaps."""
         return not self.closed and all(loss.known for loss in self.losses)
 
 
@@ -70,14 +70,14 @@ def judge(
     gaps: Sequence[Gap],
     broken: Collection[str],
 ) -> Verdict:
-    """Compare a checker's errors with what each case asks for.
+    """Compare a checker's errors with the expectation of each case.
 
     Args:
-        checker, python: who was asked, and for which Python version.
-        subjects: what it was asked.
+        checker, python: the checker and the Python version.
+        subjects: the files that it checked.
         diagnostics: the errors that it found.
         gaps: the list of known gaps.
-        broken: the checker's rules that tell of a broken case.
+        broken: the checker's rules for broken cases.
     """
     by_path: defaultdict[Path, list[Diagnostic]] = defaultdict(list)
     for diagnostic in diagnostics:

@@ -1,4 +1,4 @@
-"""The matrix: how many cases of each subject each checker gets right."""
+"""The matrix: the number of cases that each checker gets right, by subject."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ __all__ = ["as_text"]
 def as_text(verdicts: Sequence[Verdict]) -> str:
     """Return the matrix, with a row for each subject and Python version and a column for each checker.
 
-    A cell counts the cases that are right out of all; over several Python versions, the worst of them.
-    The table is Markdown too.
+    A cell shows the right cases out of all, for the worst of several Python versions. The text is Markdown.
     """
     checkers = list(dict.fromkeys(verdict.checker for verdict in verdicts))
     pythons = list(dict.fromkeys(verdict.python for verdict in verdicts))

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from asflow._cli.check import check
 from asflow._cli.clean import clean
-from asflow._cli.console import Terminal, UsageError
+from asflow._cli.console import Terminal, UsageError, refusal
 from asflow._cli.failures import errors, retry
 from asflow._cli.ls import ls
 from asflow._cli.run import run as run_flow
@@ -19,8 +19,6 @@ from asflow.errors import AsflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-__all__ = ["app", "dispatch"]
 
 _EXIT_CODES = "Exit codes: 0 ok, 1 a problem was found, 2 bad usage."
 
@@ -53,9 +51,9 @@ app: App = App(
 def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Call a flow, or a task, with arguments from the command line.
 
-    The module is looked for in the current folder first. What the flow returns is printed; its progress
-    is shown on standard error. A flow's own arguments are those of its signature, converted to the types that
-    it names; `--help` behind the flow lists them.
+    The module is searched for in the current folder first. What the flow returns is printed; its progress
+    goes to standard error. The flow's arguments are the parameters of its signature, converted to their
+    annotated types; `--help` after the flow lists them.
 
     Args:
         target: The flow, as `package.module:flow`.
@@ -65,10 +63,10 @@ def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphe
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
-    """Print a script by which a shell completes commands and options.
+    """Print a script for a shell that completes commands and options.
 
     Args:
-        shell: The shell that is to read the script.
+        shell: The shell that reads the script.
     """
     print(app.generate_completion(prog_name="asflow", shell=shell), end="")
     return 0
@@ -79,14 +77,17 @@ for _command in (run, ls, show, errors, retry, check, clean, completion):
 
 
 def dispatch(tokens: list[str]) -> int:
-    """Run the command that *tokens* spell and return its exit code."""
+    """Run the command in *tokens* and return its exit code."""
     try:
-        # What follows the flow belongs to the flow, `--help` and `--version` too.
+        # Everything after the flow is for the flow, `--help` and `--version` too.
         if tokens[:1] == ["run"] and len(tokens) > 1 and not tokens[1].startswith("-"):
             return run_flow(tokens[1], tokens[2:])
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
         code = command(*bound.args, **bound.kwargs)
-    except (cyclopts.CycloptsError, UsageError) as error:
+    except cyclopts.CycloptsError as error:
+        Terminal().complain(refusal(error, " ".join(["asflow", *(error.command_chain or ())])))
+        return 2
+    except UsageError as error:
         Terminal().complain(error)
         return 2
     except BrokenPipeError:

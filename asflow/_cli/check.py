@@ -1,4 +1,4 @@
-"""`asflow check`: is every file whole?"""
+"""`asflow check`: find files that are cut or damaged."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from asflow.errors import CorruptOutputError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["check"]
 
 
 class _Verdict(NamedTuple):
@@ -33,20 +31,20 @@ def check(
     as_json: AsJson = False,
     every: EveryFile = False,
 ) -> int:
-    """Read every output to its end and tell whether it is whole.
+    """Read every output to its end and show whether it is whole.
 
-    Exits with 1 if one is not. A cut file is told by its compression, its JSON or its Parquet footer; plain
-    text has no end that could be missing. Recorded failures and work in progress are not looked at.
+    Exits with 1 if one is not. A cut file shows in its compression, its JSON or its Parquet footer; a cut in
+    plain text can't be seen. Recorded failures and work in progress are left out.
 
     Args:
         path: A folder, checked with all folders below it, or a file.
-        quiet: Show only what is not whole.
+        quiet: Show only files that are not whole.
         as_json: Write one JSON array instead, a line per entry.
-        every: In folders, take files of other formats and hidden ones too.
+        every: In folders, include files of other formats and hidden ones.
 
     Raises:
-        UsageError: there is no file or folder *path*.
-        OSError: *path* can't be looked at.
+        UsageError: no file or folder *path* exists.
+        OSError: *path* can't be read.
     """
     terminal = Terminal()
     verdicts = _verdicts(terminal, path, every=every)
@@ -74,7 +72,7 @@ def _verdicts(terminal: Terminal, path: str, *, every: bool) -> Iterator[_Verdic
         try:
             yield _Verdict(found.path, True, read_whole(found.path), None)
         except FileNotFoundError:
-            continue  # it has gone since the folder was read
+            continue  # deleted since the folder was read
         except CorruptOutputError as error:
             terminal.problems += 1
             yield _Verdict(found.path, False, None, printable(str(error)))

@@ -1,4 +1,4 @@
-"""`asflow clean`: remove what killed runs have left."""
+"""`asflow clean`: remove the `.part` files of killed runs."""
 
 from __future__ import annotations
 
@@ -19,26 +19,24 @@ from asflow.stores._posix import close_held, is_at, mark_of, open_held, try_lock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["clean"]
-
 
 def clean(
     path: str = ".", /, *, dry_run: bool = False, as_json: AsJson = False, every: EveryFile = False
 ) -> int:
-    """Delete the work in progress of runs that are dead.
+    """Delete the work in progress of killed runs.
 
-    Only `.part` files that nobody has locked: one whose task is running stays. It is never necessary, since
-    the next run takes them over; it frees the space of those that no run asks for again.
+    These are `.part` files without a lock: the file of a running task stays. Cleaning is never necessary, as
+    the next run replaces them; it frees the space of outputs that no run makes again.
 
     Args:
         path: A folder, cleaned with all folders below it, or one `.part` file.
-        dry_run: Only tell what would be deleted.
+        dry_run: Only show what would be deleted.
         as_json: Write one JSON array instead, a line per entry.
-        every: In folders, take files of other formats and hidden ones too.
+        every: In folders, include files of other formats and hidden ones.
 
     Raises:
-        UsageError: there is nothing at *path*, or a file that is no work in progress.
-        OSError: *path* can't be looked at.
+        UsageError: *path* does not exist, or is a file that is not work in progress.
+        OSError: *path* can't be read.
     """
     terminal = Terminal()
     dead = _dead(terminal, path, dry_run=dry_run, every=every)
@@ -59,16 +57,18 @@ def clean(
 
 
 def _dead(terminal: Terminal, path: str, *, dry_run: bool, every: bool) -> Iterator[tuple[str, int]]:
-    """Yield name and size of each file that nobody works on, deleted unless *dry_run*."""
+    """Yield name and size of each file without a lock, and delete it unless *dry_run*."""
     for found in find(terminal, path, every=every):
         if found.kind != "part":
             if found.path == path:
-                raise UsageError(f"{path!r} is no work in progress: its name does not end in {PART}")
+                raise UsageError(
+                    f"{path!r} is not work in progress; give a file whose name ends in {PART}, or a folder"
+                )
             continue
         try:
             size = _clear(found.path, dry_run=dry_run)
         except FileNotFoundError:
-            continue  # its task has just ended
+            continue  # its task has ended
         except OSError as error:
             terminal.problem(error)
             continue
@@ -77,8 +77,8 @@ def _dead(terminal: Terminal, path: str, *, dry_run: bool, every: bool) -> Itera
 
 
 def _clear(part: str, *, dry_run: bool) -> int | None:
-    """Delete *part* if its writer is dead and return its size; None where it lives."""
-    # What is no file of its own (a link, a FIFO) is nothing that asflow has made.
+    """Delete *part* and return its size, or return None if its writer is alive."""
+    # asflow only makes regular files: leave links, FIFOs and folders alone.
     if not stat.S_ISREG(os.lstat(part).st_mode):
         return None
     try:
@@ -91,7 +91,7 @@ def _clear(part: str, *, dry_run: bool) -> int | None:
         if not try_lock(descriptor):
             return None
         found = os.fstat(descriptor)
-        # Under the lock, as the store does it: between opening and locking its task may have ended.
+        # Looked at under the lock, as in the store: its task may have ended between opening and locking.
         if not is_at(mark_of(found), part):
             return None
         if not dry_run:

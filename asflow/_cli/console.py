@@ -1,8 +1,9 @@
-"""What the command writes: results to standard output, complaints to standard error."""
+"""Output of the command: results on standard output, complaints on standard error."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,26 +17,26 @@ from asflow._labels import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from asflow.sinks._words import Piece
+    import cyclopts
 
-__all__ = ["Terminal", "UsageError", "age", "escape_odd_text", "moment", "printable"]
+    from asflow.sinks._words import Piece
 
 
 class UsageError(Exception):
-    """The command was called wrongly; its message is for the user, the exit code is 2."""
+    """Bad usage, with a message for the user; the exit code is 2."""
 
 
 class Terminal:
-    """Both streams of the process, with colors where a person reads them.
+    """The process's output streams, with colors on a terminal.
 
-    Colors are left out where a stream is no terminal and where `NO_COLOR` is set; `FORCE_COLOR` wants them.
+    `NO_COLOR` turns colors off, `FORCE_COLOR` turns them on.
 
     Attributes:
-        problems: complaints so far that make the exit code 1.
+        problems: the number of complaints so far that make the exit code 1.
     """
 
     def __init__(self) -> None:
-        """Write to what are standard output and standard error now."""
+        """Use the current standard output and standard error."""
         escape_odd_text()
         self.out: Console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -55,18 +56,18 @@ class Terminal:
         _write(self._err, pieces, "\n")
 
     def complain(self, message: object) -> None:
-        """Write why something can't be done to standard error."""
+        """Write a message to standard error, after the name of the program."""
         if isinstance(message, OSError) and message.strerror and message.filename is not None:
             message = f"{message.filename!r}: {message.strerror}"
         self.note(("asflow: ", "bold red"), (printable(str(message)), ""))
 
     def problem(self, message: object) -> None:
-        """Complain, and let the exit code be 1."""
+        """Complain, and make the exit code 1."""
         self.problems += 1
         self.complain(message)
 
     def json(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Write *rows* as one JSON array, a line each, as they come."""
+        """Write *rows* as one JSON array, one line per row, without collecting them."""
         opened = False
         for row in rows:
             self.line((",\n" if opened else "[", ""), (json.dumps(row), ""), end="")
@@ -74,8 +75,23 @@ class Terminal:
         self.line(("]" if opened else "[]", ""))
 
 
+# How a sentence with the remedy begins in cyclopts' messages.
+_HINT = re.compile(r"\. (?=(?:Available commands|Choose from|Did you mean|Must be)\b)")
+
+
+def refusal(error: cyclopts.CycloptsError, command: str) -> str:
+    """Return cyclopts' message in the form of ours, with a pointer to the help of *command*."""
+    problem, *hints = _HINT.split(str(error).strip().removesuffix("."))
+    text = "; ".join(_lowered(each) for each in (problem, *hints))
+    return f"{text} (see {command} --help)" if hints else f"{text}; see {command} --help"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
+
+
 def escape_odd_text() -> None:
-    """Let both streams escape what they can't encode: a name of odd bytes must not end its listing."""
+    """Escape what a stream can't encode: a file name of odd bytes must not end a listing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -85,12 +101,12 @@ def escape_odd_text() -> None:
 def _write(console: Console, pieces: Iterable[Piece], end: str) -> None:
     if console.is_terminal:
         console.print(Text.assemble(*pieces), end=end)
-    else:  # rich takes its time over each line, and there may be a million
+    else:  # rich is slow for a million lines
         console.file.write("".join(text for text, _ in pieces) + end)
 
 
 def printable(text: str) -> str:
-    """Return *text* without what moves the cursor, bytes that are no UTF-8 as escapes."""
+    """Return *text* without control characters; bytes that are not UTF-8 become escapes."""
     return clean(text.encode("utf-8", "backslashreplace").decode())
 
 

@@ -1,4 +1,4 @@
-"""How many records a file holds, and whether it is whole."""
+"""Count the records of a file, and check that it is whole."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import BinaryIO
 
-__all__ = ["count_records", "open_file", "read_whole"]
-
 _CHUNK = 1 << 20
 
 
@@ -27,11 +25,13 @@ def open_file(path: str) -> BinaryIO:
     """Open the file *path* for reading bytes.
 
     Raises:
-        CorruptOutputError: it is empty and of a format that never is.
-        OSError: there is none, it can't be read, or something else stands in its place.
+        CorruptOutputError: it is empty, though its format never is.
+        OSError: it does not exist, can't be read, or is not a regular file.
     """
     if is_void(path, os.stat(path).st_size):
-        raise CorruptOutputError(f"{path!r} is empty, which no whole file of its format is")
+        raise CorruptOutputError(
+            f"output {path!r} is empty, so it is not a whole file of its format; delete it to make it again"
+        )
     return LocalStore().open(path)
 
 
@@ -40,10 +40,10 @@ def count_records(path: str, *, thorough: bool = False) -> int | None:
 
     Args:
         path: the file.
-        thorough: make objects of JSON, which looks into its texts too.
+        thorough: decode JSON into objects, which checks its strings too.
 
     Returns:
-        Lines of JSON, items of a JSON list, rows below the header; None where the suffix names no format.
+        The number of JSON lines, items of a JSON list, or rows below the header; None for other formats.
 
     Raises:
         CorruptOutputError: the file is cut, or does not decode.
@@ -64,10 +64,10 @@ def count_records(path: str, *, thorough: bool = False) -> int | None:
 
 
 def read_whole(path: str) -> int | None:
-    """Read the file *path* to its end; returns and raises what `count_records` does.
+    """Read the file *path* to its end; returns and raises as `count_records` does.
 
-    A file that is cut is told by its compression, by its JSON, by Parquet's footer. Plain text has no end
-    that could be missing; of plain CSV a last row that lacks cells and its line end is told.
+    A cut shows in the compression, in JSON, and in Parquet's footer. In plain text it can't be seen; in plain
+    CSV it is a last row that lacks both cells and its line end.
     """
     suffixes = split_suffixes(path)
     if suffixes.format == "parquet":
@@ -88,7 +88,10 @@ def _count_rows(path: str) -> int:
             last = len(row)
             first = first or last
     if last < first and split_suffixes(path).compression == "none" and not _ends_its_line(path):
-        raise CorruptOutputError(f"output {path!r} is cut short: its last row has {last} of {first} cells")
+        raise CorruptOutputError(
+            f"output {path!r} is cut short: its last row has {last} of {first} cells; "
+            "delete it to make it again"
+        )
     return max(count - 1, 0)
 
 

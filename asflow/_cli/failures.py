@@ -1,4 +1,4 @@
-"""`asflow errors` and `asflow retry`: what was suppressed and why, and how it is tried again."""
+"""`asflow errors` lists suppressed failures, `asflow retry` removes them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from asflow._cli.files import Found
 
-__all__ = ["errors", "read_failure", "reason", "retry"]
-
-# Where a traceback begins that is not one of a group's members, which are indented further.
+# The start of a traceback. Those of a group's members are indented, so they don't match.
 _BEGINS = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
 
 
@@ -33,7 +31,7 @@ def errors(
     full: bool = False,
     as_json: AsJson = False,
 ) -> int:
-    """List what was suppressed, and why.
+    """List suppressed failures with their exceptions.
 
     Args:
         path: A folder, searched with all folders below it, or one `.err` file.
@@ -41,13 +39,13 @@ def errors(
         as_json: Write one JSON array instead, a line per entry.
 
     Raises:
-        UsageError: there is nothing at *path*, or a file that is no recorded failure.
-        OSError: *path* can't be looked at.
+        UsageError: *path* does not exist, or is a file that is not a recorded failure.
+        OSError: *path* can't be read.
     """
     terminal = Terminal()
     files = find(terminal, path, every=False)
     if os.path.isfile(path) and not path.endswith(FAILURE):
-        raise UsageError(f"{path!r} is no recorded failure: its name does not end in {FAILURE}")
+        raise _not_a_failure(path)
     failures = _failures(terminal, files)
     if as_json:
         terminal.json(
@@ -73,30 +71,29 @@ def errors(
 def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_run: bool = False) -> int:
     """Forget suppressed failures, so that the next run tries them again.
 
-    Deletes `.err` files and nothing else, and of those only the ones that hold a traceback, as asflow
-    records it.
+    Deletes only `.err` files that hold a traceback in the form that asflow writes.
 
     Args:
         paths: `.err` files, or folders, searched with all folders below them.
-        dry_run: Only tell what would be deleted.
+        dry_run: Only show what would be deleted.
 
     Raises:
-        UsageError: a path is neither a folder nor a recorded failure, or nothing is there; nothing is
+        UsageError: a path is neither a folder nor a recorded failure, or does not exist; nothing is
             deleted.
-        OSError: a path can't be looked at; nothing is deleted.
+        OSError: a path can't be read; nothing is deleted.
     """
     terminal = Terminal()
     files: list[Iterator[Found]] = []
     for path in paths:
         if not path.endswith(FAILURE) and not os.path.isdir(path):
-            raise UsageError(
-                f"{path!r} is neither a folder nor a recorded failure, whose name ends in {FAILURE}"
-            )
-        files.append(find(terminal, path, every=False))  # all must be there before the first is deleted
+            raise _not_a_failure(path)
+        files.append(find(terminal, path, every=False))  # all must exist before the first is deleted
     count = 0
     for name, _, text in _failures(terminal, chain.from_iterable(files)):
         if reason(text) is None:
-            terminal.problem(f"{name!r} holds no traceback, so it is not deleted")
+            terminal.problem(
+                f"{name!r} holds no traceback, so it is not deleted; delete it yourself if you made it"
+            )
             continue
         try:
             if not dry_run:
@@ -110,10 +107,16 @@ def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_r
     return terminal.code
 
 
-def reason(text: str) -> str | None:
-    """Return the line of a traceback that names the exception, or None where *text* is no traceback.
+def _not_a_failure(path: str) -> UsageError:
+    return UsageError(
+        f"{path!r} is not a recorded failure; give a file whose name ends in {FAILURE}, or a folder"
+    )
 
-    Of a chain of exceptions it is the last one, of a group the group.
+
+def reason(text: str) -> str | None:
+    """Return the line of a traceback that names the exception; None if *text* is not a traceback.
+
+    In a chain of exceptions this is the last one; for a group, the group itself.
     """
     begins = [match.end() for match in _BEGINS.finditer(text)]
     if not begins:
@@ -126,7 +129,7 @@ def reason(text: str) -> str | None:
 
 
 def read_failure(path: str) -> str:
-    """Return the text of the recorded failure *path*. Raises OSError where it can't be read."""
+    """Return the text of the recorded failure *path*; raises OSError."""
     with open_file(path) as file:
         return file.read().decode("utf-8", "replace")
 
@@ -139,6 +142,6 @@ def _failures(terminal: Terminal, files: Iterable[Found]) -> Iterator[tuple[str,
         try:
             yield found.path, os.stat(found.path).st_mtime, read_failure(found.path)
         except FileNotFoundError:
-            continue  # forgotten in the meantime, by somebody else or since it was named twice
+            continue  # deleted meanwhile, by another process or because it was given twice
         except OSError as error:
             terminal.problem(error)

@@ -1,4 +1,4 @@
-"""Which files a command is about."""
+"""Find the files that a command is about."""
 
 from __future__ import annotations
 
@@ -16,40 +16,37 @@ if TYPE_CHECKING:
 
     from asflow._cli.console import Terminal
 
-__all__ = ["Found", "find"]
-
 Kind = Literal["output", "failure", "part"]
 
 
 class Found(NamedTuple):
-    """A file, and what its name says it is: an output, a recorded failure, or work in progress."""
+    """A file and its kind, according to its name."""
 
     path: str
     kind: Kind
 
 
 def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
-    """Iterate over what asflow may have written, folder by folder, sorted by name.
+    """Iterate over files that asflow may have written, folder by folder, sorted by name.
 
     Args:
-        terminal: told of the folders that can't be read; each is a problem.
-        path: a file, which is taken whatever its name is, or a folder, with all folders below it.
-        every: in folders, don't leave out files whose suffix names no format and no compression, and
-            whatever begins with a dot.
+        terminal: reports folders that can't be read, each as a problem.
+        path: a file of any name, or a folder, with all folders below it.
+        every: in folders, include hidden names and files whose suffix is neither a format nor a compression.
 
     Raises:
-        UsageError: there is nothing at *path*, or something that is neither.
-        OSError: *path* can't be looked at.
+        UsageError: *path* does not exist, or is neither a file nor a folder.
+        OSError: *path* can't be read.
     """
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
-        raise UsageError(f"there is no file or folder {path!r}") from None
+        raise UsageError(f"there is no file or folder {path!r}; see asflow ls") from None
     if stat.S_ISDIR(mode):
         return _walk(terminal, path, every=every)
     if stat.S_ISREG(mode):
         return iter([Found(path, _kind(path))])
-    raise UsageError(f"{path!r} is neither a file nor a folder")
+    raise UsageError(f"{path!r} is neither a file nor a folder; give one of these")
 
 
 def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
@@ -57,7 +54,7 @@ def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
     for folder, folders, files in os.walk(top, onerror=terminal.problem, followlinks=True):
         try:
             mark = os.stat(folder)
-        except OSError as error:  # it has gone since it was listed
+        except OSError as error:  # deleted since it was listed
             terminal.problem(error)
             continue
         if (mark.st_dev, mark.st_ino) in seen:  # a link that leads back
@@ -78,7 +75,7 @@ def _kind(name: str) -> Kind:
 
 
 def _is_ours(name: str) -> bool:
-    """Tell whether a name in a folder is one that asflow gives: others' files are left alone."""
+    """Return whether asflow may have written a file of this name; files of other programs are left alone."""
     if name.startswith("."):
         return False
     while name.endswith(PART):

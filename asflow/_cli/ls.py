@@ -1,4 +1,4 @@
-"""`asflow ls`: what is there."""
+"""`asflow ls`: list outputs and failures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from asflow._cli.files import Found
 
-__all__ = ["ls"]
-
 _STYLES = {"complete": "green", "suppressed": "yellow", "unfinished": "cyan", "broken": "red"}
 
 
@@ -42,21 +40,21 @@ def ls(
     every: EveryFile = False,
     records: Annotated[bool, Parameter(negative="--no-records")] = True,
 ) -> int:
-    """List outputs: size, records, age, and what is suppressed.
+    """List outputs with size, records and age, and suppressed failures.
 
-    A file is `complete`; `suppressed`, a recorded failure (`.err`); `unfinished`, work in progress or what
-    a killed run has left (`.part`); or `broken`: it is cut or does not decode. The exit code is 1 if a
-    file is broken or can't be read.
+    A file is `complete`; `suppressed`, a recorded failure (`.err`); `unfinished`, work in progress or left by
+    a killed run (`.part`); or `broken`, cut or not decodable. The exit code is 1 if a file is broken or
+    can't be read.
 
     Args:
         path: A folder, listed with all folders below it, or a file.
         as_json: Write one JSON array instead, a line per entry.
-        every: In folders, take files of other formats and hidden ones too.
-        records: Count records, for which each file is read.
+        every: In folders, include files of other formats and hidden ones.
+        records: Count records, which reads each file.
 
     Raises:
-        UsageError: there is no file or folder *path*.
-        OSError: *path* can't be looked at.
+        UsageError: no file or folder *path* exists.
+        OSError: *path* can't be read.
     """
     terminal = Terminal()
     rows = _rows(terminal, find(terminal, path, every=every), count=records)
@@ -92,7 +90,7 @@ def _rows(terminal: Terminal, files: Iterator[Found], *, count: bool) -> Iterato
         try:
             row = _row(found, count=count)
         except FileNotFoundError:
-            continue  # it has gone since the folder was read
+            continue  # deleted since the folder was read
         except (OSError, MissingExtraError) as error:
             terminal.problem(error)
             continue

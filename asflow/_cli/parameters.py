@@ -6,7 +6,5 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-__all__ = ["AsJson", "EveryFile"]
-
 AsJson = Annotated[bool, Parameter(name="--json")]
 EveryFile = Annotated[bool, Parameter(name="--all")]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cyclopts
 
-from asflow._cli.console import UsageError, escape_odd_text
+from asflow._cli.console import UsageError, escape_odd_text, refusal
 from asflow._flow import Flow
+from asflow._labels import error_line
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 
@@ -21,22 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from types import ModuleType, TracebackType
 
-__all__ = ["run"]
-
 
 def run(target: str, tokens: Sequence[str]) -> int:
-    """Call the flow *target* (`package.module:flow`) with the arguments that *tokens* spell.
+    """Call the flow *target* (`package.module:flow`) with the arguments in *tokens*.
 
     Returns:
         0 if it returned, 1 if it raised.
 
     Raises:
-        UsageError: there is no such flow, or the arguments don't fit it.
+        UsageError: no such flow exists, or the arguments don't fit it.
         SystemExit, KeyboardInterrupt: the flow raised it.
     """
     module_name, _, name = target.partition(":")
     if not module_name or module_name.endswith(".py") or "/" in module_name:
-        raise UsageError(f"{target!r} is no flow; give module and function, as in package.module:flow")
+        raise UsageError(f"{target!r} is not a flow; give module and function, as in package.module:flow")
     sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:
         module = _imported(module_name)
@@ -64,17 +63,18 @@ def _imported(name: str) -> ModuleType:
         missing = error.name or ""
         if missing and (name == missing or name.startswith(missing + ".")):
             raise UsageError(
-                f"there is no module {missing!r} in {os.getcwd()!r} or among what is installed"
+                f"there is no module {missing!r} in {os.getcwd()!r} or among the installed packages; "
+                "run asflow in the folder of the module, or install it"
             ) from None
         raise
-    except (TypeError, ValueError) as error:  # a name like `..` or one that is empty in the middle
+    except (TypeError, ValueError) as error:  # a name like `..` or `a..b`
         if error.__traceback__ is not None and _from_import(error.__traceback__):
-            raise UsageError(f"{name!r} is no module's name") from None
+            raise UsageError(f"{name!r} is not a module name; write package.module:flow") from None
         raise
 
 
 def _from_import(trace: TracebackType) -> bool:
-    """Tell whether no code of the user's is on the way to the error."""
+    """Return whether the error comes from importlib itself, not from the user's module."""
     files = [frame.filename for frame in traceback.extract_tb(trace)]
     return all(file == __file__ or "importlib" in file for file in files)
 
@@ -86,21 +86,24 @@ def _found(module: ModuleType, name: str) -> Callable[..., object]:
     if name and callable(function) and _is_flow(function):
         return function
     names = sorted(key for key, value in vars(module).items() if callable(value) and _is_flow(value))
-    known = f"it has {', '.join(names)}" if names else "it has none"
-    if not name:
-        raise UsageError(f"name a flow or a task, as in {module.__name__}:flow; {known}")
-    raise UsageError(f"{module.__name__} has no flow or task {name!r}; {known}")
+    wrong = f"has no flow or task {name!r}" if name else "is a module, not a flow"
+    known = (
+        f"choose one of {', '.join(names)}, as in {module.__name__}:{names[0]}"
+        if names
+        else "decorate a function with @flow or @flow.task"
+    )
+    raise UsageError(f"{module.__name__} {wrong}; {known}")
 
 
 def _is_flow(function: object) -> bool:
-    """Tell whether *function* is a flow, or a task, which can be run just as well."""
+    """Return whether *function* is a flow or a task; both can be run."""
     return attached(function, Flow) is not None or attached(function, TaskDefinition) is not None
 
 
 def _bound(
     target: str, function: Callable[..., object], tokens: Sequence[str]
 ) -> inspect.BoundArguments | None:
-    """Return the arguments for *function*; None where its help was asked for, and given."""
+    """Return the arguments for *function*; None if its help was requested, and printed."""
     app = cyclopts.App(
         name=f"asflow run {target}",
         default_command=function,
@@ -112,11 +115,11 @@ def _bound(
     try:
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as error:
-        raise UsageError(f"{error} See: asflow run {target} --help") from None
-    except Exception as error:  # whatever a signature may hold
+        raise UsageError(refusal(error, f"asflow run {target}")) from None
+    except Exception as error:  # evaluating annotations may raise anything
         raise UsageError(
-            f"the arguments of {target} can't be read from its signature ({type(error).__name__}: {error}). "
-            "Annotate them with types that can be made from text, and import these outside of "
+            f"the signature of {target} has an annotation that can't be used ({error_line(error)}); "
+            "annotate arguments with types that text converts to, and import these outside of "
             "`if TYPE_CHECKING:`"
         ) from error
     if command is not function:
@@ -135,13 +138,13 @@ async def _awaited(value: Awaitable[Any]) -> object:
 
 
 def _show(error: BaseException) -> None:
-    """Print the traceback from where the user's code begins, with what the flow was called from left out."""
+    """Print the traceback from the user's first frame on."""
     _start_in_users_code(error)
     traceback.print_exception(error)
 
 
 def _start_in_users_code(error: BaseException) -> None:
-    """Cut what comes before the user's code off the traceback of *error*, and of those that it groups."""
+    """Drop the frames before the user's code from *error* and from the members of a group."""
     trace = error.__traceback__
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next

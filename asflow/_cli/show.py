@@ -1,4 +1,4 @@
-"""`asflow show`: the records of one file."""
+"""`asflow show`: print the records of a file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from asflow.writers import read_records, split_suffixes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["show"]
-
 
 def show(
     file: str,
@@ -34,31 +32,31 @@ def show(
 ) -> int:
     """Show the records of a file, decompressed.
 
-    On a terminal a record that does not fit a line is indented; elsewhere each is one line of JSON. Of a file
-    whose suffix names no format, the lines are shown.
+    On a terminal a record that is longer than a line is indented; elsewhere each is one line of JSON. A file
+    of another format is shown line by line.
 
     Args:
         file: An output, or a recorded failure (`.err`).
-        head: Show the first so many only.
+        head: Show at most this many records.
         as_json: Write one line of JSON per record, also on a terminal.
 
     Raises:
-        UsageError: *file* is a folder, work in progress, or not there.
-        CorruptOutputError: it is cut, or does not decode; what comes before that has been shown.
+        UsageError: *file* is a folder, is work in progress, or does not exist.
+        CorruptOutputError: it is cut, or does not decode; the records before that are shown.
         MissingExtraError: reading Parquet needs pyarrow.
         OSError: it can't be read.
     """
     terminal = Terminal()
     if os.path.isdir(file):
-        raise UsageError(f"{file!r} is a folder; see: asflow ls {file}")
+        raise UsageError(f"{file!r} is a folder; list it with: asflow ls {file}")
     if not os.path.lexists(file):
-        raise UsageError(f"there is no file {file!r}")
+        raise UsageError(f"there is no file {file!r}; see asflow ls")
     if file.endswith(PART):
-        raise UsageError(f"{file!r} is work in progress; it can be read once it has lost its {PART}")
+        raise UsageError(f"{file!r} is work in progress; show it when its task has ended, without {PART}")
     plain = not terminal.out.is_terminal
     if file.endswith(FAILURE) or split_suffixes(file).format == "raw":
         for line in itertools.islice(read_records(file, open_file(file), str), head):
-            # A pipe gets what the file holds, a terminal nothing that moves its cursor.
+            # A pipe gets the text as it is, a terminal without control characters.
             shown = line if plain else printable(line.expandtabs())
             terminal.line((msgspec.json.encode(line).decode() if as_json else shown, ""))
         return terminal.code
@@ -66,8 +64,10 @@ def show(
         try:
             line = msgspec.json.encode(record, enc_hook=str).decode()
         except UnicodeDecodeError as error:
-            raise CorruptOutputError(f"output {file!r} holds a text that is no UTF-8 ({error})") from error
-        if "\n" in line:  # a document that somebody has indented
+            raise CorruptOutputError(
+                f"output {file!r} holds text that is not UTF-8 ({error}); delete it to make it again"
+            ) from error
+        if "\n" in line:  # an indented document
             line = msgspec.json.format(line, indent=-1)
         if plain:
             terminal.line((line, ""))
@@ -77,7 +77,7 @@ def show(
 
 
 def _records(file: str) -> Iterator[Any]:
-    """Yield the records as they are written as JSON: that of JSON itself is not decoded."""
+    """Yield records that msgspec can encode; JSON stays as it is, not decoded."""
     match split_suffixes(file).format:
         case "json lines" | "json":
             return read_records(file, open_file(file), msgspec.Raw)

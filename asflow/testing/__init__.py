@@ -1,7 +1,7 @@
-"""For tests of pipelines, and of a store, writer or sink of your own.
+"""Helpers for tests of pipelines, and of a store, writer or sink of your own.
 
-- `RecordingSink` keeps every event; `fake_clock` lets backoffs and rates pass without waiting.
-- `check_store`, `check_writer` and `check_sink` prove that a class keeps the promises of its Protocol.
+- `RecordingSink` records every event; `fake_clock` skips the waits of backoffs and rates.
+- `check_store`, `check_writer` and `check_sink` check that a class keeps the promises of its Protocol.
 - `FaultyStore` makes chosen steps of a store fail.
 """
 

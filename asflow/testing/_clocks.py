@@ -1,4 +1,4 @@
-"""A clock that tests move, so that nothing waits."""
+"""A clock that tests move, so that no test waits."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
+from asflow._labels import short
 from asflow._runtime.clock import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["FakeClock", "fake_clock"]
-
 
 @final
 class FakeClock:
-    """Time that passes only when it is told to; see `fake_clock`.
+    """A clock that moves only by waits or by `advance`; see `fake_clock`.
 
-    By default a wait moves the time on by itself and returns at once. With *manual* it lasts until
-    `advance` has reached its end.
+    By default a wait moves the clock forward and returns at once. With *manual* it lasts until
+    `advance` reaches its end.
 
     Threads: safe. Waits that end at different times end in that order.
 
     Attributes:
-        waits: the seconds of every wait so far, in the order of asking.
+        waits: the seconds of every wait so far, in the order of the calls.
     """
 
     def __init__(self, start: float = 0.0, *, manual: bool = False) -> None:
         """Make a clock.
 
         Args:
-            start: what it shows at first, in seconds.
+            start: its first time, in seconds.
             manual: whether waits last until `advance` ends them.
         """
         self.waits: list[float] = []
         self._now = start
         self._manual = manual
         self._lock = threading.Condition()
-        self._ends: list[tuple[float, int]] = []  # a heap; may hold waits that were cancelled
+        self._ends: list[tuple[float, int]] = []  # a heap; may hold cancelled waits
         self._wakes: dict[int, Callable[[], object]] = {}
         self._order = itertools.count()
 
@@ -77,7 +76,7 @@ class FakeClock:
 
         number = self._begin(seconds, wake)
         if number is None:
-            await asyncio.sleep(0)  # others get their turn, as they do during a real wait
+            await asyncio.sleep(0)  # a real wait yields to the loop, too
             return
         try:
             await over
@@ -85,13 +84,15 @@ class FakeClock:
             self._forget(number)
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass, and end the waits that are over by then, the earliest first.
+        """Move the clock forward by *seconds*, and end the waits that are over then, the earliest first.
 
         Raises:
-            ValueError: *seconds* is negative: time does not run backwards.
+            ValueError: *seconds* is negative or NaN.
         """
-        if not seconds >= 0:  # so written for NaN
-            raise ValueError(f"advance takes 0 seconds or more, not {seconds!r}")
+        if not seconds >= 0:  # NaN fails this, too
+            raise ValueError(
+                f"FakeClock.advance(): seconds takes 0 or more, not {short(seconds)}; time only moves forward"
+            )
         with self._lock:
             end = self._now + seconds
             due: list[Callable[[], object]] = []
@@ -108,22 +109,25 @@ class FakeClock:
                 continue
 
     def wait_for_sleepers(self, count: int, timeout: float = 30.0) -> None:
-        """Block until at least *count* waits are under way (with *manual*), in other threads.
+        """Block until at least *count* waits are in progress in other threads (with *manual*).
 
         Raises:
-            TimeoutError: *timeout* real seconds have passed.
+            TimeoutError: they were not within *timeout* real seconds.
         """
         with self._lock:
             if not self._lock.wait_for(lambda: self.sleeping >= count, timeout):
-                raise TimeoutError(f"{self.sleeping} waits are under way, not {count}")
+                raise TimeoutError(
+                    f"FakeClock.wait_for_sleepers(): {self.sleeping} waits are in progress, not {count}; "
+                    "start them in other threads, or raise timeout="
+                )
 
     @property
     def sleeping(self) -> int:
-        """How many waits are under way; those that were cancelled are not."""
+        """The number of waits in progress, without cancelled ones."""
         return len(self._wakes)
 
     def _begin(self, seconds: float, wake: Callable[[], object]) -> int | None:
-        """Note a wait and return its number; None where it is over already."""
+        """Record a wait and return its number, or None if it is over already."""
         with self._lock:
             self.waits.append(seconds)
             if not self._manual:
@@ -138,20 +142,20 @@ class FakeClock:
             return number
 
     def _forget(self, number: int) -> None:
-        """Drop a wait that has ended, unless `advance` ended it."""
+        """Remove a wait, unless `advance` has done so."""
         with self._lock:
             self._wakes.pop(number, None)
 
 
 @contextmanager
 def fake_clock(start: float = 0.0, *, manual: bool = False) -> Generator[FakeClock]:
-    """Put a `FakeClock` in place of the machine's clock, for everything in asflow that waits.
+    """Replace the machine's clock with a `FakeClock` in all of asflow's own waits.
 
-    That is backoff before retries, rates, and polling for other processes. A task's `timeout` and the
-    times in events are the machine's.
+    These are backoff before retries, rates, and polling for other processes. A task's `timeout` and the
+    times in events still use the machine's clock.
 
     Args:
-        start: what the clock shows at first, in seconds.
+        start: the clock's first time, in seconds.
         manual: whether waits last until `advance` ends them; by default they take no time.
 
     Example:

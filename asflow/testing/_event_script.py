@@ -1,4 +1,4 @@
-"""What `check_sink` tells a sink: everything that asflow may."""
+"""The events that `check_sink` emits: every sequence that asflow can produce."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from asflow.events import Event, FlowOutcome, Outcome
 
-__all__ = ["story"]
-
 _LABELS = ("", "'x'", "1, lang='en'", "'\\x1b[31m [bold] \\n'", "'日本語'", "x" * 500)
 _OUTCOMES: tuple[Outcome, ...] = (
     "completed", "cached", "skipped", "suppressed", "failed", "cancelled",
@@ -31,14 +29,14 @@ _OUTCOMES: tuple[Outcome, ...] = (
 
 
 class _AwkwardError(Exception):
-    """An error that can't even be shown."""
+    """An error whose `str` raises."""
 
     def __str__(self) -> str:
         raise ValueError("no text")
 
 
-def story(first_id: int) -> Iterable[Event]:
-    """Yield the events of a few flows, as asflow tells them; ids start at *first_id*, and are under 1,000."""
+def event_script(first_id: int) -> Iterable[Event]:
+    """Yield the events of a few flows; fewer than 1,000 ids are used, from *first_id* on."""
     ids = count(first_id)
     flow_id = next(ids)
     tallies: dict[str, Tally] = {}
@@ -49,7 +47,7 @@ def story(first_id: int) -> Iterable[Event]:
             yield from _call(next(ids), where, outcome, label)
     yield from _unstarted(ids, flow_id)
     yield from _nested(ids, flow_id)
-    # A call that nobody waits for outlives its flow, and so does what its body calls.
+    # A call that is not awaited outlives its flow, and so do the calls in its body.
     late = next(ids)
     yield from _beginning(late, flow_id, "late", parent_id=None)
     yield _flow_finished(flow_id, "pipeline", "completed", None)
@@ -59,7 +57,7 @@ def story(first_id: int) -> Iterable[Event]:
 
 
 def _unstarted(ids: Iterator[int], flow_id: int) -> Iterable[Event]:
-    """Calls whose body is never called: an earlier run's failure is recorded, or they are cancelled."""
+    """Calls whose body never starts: an earlier failure is recorded, or they are cancelled."""
     endings: tuple[tuple[Outcome, BaseException | None], ...] = (
         ("suppressed", None),
         ("cancelled", CancelledError()),
@@ -72,7 +70,7 @@ def _unstarted(ids: Iterator[int], flow_id: int) -> Iterable[Event]:
 
 
 def _nested(ids: Iterator[int], flow_id: int) -> Iterable[Event]:
-    """A call in a call, in a flow in a flow."""
+    """A call within a call, and a flow within a flow."""
     inner, outer_call = next(ids), next(ids)
     yield from _beginning(outer_call, flow_id, "outer", parent_id=None)
     yield from _call(next(ids), flow_id, "completed", "inner", parent_id=outer_call)
@@ -83,7 +81,7 @@ def _nested(ids: Iterator[int], flow_id: int) -> Iterable[Event]:
 
 
 def _endings(ids: Iterator[int]) -> Iterable[Event]:
-    """A flow that ends in each other way."""
+    """Flows that end in every other way."""
     endings: tuple[tuple[FlowOutcome, BaseException], ...] = (
         ("failed", ValueError("a\nb")),
         ("failed", _AwkwardError()),
@@ -122,7 +120,7 @@ def _flow_finished(flow_id: int, flow: str, outcome: FlowOutcome, error: BaseExc
 def _call(
     call_id: int, flow_id: int | None, outcome: Outcome, label: str, parent_id: int | None = None
 ) -> Iterable[Event]:
-    """One call from its beginning to its end; without success it is tried twice."""
+    """One call from start to end, with a retry unless it succeeds."""
     if outcome == "cached":
         yield _queued(call_id, flow_id, label, parent_id)
     else:

@@ -1,18 +1,17 @@
-"""A store whose steps fail when they are told to."""
+"""A store whose steps fail on demand."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast, final, get_args
 
+from asflow._labels import short
 from asflow.errors import DefinitionValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from asflow.protocols import Claim, ClaimRefusal, OutputInfo, OutputStatus, Store
-
-__all__ = ["FaultyStore"]
 
 Step = Literal[
     "status", "info", "claim", "open", "list", "delete", "write", "publish", "abort", "fail",
@@ -22,23 +21,23 @@ Step = Literal[
 
 @final
 class FaultyStore:
-    """Passes everything on to another store, and makes chosen steps raise.
+    """Wraps another store and makes chosen steps raise.
 
         store = FaultyStore(MemoryStore())
         store.fail("publish", OSError(errno.ENOSPC, "No space left on device"))
 
-    Threads: as safe as the store within.
+    Threads: as safe as the wrapped store.
 
     Attributes:
-        steps: every step that was asked for, in order, failing ones included.
+        steps: every step so far, in order, failed ones included.
     """
 
     def __init__(self, store: Store, *, blocking: bool | None = None) -> None:
         """Wrap *store*.
 
         Args:
-            store: who does the work.
-            blocking: what the attribute `blocking` says; None: what that of *store* does.
+            store: the store that does the work.
+            blocking: the value of the attribute `blocking`; None: that of *store*.
         """
         self.steps: list[Step] = []
         self.blocking: bool = store.blocking if blocking is None else blocking
@@ -58,28 +57,34 @@ class FaultyStore:
         """Make a step raise *error*.
 
         Args:
-            step: which; None: any.
-            error: what it raises, before it has done anything.
-            after: how many such steps from now on go well first, >= 0.
-            always: whether all later ones raise too; else only one does.
+            step: the step; None: any step.
+            error: the error to raise, before the step has any effect.
+            after: the number of such steps that succeed first, 0 or more.
+            always: whether all later ones raise too; by default one does.
 
         Returns:
             This store.
 
         Raises:
-            DefinitionValueError: there is no such step, or *after* is negative: the fault would never come.
+            DefinitionValueError: no step has that name, or *after* is negative, so that none would ever fail.
         """
         known = cast("tuple[Step, ...]", get_args(Step))
         if step is not None and step not in known:
-            raise DefinitionValueError(f"fail takes one of {', '.join(known)}, or None for any, not {step!r}")
+            raise DefinitionValueError(
+                f"FaultyStore.fail(): step takes one of {', '.join(known)} or None, not {short(step)}; "
+                "None means any step"
+            )
         if after < 0:
-            raise DefinitionValueError(f"fail takes after= of 0 or more steps, not {after!r}")
+            raise DefinitionValueError(
+                f"FaultyStore.fail(): after takes 0 or more steps, not {short(after)}; "
+                "write after=0 to fail the next one"
+            )
         with self._lock:
             self._faults.append((step, after, error, always))
         return self
 
     def heal(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
@@ -115,7 +120,7 @@ class FaultyStore:
         return self._store.delete(name)
 
     def count(self, step: Step) -> None:
-        """Note *step*, and raise if it is to fail."""
+        """Record *step*, and raise its fault if there is one."""
         with self._lock:
             self.steps.append(step)
             for index, (wanted, after, error, always) in enumerate(self._faults):
@@ -130,7 +135,7 @@ class FaultyStore:
 
 
 class _FaultyClaim:
-    """A claim of a `FaultyStore`; a step that fails leaves the claim within as it was."""
+    """A claim of a `FaultyStore`; a step that fails leaves the wrapped claim unchanged."""
 
     def __init__(self, store: FaultyStore, claim: Claim) -> None:
         self._store = store
@@ -148,7 +153,7 @@ class _FaultyClaim:
         try:
             self._store.count("abort")
         finally:
-            # A store that could not even give up its claim would block its output for good.
+            # A claim that is never released would block its output for good.
             self._claim.abort()
         return None
 

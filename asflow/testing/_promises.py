@@ -1,21 +1,19 @@
-"""What the kits say of a promise that is broken."""
+"""How the kits fail: `check_store(): what is wrong; what to do`."""
 
 from __future__ import annotations
 
 from inspect import isawaitable, iscoroutine
 
-__all__ = ["broken", "expect_no_awaitable"]
+
+def failure(kit: str, problem: str, remedy: str) -> AssertionError:
+    """Return the error that *kit* raises for a broken promise."""
+    return AssertionError(f"{kit}(): {problem}; {remedy}")
 
 
-def broken(who: str, promise: str) -> AssertionError:
-    """Describe that *who* (a store, a writer, a sink) breaks *promise*."""
-    return AssertionError(f"the {who} breaks a promise: {promise}")
-
-
-def expect_no_awaitable(who: str, method: str, answer: object) -> None:
-    """Raise an AssertionError if *answer*, from *method* of *who*, is to be awaited: asflow never does."""
-    if not isawaitable(answer):
+def expect_no_awaitable(kit: str, method: str, result: object) -> None:
+    """Raise an AssertionError if *method* returned an awaitable: asflow never awaits it."""
+    if not isawaitable(result):
         return
-    if iscoroutine(answer):
-        answer.close()  # else Python warns that nobody awaited it, after the error that says why
-    raise broken(who, f"{method}() is no async function, and returns nothing to await")
+    if iscoroutine(result):
+        result.close()  # avoids a RuntimeWarning after the error
+    raise failure(kit, f"{method}() returned an awaitable", "write it as a plain function")

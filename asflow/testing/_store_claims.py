@@ -1,4 +1,4 @@
-"""The checks of a store's claims: who gets them, and how they end."""
+"""The checks of a store's claims: which call gets one, and how it ends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asflow.testing._promises import broken
+from asflow._labels import short
 from asflow.testing._store_steps import (
     ENDS,
     expect,
     expect_absent,
+    expect_content,
+    expect_returned,
     expect_status,
     finish,
     names_in,
     publish,
     read,
+    store_failure,
     take,
 )
 
@@ -26,9 +29,8 @@ if TYPE_CHECKING:
     from asflow.protocols import Claim, ClaimRefusal, Store
     from asflow.testing._store_steps import End
 
-__all__ = ["CLAIM_CHECKS"]
-
 _THREADS = 8
+_NO_EFFECT = "let a claim that has ended do nothing"
 
 
 def _abort(store: Store, folder: str) -> None:
@@ -38,7 +40,7 @@ def _abort(store: Store, folder: str) -> None:
     claim.abort()
     expect_absent(store, name, failure, "after abort()")
     publish(store, name, failure, b"new")
-    expect(read(store, name) == b"new", "nothing of an aborted attempt gets into the next one")
+    expect_content(store, name, b"new", "an output made after abort()", "start each claim without bytes")
 
 
 def _fail(store: Store, folder: str) -> None:
@@ -47,46 +49,52 @@ def _fail(store: Store, folder: str) -> None:
     claim.write(b"a longer text than the report")
     claim.fail(b"report")
     expect_status(store, name, failure, "suppressed", "after fail()")
-    expect(store.info(name) is None, "fail() publishes no output")
-    expect(read(store, failure) == b"report", "fail() records the report, and nothing else")
-    expect(store.claim(name, failure) == "suppressed", "an output whose failure is recorded can't be claimed")
+    expect_returned("info() of the output after fail()", store.info(name), None)
+    expect_content(store, failure, b"report", "a failure", "record the report alone")
+    expect_returned("claim() after fail()", store.claim(name, failure), "suppressed")
     take(store, name, failure, replace=True).abort()
-    expect_status(store, name, failure, "suppressed", "after an abort(), which leaves an older failure alone")
+    expect_status(store, name, failure, "suppressed", "after abort() of a claim with replace")
     take(store, name, failure, replace=True).fail(b"newer")
-    expect(read(store, failure) == b"newer", "a newer failure replaces an older one")
+    expect_content(store, failure, b"newer", "a failure after a second fail()", "replace the older report")
     publish(store, name, failure, b"whole", replace=True)
-    expect_status(store, name, failure, "complete", "after publish() with replace, which overrules a failure")
+    expect_status(store, name, failure, "complete", "after publish() over a failure")
     store.delete(name)
-    expect_absent(store, name, failure, "once the output that overruled a failure is deleted")
+    expect_absent(store, name, failure, "after delete() of an output that replaced a failure")
 
 
 def _replace(store: Store, folder: str) -> None:
     name, failure = names_in(folder)
-    publish(store, name, failure, b"old, and longer")
+    old, stays = b"old, and longer", "leave the old output alone until publish()"
+    publish(store, name, failure, old)
     claim = take(store, name, failure, replace=True)
     claim.write(b"new")
-    expect(read(store, name) == b"old, and longer", "the old output stays until publish()")
-    expect(store.claim(name, failure, replace=True) == "busy", "replacing is claimed like making")
+    expect_content(store, name, old, "an output that is being replaced", stays)
+    refusal = store.claim(name, failure, replace=True)
+    expect_returned("claim() of an output that is being replaced", refusal, "busy")
     claim.abort()
-    expect(read(store, name) == b"old, and longer", "abort() leaves the old output alone")
+    expect_content(store, name, old, "an output after abort() of its replacement", stays)
     reader = store.open(name)
     publish(store, name, failure, b"new", replace=True)
     with reader:
-        expect(reader.read() in {b"old, and longer", b"new"}, "an open reader sees one output, not a mixture")
-    expect(read(store, name) == b"new", "with replace, publish() replaces the output")
+        found = reader.read()
+    seen = f"a file opened before publish() reads as {short(found)}"
+    expect(found in {old, b"new"}, seen, "let a reader see the old output or the new one, not a mixture")
+    expect_content(store, name, b"new", "a replaced output", "replace it whole in publish()")
     take(store, name, failure, replace=True).fail(b"report")
-    expect(store.status(name, failure) == "complete", "an output wins over a failure")
-    expect(read(store, name) == b"new", "fail() leaves the old output alone")
+    expect_returned("status() of an output with a failure", store.status(name, failure), "complete")
+    expect_content(
+        store, name, b"new", "an output after fail() of its replacement", "leave it alone in fail()"
+    )
 
 
 def _busy(store: Store, folder: str) -> None:
     name, failure = names_in(folder)
     for end in ENDS:
         claim = take(store, name, failure, replace=True)
-        expect(store.claim(name, failure) == "busy", "an output that is being made can't be claimed")
+        expect_returned("claim() of a claimed output", store.claim(name, failure), "busy")
         with ThreadPoolExecutor(1) as pool:
             refusal = pool.submit(store.claim, name, failure, replace=True).result()
-        expect(refusal == "busy", "another thread can't claim it either")
+        expect_returned("claim() of a claimed output in another thread", refusal, "busy")
         take(store, *names_in(folder, "other")).abort()
         finish(claim, end)
         take(store, name, failure, replace=True).abort()
@@ -102,9 +110,12 @@ def _ended(store: Store, folder: str) -> None:
         _expect_no_write(claim, end)
         for late in ("publish", "fail", "abort"):
             _finish_late(claim, end, late)
-        expect(store.status(name, failure) == before, f"nothing happens to an output after {end}()")
-        expect(end != "publish" or read(store, name) == b"x", "nothing is written after publish()")
-        expect(end != "fail" or read(store, failure) == b"report", "nothing is written after fail()")
+        late_calls = f"status() after late calls of a claim that ended in {end}()"
+        expect_returned(late_calls, store.status(name, failure), before)
+        if end == "publish":
+            expect_content(store, name, b"x", "an output after late calls of its claim", _NO_EFFECT)
+        elif end == "fail":
+            expect_content(store, failure, b"report", "a failure after late calls of its claim", _NO_EFFECT)
 
 
 def _next_owner(store: Store, folder: str) -> None:
@@ -117,28 +128,30 @@ def _next_owner(store: Store, folder: str) -> None:
             claim = take(store, name, failure, replace=True)
             claim.write(b"new")
             _finish_late(ended, end, late)
-            promise = f"a late {late}() after {end}() leaves the next owner's claim alone"
-            expect(store.claim(name, failure, replace=True) == "busy", promise)
+            second = f"a late {late}() after {end}()"
+            held = store.claim(name, failure, replace=True) == "busy"
+            expect(held, f"{second} frees the next owner's claim", _NO_EFFECT)
             claim.publish()
-            expect(store.status(name, failure) == "complete" and read(store, name) == b"new", promise)
+            kept = store.status(name, failure) == "complete" and read(store, name) == b"new"
+            expect(kept, f"{second} changes the next owner's output", _NO_EFFECT)
 
 
 def _expect_no_write(claim: Claim, end: End) -> None:
-    wanted = f"write() raises OutputClosedError or ValueError after {end}()"
+    remedy = "raise OutputClosedError or ValueError"
     try:
         claim.write(b"late")
     except (RuntimeError, ValueError):
         return
     except Exception as error:
-        raise broken("store", f"{wanted}, not {error!r}") from error
-    raise broken("store", wanted)
+        raise store_failure(f"write() after {end}() raised {error!r}", remedy) from error
+    raise store_failure(f"write() after {end}() raised nothing", remedy)
 
 
 def _finish_late(claim: Claim, end: End, late: End) -> None:
     try:
         finish(claim, late, b"late")
     except Exception as error:
-        raise broken("store", f"{late}() does nothing after {end}(), not {error!r}") from error
+        raise store_failure(f"{late}() after {end}() raised {error!r}", _NO_EFFECT) from error
 
 
 def _threads(store: Store, folder: str) -> None:
@@ -146,11 +159,18 @@ def _threads(store: Store, folder: str) -> None:
         name, failure = names_in(folder, str(turn))
         won = _race(partial(store.claim, name, failure, replace=turn % 4 == 3))
         claims = [claim for claim in won if not isinstance(claim, str)]
-        expect(len(claims) == 1, f"of {_THREADS} threads that claim one output at once, one gets it: {won}")
-        expect(won.count("busy") == _THREADS - 1, "the others are told 'busy'")
+        expect(
+            len(claims) == 1,
+            f"of {_THREADS} threads that claim one output at once, {len(claims)} get it",
+            "make claim() atomic",
+        )
+        for refusal in won:
+            if isinstance(refusal, str):
+                expect_returned("claim() of a claimed output in another thread", refusal, "busy")
         claims[0].write(name.encode())
         claims[0].publish()
-    expect(len(list(store.list(folder))) == 24, "each output is published once")
+    listed = len(list(store.list(folder)))
+    expect(listed == 24, f"list() yields {listed} names for 24 outputs", "publish each once")
 
 
 def _race(action: Callable[[], Claim | ClaimRefusal]) -> list[Claim | ClaimRefusal]:
@@ -173,4 +193,4 @@ CLAIM_CHECKS: tuple[Callable[[Store, str], None], ...] = (
     _next_owner,
     _threads,
 )
-"""Each takes a store and the start of the names that it may use."""
+"""Each takes a store and the prefix of the names that it may use."""

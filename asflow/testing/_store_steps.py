@@ -1,28 +1,16 @@
-"""Steps that the checks of a store are made of."""
+"""Steps and expectations that the checks of a store are made of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from asflow.testing._promises import broken
+from asflow._labels import short
+from asflow.testing._promises import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from asflow.protocols import Claim, OutputStatus, Store
-
-__all__ = [
-    "ENDS",
-    "End",
-    "expect",
-    "expect_absent",
-    "expect_status",
-    "finish",
-    "names_in",
-    "publish",
-    "read",
-    "take",
-]
 
 End = Literal["publish", "abort", "fail"]
 """A way in which a claim ends."""
@@ -30,10 +18,19 @@ End = Literal["publish", "abort", "fail"]
 ENDS: tuple[End, ...] = ("publish", "abort", "fail")
 
 
-def expect(kept: bool, promise: str) -> None:
-    """Raise an AssertionError about *promise* unless it was *kept*."""
+def store_failure(problem: str, remedy: str) -> AssertionError:
+    return failure("check_store", problem, remedy)
+
+
+def expect(kept: bool, problem: str, remedy: str) -> None:
     if not kept:
-        raise broken("store", promise)
+        raise store_failure(problem, remedy)
+
+
+def expect_returned(call: str, found: object, wanted: object) -> None:
+    """Raise an AssertionError unless *call* returned *wanted*; bools are compared by identity."""
+    same = found is wanted if isinstance(wanted, bool) else found == wanted
+    expect(same, f"{call} returned {short(found)}", f"return {wanted!r}")
 
 
 def names_in(folder: str, stem: str = "output") -> tuple[str, str]:
@@ -42,15 +39,14 @@ def names_in(folder: str, stem: str = "output") -> tuple[str, str]:
 
 
 def take(store: Store, name: str, failure: str, *, replace: bool = False) -> Claim:
-    """Claim what is free."""
+    """Claim an output that no other claim holds."""
     claim = store.claim(name, failure, replace=replace)
     if isinstance(claim, str):
-        raise broken("store", f"a free output can be claimed, not {claim!r}")
+        raise store_failure(f"claim() of a free output returned {claim!r}", "return a claim")
     return claim
 
 
 def finish(claim: Claim, end: End, report: bytes = b"report") -> None:
-    """End *claim* as *end* says."""
     if end == "fail":
         claim.fail(report)
     elif end == "publish":
@@ -67,16 +63,32 @@ def publish(store: Store, name: str, failure: str, data: bytes, *, replace: bool
 
 
 def read(store: Store, name: str) -> bytes:
-    """Return the bytes of an output or failure."""
     with store.open(name) as file:
         return file.read()
 
 
+def expect_content(store: Store, name: str, wanted: bytes, what: str, remedy: str) -> None:
+    """Check the bytes of *name*, which the message calls *what*."""
+    found = read(store, name)
+    expect(found == wanted, f"{what} reads back as {short(found)}, not {short(wanted)}", remedy)
+
+
+def expect_names(call: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Check that a listing holds the names *wanted*, in their order."""
+    for name in wanted:
+        expect(name in found, f"{call} lacks {name!r}", "yield every output and failure with the prefix")
+    for name in found:
+        expect(name in wanted, f"{call} yields {name!r}", "yield only what has the prefix and is complete")
+    expect(
+        list(found) == list(wanted), f"{call} is unsorted or repeats a name", "sort, and yield each name once"
+    )
+
+
 def expect_status(store: Store, name: str, failure: str, wanted: OutputStatus, when: str) -> None:
-    """Check the status, and that the optional `is_complete` is not surer than that."""
-    expect(store.status(name, failure) == wanted, f"the status is {wanted!r} {when}")
+    """Check the status, and that the optional `is_complete` does not contradict it."""
+    expect_returned(f"status() {when}", store.status(name, failure), wanted)
     sure = _is_complete(store, name, when)
-    expect(wanted == "complete" or not sure, f"is_complete() is False {when}")
+    expect(wanted == "complete" or not sure, f"is_complete() {when} returned True", "return False")
 
 
 def _is_complete(store: Store, name: str, when: str) -> bool:
@@ -84,21 +96,23 @@ def _is_complete(store: Store, name: str, when: str) -> bool:
     if look is None:
         return False
     try:
-        answer = look(name)
+        found = look(name)
     except Exception as error:
-        raise broken("store", f"is_complete() raises nothing {when}, not {error!r}") from error
-    expect(isinstance(answer, bool), f"is_complete() returns True or False, not {answer!r}")
-    return answer is True
+        raise store_failure(
+            f"is_complete() {when} raised {error!r}", "return False if it can't know"
+        ) from error
+    expect(isinstance(found, bool), f"is_complete() {when} returned {short(found)}", "return True or False")
+    return found is True
 
 
 def expect_absent(store: Store, name: str, failure: str, when: str) -> None:
-    """Check that neither the output nor its failure is there."""
+    """Check that neither the output nor its failure exists."""
     expect_status(store, name, failure, "absent", when)
     for each in (name, failure):
-        expect(store.info(each) is None, f"info() is None {when}")
-        expect(list(store.list(each)) == [], f"list() tells nothing {when}")
+        expect_returned(f"info() {when}", store.info(each), None)
+        expect_names(f"list() {when}", list(store.list(each)), [])
         try:
             store.open(each).close()
         except FileNotFoundError:
             continue
-        raise broken("store", f"open() raises FileNotFoundError {when}")
+        raise store_failure(f"open() {when} returned a file", "raise FileNotFoundError")

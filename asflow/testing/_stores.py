@@ -6,15 +6,19 @@ import time
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from asflow.testing._promises import broken
+from asflow._labels import short
 from asflow.testing._store_claims import CLAIM_CHECKS
 from asflow.testing._store_steps import (
     expect,
     expect_absent,
+    expect_content,
+    expect_names,
+    expect_returned,
     expect_status,
     names_in,
     publish,
     read,
+    store_failure,
     take,
 )
 
@@ -23,21 +27,19 @@ if TYPE_CHECKING:
 
     from asflow.protocols import Store
 
-__all__ = ["check_store"]
-
 _DAY = 86_400.0
 
 
 def check_store(factory: Callable[[], Store], /, *, base: str = "") -> None:
     """Check that a store keeps the promises of `asflow.protocols.Store`.
 
-    Each check asks *factory* for a store and uses names of its own, so the place may be shared with other
-    things. What is left there afterwards is small. Crashes, other processes and full disks are beyond it.
+    Each check calls *factory* for a store and uses names of its own, so the store may hold other outputs
+    too. Little is left in it afterwards. Crashes, other processes and full disks are not tested.
 
     Args:
         factory: returns a store; may return the same one each time.
-        base: what every name that the kit uses starts with, e.g. an empty folder and a `/`. Unless it is an
-            absolute path, everything that the store holds is listed once.
+        base: prefix of every name that the kit uses, such as an empty folder and a `/`. Unless it is an
+            absolute path, everything in the store is listed once.
 
     Raises:
         AssertionError: a promise is broken; the message says which.
@@ -56,10 +58,10 @@ def check_store(factory: Callable[[], Store], /, *, base: str = "") -> None:
 
 def _absent(store: Store, folder: str) -> None:
     name, failure = names_in(folder)
-    expect_absent(store, name, failure, "before anything was made")
+    expect_absent(store, name, failure, "before anything is made")
     for each in (name, failure):
-        expect(store.delete(each) is False, "delete() returns False where there is nothing")
-    expect(store.blocking in {True, False}, "blocking is True or False")
+        expect_returned("delete() of an absent name", store.delete(each), False)
+    expect(store.blocking in {True, False}, f"blocking is {short(store.blocking)}", "set it to True or False")
 
 
 def _publish(store: Store, folder: str) -> None:
@@ -70,38 +72,42 @@ def _publish(store: Store, folder: str) -> None:
     buffer[:] = b"reused"
     claim.write(memoryview(b"second "))
     claim.write(b"third")
-    expect_absent(store, name, failure, "while the output is made")
+    expect_absent(store, name, failure, "while a claim is open")
     claim.publish()
     expect_status(store, name, failure, "complete", "after publish()")
-    expect(read(store, name) == b"first second third", "all bytes written are published, as they were then")
+    copied = "copy the bytes of a chunk when write() is called"
+    expect_content(store, name, b"first second third", "an output of three chunks", copied)
     _expect_info(store, name, 18, "an output")
-    expect(store.claim(name, failure) == "complete", "a whole output can't be claimed")
-    expect(store.delete(name) is True, "delete() returns True")
+    expect_returned("claim() of a complete output", store.claim(name, failure), "complete")
+    expect_returned("delete() of an output", store.delete(name), True)
     expect_absent(store, name, failure, "after delete()")
     publish(store, name, failure, b"again")
-    expect(read(store, name) == b"again", "a deleted output can be made again")
+    expect_content(store, name, b"again", "an output made again after delete()", "publish the new bytes")
 
 
 def _failure(store: Store, folder: str) -> None:
     name, failure = names_in(folder)
     take(store, name, failure).fail(b"report")
     _expect_info(store, failure, 6, "a failure")
-    expect(store.delete(failure) is True, "delete() returns True for a failure, too")
+    expect_returned("delete() of a failure", store.delete(failure), True)
     expect_absent(store, name, failure, "after delete() of the failure")
-    expect(store.delete(failure) is False, "delete() returns False for a failure that is gone")
+    expect_returned("a second delete() of a failure", store.delete(failure), False)
     publish(store, name, failure, b"made")
-    expect_status(store, name, failure, "complete", "once an output is made whose failure was deleted")
+    expect_status(store, name, failure, "complete", "after publish(), with its failure deleted")
 
 
 def _expect_info(store: Store, name: str, size: int, what: str) -> None:
     info = store.info(name)
     if info is None:
-        raise broken("store", f"info() tells of {what}, and is not None")
-    expect(info.size == size, f"info() tells the size of {what}")
-    # The store's own clock may be off, but not by so much as another unit or another kind of clock is.
+        raise store_failure(f"info() of {what} returned None", "return its size and time")
+    expect(
+        info.size == size, f"info().size of {what} is {short(info.size)}", f"return the {size} bytes stored"
+    )
+    # A store's clock may be off by hours. Other units or a monotonic clock are off by years.
     expect(
         abs(info.modified - time.time()) < _DAY,
-        f"info() tells when {what} was published in POSIX seconds, not {info.modified!r}",
+        f"info().modified of {what} is {short(info.modified)}",
+        "return POSIX seconds, as time.time() does",
     )
 
 
@@ -114,8 +120,12 @@ def _sizes(store: Store, folder: str) -> None:
             claim.write(data[start : start + chunk])
         claim.publish()
         expect_status(store, name, failure, "complete", f"of an output of {size} bytes")
-        came = f"an output of {size} bytes, written {chunk} at a time, comes back as it was"
-        expect(read(store, name) == data, came)
+        found = read(store, name)
+        expect(
+            found == data,
+            f"an output of {size} bytes, written {chunk} at a time, reads back as {len(found)} other bytes",
+            "store all bytes of every chunk",
+        )
 
 
 def _list(store: Store, folder: str) -> None:
@@ -125,12 +135,9 @@ def _list(store: Store, folder: str) -> None:
     take(store, *names_in(folder, "a/failed")).fail(b"report")
     unfinished = take(store, *names_in(folder, "a/unfinished"))
     names = sorted([f"{folder}{stem}.txt" for stem in stems] + [f"{folder}a/failed.err"])
-    expect(
-        list(store.list(folder)) == names, "list() tells every output and failure, sorted, and nothing else"
-    )
-    for prefix in ("a", "a/", "a/c", "a/c/d.txt", "a.", "b", "Z.t", "absent", "absent/"):
+    for prefix in ("", "a", "a/", "a/c", "a/c/d.txt", "a.", "b", "Z.t", "absent", "absent/"):
         wanted = [name for name in names if name.startswith(folder + prefix)]
-        expect(list(store.list(folder + prefix)) == wanted, f"list({prefix!r}) tells what starts with that")
+        expect_names(f"list({folder + prefix!r})", list(store.list(folder + prefix)), wanted)
     unfinished.abort()
 
 
@@ -138,17 +145,19 @@ def _list_all(store: Store, folder: str) -> None:
     names = [names_in(folder, stem)[0] for stem in ("a", "a/b", "c")]
     for stem in ("a", "a/b", "c"):
         publish(store, *names_in(folder, stem), b"")
-    told = [name for name in store.list("") if name.startswith(folder)]  # the place may hold other things
-    expect(told == sorted(names), f"list('') tells every output, {names}, not {told}")
+    listed = [name for name in store.list("") if name.startswith(folder)]  # the store may hold more
+    expect_names("list('')", listed, sorted(names))
 
 
 def _odd_names(store: Store, folder: str) -> None:
     stems = ["a b", "%2F%00", "ü", "日本語", "x" * 190, "a'b", "~", "-", "#", "a+b&c=d", "..x", "X", "x"]
     for stem in stems:
         publish(store, *names_in(folder, stem), stem.encode())
+    apart = "keep outputs of different names apart"
     for stem in stems:
-        expect(read(store, names_in(folder, stem)[0]) == stem.encode(), f"{stem!r} is a name like any other")
-    expect(len(list(store.list(folder))) == len(stems), "different names are different outputs")
+        expect_content(store, names_in(folder, stem)[0], stem.encode(), f"the output {stem!r}", apart)
+    listed = len(list(store.list(folder)))
+    expect(listed == len(stems), f"list() yields {listed} names for {len(stems)} outputs", apart)
 
 
 _STORE_CHECKS: tuple[Callable[[Store, str], None], ...] = (

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from asflow.testing._promises import broken, expect_no_awaitable
+from asflow._labels import short
+from asflow.testing._promises import expect_no_awaitable, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from asflow.protocols import ByteStream, Writer
 
-__all__ = ["check_writer"]
-
 T = TypeVar("T")
 
 _CHUNKS = 20
+_KIT = "check_writer"
+_LEAVES_NOTHING = "encode a record before any of its bytes are passed on"
 
 
 def check_writer(
@@ -30,10 +31,10 @@ def check_writer(
 
     Args:
         factory: the task's `writer=` option: takes a `ByteStream`, returns a new writer.
-        records: records that it takes, at least two, in one output.
+        records: at least two records of one output.
         read: decodes the bytes of a whole output to its records; None: only the bytes are compared.
-        refused: records that it must refuse with a TypeError or ValueError after the first of *records* (a
-            misfit, for a checker too: ignore its complaint). As an output's first record it may take them.
+        refused: records that it must refuse with a TypeError or ValueError after the first of *records*; as
+            an output's first record it may take them. A type checker rightly complains: ignore it.
 
     Raises:
         AssertionError: a promise is broken; the message says which.
@@ -43,16 +44,23 @@ def check_writer(
         check_writer(LinesWriter, records=["a", "b"], read=lambda data: data.decode().splitlines())
         ```
     """
-    _expect(len(records) >= 2, "the kit is given two records at least")
+    _expect(len(records) >= 2, f"records takes at least two records, not {len(records)}", "pass one more")
     stream = _Bytes()
     whole = _written(factory, records, stream)
-    _expect(len(whole) > 0, "records make bytes, and those are passed on by the end of commit()")
-    _expect(_written(factory, records) == whole, "equal records make equal bytes")
-    reusing = _Bytes(reuse=True)
-    _expect(_written(factory, records, reusing) == whole, "each chunk is passed on before it is changed")
+    _expect(len(whole) > 0, "the stream is empty after commit()", "pass on what is buffered in commit()")
+    _expect(
+        _written(factory, records) == whole,
+        "equal records make different bytes",
+        "let the bytes depend on the records alone",
+    )
+    reused = _written(factory, records, _Bytes(reuse=True))
+    _expect(reused == whole, "a buffer is used again after it was passed on", "fill it again first")
     if read is not None:
-        _expect(list(read(whole)) == list(records), "the records come back as they were, in their order")
-        _expect(not list(read(_written(factory, ()))), "an output without a record holds none")
+        found = list(read(whole))
+        order = "write every record, in order"
+        _expect(found == list(records), f"the records read back as {short(found)}", order)
+        found = list(read(_written(factory, ())))
+        _expect(not found, f"an output without records reads back as {short(found)}", "write no record")
     _check_abort(factory, records)
     for record in refused:
         _check_refusal(factory, records, record, whole)
@@ -60,35 +68,35 @@ def check_writer(
     _check_full_disk(factory, records, whole, stream.ends)
 
 
-def _expect(kept: bool, promise: str) -> None:
+def _expect(kept: bool, problem: str, remedy: str) -> None:
     if not kept:
-        raise broken("writer", promise)
+        raise failure(_KIT, problem, remedy)
 
 
 class _Bytes:
-    """A stream that keeps what it is given. It may stop taking it, or refuse one chunk and take the next."""
+    """A stream in memory that can run out of space, or refuse one chunk and take the next."""
 
     def __init__(
-        self, *, room: int | None = None, refused_chunk: int | None = None, reuse: bool = False
+        self, *, capacity: int | None = None, refused_chunk: int | None = None, reuse: bool = False
     ) -> None:
         self.data = bytearray()
         self.ends: list[int] = []
-        self.asked = 0
+        self.calls = 0
         self.closed = False
-        self._room = room
+        self._capacity = capacity
         self._refused_chunk = refused_chunk
         self._reuse = reuse
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        self.asked += 1
-        if self._room is not None and len(self.data) + len(data) > self._room:
+        self.calls += 1
+        if self._capacity is not None and len(self.data) + len(data) > self._capacity:
             raise OSError(28, "No space left on device")
-        if self.asked - 1 == self._refused_chunk:
+        if self.calls - 1 == self._refused_chunk:
             raise OSError(5, "Input/output error")
         self.data += data
         self.ends.append(len(self.data))
         if self._reuse and isinstance(data, bytearray):
-            data[:] = bytes(len(data))  # a stream may be handed a buffer; then it is the writer's to reuse
+            data[:] = bytes(len(data))  # a writer must not count on what it passed on
         return len(data)
 
     def close(self) -> None:
@@ -96,15 +104,19 @@ class _Bytes:
 
 
 def _put(writer: Writer[T], record: T) -> None:
-    expect_no_awaitable("writer", "write", writer.write(record))
+    expect_no_awaitable(_KIT, "write", writer.write(record))
 
 
 def _finish(writer: Writer[T], records: Sequence[T], stream: _Bytes) -> bytes:
     for record in records:
         _put(writer, record)
-    expect_no_awaitable("writer", "commit", writer.commit())
-    _expect(not stream.closed, "the stream is not the writer's to close")
+    expect_no_awaitable(_KIT, "commit", writer.commit())
+    _expect_open(stream, "commit")
     return bytes(stream.data)
+
+
+def _expect_open(stream: _Bytes, method: str) -> None:
+    _expect(not stream.closed, f"{method}() closed the stream", "leave that to the store")
 
 
 def _written(
@@ -115,14 +127,14 @@ def _written(
 
 
 def _abort(writer: Writer[T], stream: _Bytes, when: str) -> None:
-    before = stream.asked
+    before = stream.calls
     try:
-        answer = writer.abort()
+        result = writer.abort()
     except Exception as error:
-        raise broken("writer", f"abort() does not raise {when}, not even {error!r}") from error
-    expect_no_awaitable("writer", "abort", answer)
-    _expect(stream.asked == before, f"abort() writes nothing {when}")
-    _expect(not stream.closed, "the stream is not the writer's to close")
+        raise failure(_KIT, f"abort() {when} raised {error!r}", "only drop what is buffered") from error
+    expect_no_awaitable(_KIT, "abort", result)
+    _expect(stream.calls == before, f"abort() {when} wrote to the stream", "only drop what is buffered")
+    _expect_open(stream, "abort")
 
 
 def _check_abort(factory: Callable[[ByteStream], Writer[T]], records: Sequence[T]) -> None:
@@ -142,8 +154,8 @@ def _is_refused(writer: Writer[T], record: T) -> bool:
     except AssertionError:
         raise
     except Exception as error:
-        wanted = f"a TypeError or ValueError for {record!r}, not {error!r}"
-        raise broken("writer", wanted) from error
+        raised = f"write({short(record)}) raised {error!r}"
+        raise failure(_KIT, raised, "raise TypeError or ValueError to refuse a record") from error
     return False
 
 
@@ -153,9 +165,10 @@ def _check_refusal(
     stream = _Bytes()
     writer = factory(stream)
     _put(writer, records[0])
-    _expect(_is_refused(writer, record), f"a TypeError or ValueError for {record!r}")
+    taken = f"write({short(record)}) took a record that it must refuse"
+    _expect(_is_refused(writer, record), taken, "raise TypeError or ValueError")
     written = _finish(writer, records[1:], stream)
-    _expect(written == whole, f"a record that is refused, {record!r}, leaves nothing behind")
+    _expect(written == whole, f"the refused record {short(record)} changed the output", _LEAVES_NOTHING)
 
 
 def _check_refusal_at_first(
@@ -164,9 +177,9 @@ def _check_refusal_at_first(
     stream = _Bytes()
     writer = factory(stream)
     if not _is_refused(writer, record):
-        return  # only what stands before it makes it a misfit, as other columns do
+        return  # it is refused after other records only, for example for its columns
     written = _finish(writer, records, stream)
-    _expect(written == whole, f"a first record that is refused, {record!r}, leaves nothing behind")
+    _expect(written == whole, f"the refused first record {short(record)} changed the output", _LEAVES_NOTHING)
 
 
 def _check_full_disk(
@@ -175,22 +188,22 @@ def _check_full_disk(
     """Let the stream fail in each chunk of *whole* (which end at *ends*): for good, and once."""
     chunks = [*range(len(ends))]
     chosen = chunks if len(chunks) <= 2 * _CHUNKS else chunks[:_CHUNKS] + chunks[-_CHUNKS:]
-    rooms = {0, len(whole) // 2, len(whole) - 1, *(ends[chunk] - 1 for chunk in chosen)}
-    for room in sorted(room for room in rooms if 0 <= room < len(whole)):
-        _check_fault(factory, records, whole, _Bytes(room=room), f"of a disk full after {room} bytes")
+    sizes = {0, len(whole) // 2, len(whole) - 1, *(ends[chunk] - 1 for chunk in chosen)}
+    for size in sorted(size for size in sizes if 0 <= size < len(whole)):
+        _check_fault(factory, records, whole, _Bytes(capacity=size), f"disk full after {size} bytes")
     for chunk in chosen:
         stream = _Bytes(refused_chunk=chunk)
-        _check_fault(factory, records, whole, stream, f"in chunk {chunk + 1} of {len(chunks)}")
+        _check_fault(factory, records, whole, stream, f"chunk {chunk + 1} of {len(chunks)}")
 
 
 def _check_fault(
     factory: Callable[[ByteStream], Writer[T]], records: Sequence[T], whole: bytes, stream: _Bytes, where: str
 ) -> None:
-    promise = f"an OSError of its stream ({where}) reaches its caller"
+    fault, remedy = f"an OSError of the stream ({where})", "let it reach the caller unchanged"
     try:
         writer = factory(stream)
     except OSError:
-        return  # from a header that is written at once
+        return  # a header is written at once
     try:
         written = _finish(writer, records, stream)
     except OSError:
@@ -198,6 +211,6 @@ def _check_fault(
     except AssertionError:
         raise
     except Exception as error:
-        raise broken("writer", f"{promise} as it is, not as {error!r}") from error
+        raise failure(_KIT, f"{fault} became {error!r}", remedy) from error
     else:
-        _expect(written == whole, promise)  # it may have tried again
+        _expect(written == whole, f"{fault} was swallowed", remedy)  # a retry that succeeds is fine

@@ -1,6 +1,6 @@
-"""What asflow's pages compose with: `Memory`, its results and `expires_after`.
+"""The part of joblib that asflow's pages use: `Memory`, its results and `expires_after`.
 
-Install `joblib-stubs` for the rest of joblib; every other name is `Incomplete` here, and so Any.
+Every other name is `Incomplete`, and so Any. `joblib-stubs` covers the rest of joblib.
 """
 
 from _typeshed import Incomplete

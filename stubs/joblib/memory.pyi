@@ -1,4 +1,4 @@
-"""`Memory.cache` keeps the parameters of what it decorates, for sync and async functions."""
+"""`Memory.cache` keeps the parameters of the decorated function, sync or async."""
 
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -36,7 +36,7 @@ class MemorizedResult(Generic[_R_co]):
     def get(self) -> _R_co: ...
     def clear(self) -> None: ...
 
-# With `Memory(None)` a function becomes a NotMemorizedFunc, which has all that is declared here.
+# With `Memory(None)` a function becomes a NotMemorizedFunc, which has all of these members.
 class MemorizedFunc(Generic[_P, _R_co]):
     func: Callable[_P, Any]
     ignore: list[str]
@@ -69,7 +69,7 @@ class AsyncMemorizedFunc(MemorizedFunc[_P, Coroutine[Any, Any, _R_co]], Generic[
         self, *args: _P.args, **kwargs: _P.kwargs
     ) -> MemorizedResult[_R_co]: ...
 
-# Nothing is one: only a function that is typed `-> Any` fits where it is asked for.
+# Has no instances: only a function annotated `-> Any` matches `Callable[_P, _Opaque]`.
 class _Opaque: ...
 
 class _Cache(Protocol):

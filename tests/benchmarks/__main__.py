@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the table; with `--page` write docs/benchmarks.md and its plot."""
+"""`python -m benchmarks`: measure and print the table; `--page` writes docs/benchmarks.md and its plot."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", help="only rows whose key starts so, as in: call skip write-zst")
-    parser.add_argument("--short", action="store_true", help="small sizes, 3 rounds: does everything run?")
-    parser.add_argument("--rounds", type=int, help="rounds of each row (default 9, short 3)")
-    parser.add_argument("--folder", type=Path, help="where to put scratch files (default: the system's)")
+    parser.add_argument(
+        "rows", nargs="*", help="only rows whose keys start with these, as in: call skip write-zst"
+    )
+    parser.add_argument(
+        "--short", action="store_true", help="small sizes and 3 rounds, to check that everything runs"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds per row (default 9, short 3)")
+    parser.add_argument("--folder", type=Path, help="folder for scratch files (default: the system's)")
     parser.add_argument(
         "--page", type=Path, metavar="DOCS", help="write benchmarks.md and .svg into this folder"
     )
-    parser.add_argument("--no-growth", action="store_true", help="leave out the three sizes")
+    parser.add_argument("--no-growth", action="store_true", help="leave out the runs at three sizes")
     return parser.parse_args()
 
 
@@ -42,7 +46,7 @@ def _rows(short: bool, scratch: Scratch) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure the selected rows."""
     arguments = _arguments()
     rounds = arguments.rounds or (3 if arguments.short else 9)
     missing = {name: "not installed" for name in PEERS if versions()[name] == "not installed"}
@@ -66,7 +70,7 @@ def main() -> None:
             (arguments.page / "benchmarks.svg").write_text(plot(growth), encoding="utf-8")
         _sum_up(results)
     finally:
-        scratch.close()  # a million files take a while
+        scratch.close()  # slow: up to a million files
 
 
 def _sum_up(results: list[Result]) -> None:

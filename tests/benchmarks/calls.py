@@ -1,4 +1,4 @@
-"""Rows: what a call costs, of a body that does nothing."""
+"""Rows about the cost of a call whose body does nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _flow = Flow(sink=NullSink())
 
 
 async def body(x: int) -> int:
-    """Do nothing, as a coroutine."""
+    """Do nothing, asynchronously."""
     return x
 
 
@@ -96,18 +96,18 @@ def _sync_peer(name: str, decorator: Callable[[], Any], units: int) -> Contender
 
 
 def rows(short: bool) -> Iterator[Row]:
-    """Return the rows about calls."""
+    """Yield the rows about calls."""
     units = 2_000 if short else 50_000
     bare, sync_bare = awaiting("bare await", body, units), calling("bare call", sync_body, units)
-    floor = "The bare function in the same loop; the loop itself is in both numbers."
+    floor = "The bare function in the same loop; both numbers include the loop."
     yield Row(
         "call-async",
         "call of a task without options, async",
         (bare, awaiting(ASFLOW, task, units), *_async_peers(units)),
         bound=10,
-        cost="a coroutine of our own (a third), a look at the context and the limit's queue, a token taken "
-        "and given back, the object that `flow.task.run` answers with, and setting and resetting the context "
-        "variable that leads to it. No clock is read.",
+        cost="a coroutine of our own (a third), reads of the context and the limit's queue, a token taken "
+        "and given back, the object that `flow.task.run` returns, and setting and resetting its context "
+        "variable. No clock is read.",
         floor=floor,
     )
     yield Row(
@@ -115,15 +115,15 @@ def rows(short: bool) -> Iterator[Row]:
         "the same, sync",
         (sync_bare, calling(ASFLOW, sync_task, units), *_sync_peers(units)),
         bound=25 if sys.version_info >= (3, 13) else 20,
-        cost="the same steps without the coroutine; a bare call costs so little that the ratio looks large.",
+        cost="the same steps without the coroutine; the ratio is large because a bare call is so cheap.",
         floor=floor,
     )
     yield Row(
         "call-async-flow",
         "async call inside a flow, counted for the display",
         (bare, _in_flow(task, units)),
-        cost="the call above, and two counts in the flow's tally under its lock, one clock read, and an "
-        "entry among the running calls, which the display reads some times a second.",
+        cost="the call above, two updates of the flow's tally under its lock, one clock read, and an "
+        "entry among the running calls, which the display reads a few times a second.",
         floor=floor,
     )
     yield Row(
@@ -138,7 +138,7 @@ def rows(short: bool) -> Iterator[Row]:
         "call-async-options",
         "async call with `retry=3, skip=OSError`",
         (awaiting("bare await", body, few), awaiting(ASFLOW, _with_options, few)),
-        cost="the driver and four steps of the engine: each is a pure function that returns frozen values.",
+        cost="the driver and four steps of the engine, each a pure function that returns frozen values.",
         floor=floor,
     )
     yield Row(

@@ -1,6 +1,6 @@
-"""What has to be measured in a process of its own: `python -m benchmarks.child NAME ARGUMENT...`.
+"""Measurements that need a fresh process: `python -m benchmarks.child NAME ARGUMENT...`.
 
-Each function prints one number, the last line of the output: bytes, or milliseconds, or microseconds a task.
+The last line of the output is one number: bytes, KiB, MB, milliseconds, or microseconds per task.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _TESTS = Path(__file__).resolve().parents[1]
 
 
 def run_child(name: str, *arguments: object, pty: bool = False) -> float:
-    """Run one of the functions below in a fresh process, with *pty* on a terminal; return its number."""
+    """Run a function of this module in a fresh process, with *pty* on a terminal; return its number."""
     command = [sys.executable, "-m", "benchmarks.child", name, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0", "TERM": "xterm-256color"}
-    # An import is measured as users have it: compiled before.
+    # Imports are measured with compiled files, as users have them.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = os.path.join(tempfile.gettempdir(), f"asflow-bench-{os.getuid()}")
     if not pty:
@@ -48,7 +48,7 @@ def run_child(name: str, *arguments: object, pty: bool = False) -> float:
 
 
 def _on_a_terminal(command: list[str], environment: dict[str, str]) -> float:
-    """Run *command* with stderr on a pseudo-terminal, which is read as fast as it is written."""
+    """Run *command* with stderr on a pseudo-terminal that is read continuously."""
     import threading
 
     ours, theirs = os.openpty()
@@ -84,7 +84,7 @@ def _on_a_terminal(command: list[str], environment: dict[str, str]) -> float:
 
 
 def _pending(start: Callable[[int], asyncio.Task[object]], count: int) -> float:
-    """Bytes that one pending task holds, by tracemalloc."""
+    """Return the bytes that one pending task holds, by tracemalloc."""
 
     async def main() -> float:
         gc.collect()
@@ -107,7 +107,7 @@ async def _forever(_index: int) -> None:
 
 
 def pending_semaphore(count: str) -> float:
-    """A coroutine that waits for a semaphore."""
+    """Return the bytes of a coroutine that waits for a semaphore."""
     semaphores: list[asyncio.Semaphore] = []
 
     async def bounded(index: int) -> None:
@@ -120,7 +120,7 @@ def pending_semaphore(count: str) -> float:
 
 
 def pending_asflow(count: str) -> float:
-    """A call of a task that waits for its limit."""
+    """Return the bytes of a call that waits for its limit."""
     from asflow import Flow
     from asflow.sinks import NullSink
 
@@ -129,7 +129,7 @@ def pending_asflow(count: str) -> float:
 
 
 def finished_tasks(count: str) -> float:
-    """KiB that a flow holds more after *count* finished tasks than after a tenth of them."""
+    """Return the KiB that a flow grows from a tenth of *count* finished tasks to all of them."""
     from asflow import Flow
     from asflow.sinks import NullSink
 
@@ -181,7 +181,7 @@ def finished_flows(count: str) -> float:
 
 
 def big_output(megabytes: str) -> float:
-    """MB of memory at the peak of writing one output of so many MB of JSON."""
+    """Return the MB of peak memory while writing one output of *megabytes* MB of JSON."""
     from asflow import Flow
     from asflow.sinks import NullSink
     from benchmarks.writes import BYTES_A_RECORD, records
@@ -204,7 +204,7 @@ def big_output(megabytes: str) -> float:
 
 
 def _peak() -> float:
-    """MB of memory at this process's own peak; `ru_maxrss` may be that of the process that started it."""
+    """Return the MB of this process's peak memory; `ru_maxrss` may be that of the parent process."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
@@ -217,7 +217,7 @@ def _peak() -> float:
 
 @contextmanager
 def _bar(how: str, total: int) -> Generator[Callable[[], object] | None]:
-    """Show a bar of a library's, and give what advances it by one; None for "none" and "asflow"."""
+    """Show a library's bar and yield a function that advances it by one; None for "none" and "asflow"."""
     if how == "rich":
         from rich.console import Console
         from rich.progress import Progress
@@ -232,7 +232,7 @@ def _bar(how: str, total: int) -> Generator[Callable[[], object] | None]:
 
 
 def displayed(how: str, count: str) -> float:
-    """CPU microseconds a task of a flow of *count* tasks: "asflow"'s display, a bar by hand, or "none"."""
+    """Return CPU microseconds per task of a flow of *count*: "asflow"'s display, a bar by hand, or "none"."""
     from asflow import Flow
     from asflow.sinks import NullSink
 
@@ -252,7 +252,7 @@ def displayed(how: str, count: str) -> float:
                 async for _ in flow.task.map(task, range(number)):
                     pass
 
-            await shown(100)  # imports, and the first picture
+            await shown(100)  # imports, and the first frame
             start = time.process_time()
             await shown(int(count))
             return time.process_time() - start
@@ -261,7 +261,7 @@ def displayed(how: str, count: str) -> float:
 
 
 def displayed_flows(count: str) -> float:
-    """Milliseconds of CPU that each of the last ten of *count* flows with a display takes."""
+    """Return CPU milliseconds of each of the last ten of *count* flows with a display."""
     from asflow import Flow
 
     flow = Flow()
@@ -287,14 +287,14 @@ def displayed_flows(count: str) -> float:
 
 
 def importing(module: str) -> float:
-    """CPU milliseconds of importing *module* when asyncio is there already."""
+    """Return CPU milliseconds of importing *module* after asyncio."""
     start = time.process_time()
     importlib.import_module(module)
     return (time.process_time() - start) * 1e3
 
 
 def imported(module: str) -> float:
-    """How many modules *module* brings, beyond asyncio's."""
+    """Return the number of modules that *module* imports beyond asyncio's."""
     before = set(sys.modules)
     importlib.import_module(module)
     new = sorted(set(sys.modules) - before)

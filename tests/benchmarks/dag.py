@@ -1,9 +1,9 @@
-"""What a node costs beside a bare `asyncio.create_task` and beside aiodag, and that it stays linear.
+"""The cost of a node beside a bare `asyncio.create_task` and aiodag, at two sizes to show that it is linear.
 
     python tests/benchmarks/dag.py [--nodes 100000] [--rounds 5]
 
-Each round runs every contender once, in turn, so that a slow moment of the machine hits all; the table
-shows medians over the rounds. aiodag is left out where it isn't installed. Nothing here is a test.
+Each round runs every contender once, in turn, so that a slow phase of the machine affects all of them; the
+table shows medians over the rounds. Without aiodag its rows are left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def body(value: int, other: int = 0) -> int:
 
 
 async def bare(value: Any) -> int:
-    """By hand: a task that awaits its one dependency."""
+    """Await one dependency, by hand."""
     return await body(await value)
 
 

@@ -1,4 +1,4 @@
-"""Rows: many calls at once, so many at a time."""
+"""Rows about many calls with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _flow = Flow(sink=NullSink())
 
 
 async def waits(x: int) -> int:
-    """Wait for one turn of the loop, so that the limit is what the others wait for."""
+    """Wait for one turn of the loop, so that other calls wait for the limit."""
     await asyncio.sleep(0)
     return x
 
@@ -100,7 +100,7 @@ def _aiometer(function: Callable[[int], Awaitable[object]], limit: int, units: i
 
 
 def rows(short: bool) -> Iterator[Row]:
-    """Return the rows about fan-out."""
+    """Yield the rows about fan-out."""
     units = 1_000 if short else 10_000
     for limit in (4, 100):
         task = _flow.task(limit=limit)(waits)
@@ -114,16 +114,16 @@ def rows(short: bool) -> Iterator[Row]:
             ),
             bound=1.1,
             cost="asyncio's own task (two thirds); a place in the limit's queue and one wake-up, as with "
-            "the semaphore; what a call costs, which the semaphore's version does not have.",
+            "the semaphore; and a call, which the semaphore's version does not have.",
             floor="`asyncio.TaskGroup` and `asyncio.Semaphore`, by hand. The body waits one turn, "
-            "so that the limit is always reached.",
+            "so the limit is always reached.",
         )
     idle = _flow.task(limit=100)(returns)
     yield Row(
         "fan-out-idle",
         f"{units:,} tasks in a TaskGroup whose bodies never wait",
         (by_semaphore(returns, 100, units), grouped(ASFLOW, idle, units)),
-        cost="as above, without any waiting: the price of a call is all the difference.",
+        cost="as above, without any wait: the difference is the cost of a call.",
         floor="as above; the semaphore is always free.",
     )
     yield Row(
@@ -137,9 +137,8 @@ def rows(short: bool) -> Iterator[Row]:
         ),
         bound=0.35,
         cost="the call; a fresh context for each item; the result handed to the consumer in order. There is "
-        "no asyncio task and no queue for each item.",
-        floor="as for fan-out: what one writes without it. The worker pool by hand keeps no results, has no "
-        "order, and its items share one context.",
+        "no asyncio task and no queue per item.",
+        floor="as for fan-out. The worker pool by hand has no results, no order, and one context.",
     )
     if sys.version_info >= (3, 12):
         yield Row(

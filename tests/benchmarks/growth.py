@@ -1,4 +1,4 @@
-"""The same work at three sizes, each ten times the one before: what a unit costs must not grow."""
+"""The same work at three sizes, each ten times the one before: the cost of a unit must not grow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["grow"]
 
 
 def _kinds(scratch: Scratch) -> Iterator[tuple[str, int, Callable[[int], Contender]]]:
-    """Yield names, smallest sizes, and what makes the contender of a size."""
+    """Yield each name, its smallest size, and a function from a size to a contender."""
     yield "call, async", 10_000, lambda size: calls.awaiting("asflow", calls.task, size)
     yield "call, sync", 10_000, lambda size: calls.calling("asflow", calls.sync_task, size)
     yield "TaskGroup, limit=100", 1_000, lambda size: fanout.grouped("asflow", fanout.limited, size)
@@ -36,7 +36,7 @@ def _kinds(scratch: Scratch) -> Iterator[tuple[str, int, Callable[[int], Contend
 
 
 def grow(scratch: Scratch, *, short: bool) -> Growth:
-    """Measure each kind at three sizes: CPU microseconds a unit (wall, where a disk is waited for)."""
+    """Measure each kind at three sizes: CPU microseconds per unit (wall time if it waits for a disk)."""
     growth: Growth = {}
     for name, smallest, make in _kinds(scratch):
         points: list[tuple[int, float]] = []

@@ -1,8 +1,8 @@
-"""How a row is measured: its contenders take turns, round by round, so that noise meets all of them.
+"""Measuring a row: its contenders take turns, round by round, so that noise affects all of them.
 
-A shared machine runs at a different speed each second. So contenders run interleaved and in rotating order,
-each is compared with the floor *of the same round*, and the medians of all rounds count. Process CPU time is
-taken beside wall time, in which it shows far more what other processes do to the machine.
+The speed of a shared machine changes every second. So contenders run interleaved and in rotating order,
+each is compared with the floor *of the same round*, and the medians over all rounds count. Process CPU time
+is measured as well as wall time, which other processes disturb far more.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Compare = Literal["ratio", "difference", "itself"]
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way of doing a row's work.
+    """One way to do a row's work.
 
     Attributes:
-        name: as the table shows it.
-        run: does `units` units of work in a folder of its own, or (in a row of values) returns the value.
-        units: how many.
-        setup: done before each round, in the same folder, outside the clock.
+        name: its name in the table.
+        run: does `units` units of work in a fresh folder, or (in a row of values) returns the value.
+        units: the number of units.
+        setup: runs before each round in the same folder, not timed.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Row:
         key: short name, for the command line.
         title: the work, in words.
         contenders: the floor first; `asflow` among them; peers.
-        unit: of the numbers: "us" a unit of work for times, else what `run` returns.
-        judge: whether CPU or wall time is held against the bound, or the value that `run` returns.
+        unit: unit of the numbers: "us" per unit of work for times, else that of `run`'s value.
+        judge: whether the bound applies to CPU time, wall time, or the value that `run` returns.
         compare: the ratio to the floor, the difference from it, or the number itself.
-        bound: what the comparison should not exceed; None: just shown.
-        cost: what asflow's number is made of.
+        bound: largest result of the comparison; None: no bound.
+        cost: what asflow's number consists of.
         floor: what the floor is, and why nothing can be below it.
-        rounds: so many at the most, for rows that take long.
+        rounds: the maximum, for slow rows.
     """
 
     key: str
@@ -78,20 +78,20 @@ class Row:
 
 @dataclass(slots=True)
 class Measured:
-    """What one contender took, a number a round: wall and CPU microseconds a unit, or values (in both)."""
+    """One contender's numbers, one per round: wall and CPU microseconds per unit, or values (in both)."""
 
     wall: list[float] = field(default_factory=list[float])
     cpu: list[float] = field(default_factory=list[float])
     error: str = ""
 
     def of(self, judge: Judge) -> list[float]:
-        """Return the numbers that count."""
+        """Return the numbers that *judge* selects."""
         return self.cpu if judge == "cpu" else self.wall
 
 
 @dataclass(slots=True)
 class Result:
-    """A row and what was measured of it."""
+    """A row and its measurements."""
 
     row: Row
     measured: dict[str, Measured]
@@ -101,7 +101,7 @@ class Result:
         return median(self.measured[name].of(judge or self.row.judge))
 
     def compared(self, name: str, judge: Judge | None = None) -> float:
-        """Return the median over the rounds of what the row compares, for one contender."""
+        """Return the median over the rounds of the row's comparison, for one contender."""
         numbers = self.measured[name].of(judge or self.row.judge)
         if self.row.compare == "itself":
             return median(numbers)
@@ -113,25 +113,25 @@ class Result:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the bound holds; None where there is none."""
+        """Whether the bound holds; None without a bound."""
         return None if self.row.bound is None else self.compared(ASFLOW) <= self.row.bound
 
     def best_peer(self) -> str | None:
-        """Name the peer that comes nearest to the floor; None without a peer."""
+        """Return the name of the peer nearest to the floor; None without peers."""
         own = (self.row.contenders[0].name, ASFLOW)
         peers = [name for name, taken in self.measured.items() if name not in own and not taken.error]
         return min(peers, key=self.number) if peers else None
 
 
 class Scratch:
-    """Fresh folders, deleted all together at the end: deleting in between makes ext4 slow."""
+    """Fresh folders, deleted together at the end: deleting in between makes ext4 slow."""
 
     def __init__(self, parent: Path | None = None) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="asflow-bench-", dir=parent))
         self._count = 0
 
     def new(self) -> Path:
-        """Return a folder that nobody has used."""
+        """Return a new folder."""
         self._count += 1
         folder = self._root / str(self._count)
         folder.mkdir()
@@ -171,7 +171,7 @@ def _rotated(contenders: Sequence[Contender], by: int) -> Iterator[Contender]:
 
 
 def _run(contender: Contender, folder: Path) -> tuple[float, float, object]:
-    """Run one contender once: wall and CPU microseconds a unit, and what it returned."""
+    """Run one contender once; return wall and CPU microseconds per unit, and its value."""
     gc.collect()
     if inspect.iscoroutinefunction(contender.run):
         return asyncio.run(_run_async(contender, folder))

@@ -1,4 +1,4 @@
-"""Rows: many small outputs, published."""
+"""Rows about publishing many small outputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _write(path: str, flags: int = 0) -> int:
 
 
 def in_place(count: int) -> Contender:
-    """Write under the final name at once: what is there may be half."""
+    """Write under the final name: a kill leaves half a file."""
 
     def run(folder: Path) -> None:
         base = str(folder)
@@ -65,7 +65,7 @@ def synced(count: int, *, folder_too: bool = False) -> Contender:
 
 
 def synced_in_flight(count: int, flight: int) -> Contender:
-    """The same in threads, so many at a time."""
+    """Do the same in *flight* threads."""
 
     async def run(folder: Path) -> None:
         base, loop = str(folder), asyncio.get_running_loop()
@@ -84,7 +84,7 @@ def synced_in_flight(count: int, flight: int) -> Contender:
 
 
 def by_asflow(durability: Durability, count: int) -> Contender:
-    """Call a sync task for each."""
+    """Call a sync task for each output."""
 
     def run(folder: Path) -> None:
         flow = Flow(folder, store=LocalStore(durability=durability), sink=NullSink())
@@ -100,7 +100,7 @@ def by_asflow(durability: Durability, count: int) -> Contender:
 
 
 def by_asflow_in_flight(durability: Durability, count: int, flight: int) -> Contender:
-    """Map an async task."""
+    """Map an async task over the outputs."""
 
     async def run(folder: Path) -> None:
         flow = Flow(folder, store=LocalStore(durability=durability), sink=NullSink())
@@ -116,7 +116,7 @@ def by_asflow_in_flight(durability: Durability, count: int, flight: int) -> Cont
 
 
 def _text(_index: int) -> str:
-    """Stand for the body that joblib and diskcache remember."""
+    """The function that joblib and diskcache cache."""
     return _TEXT
 
 
@@ -139,11 +139,11 @@ def _diskcache(count: int) -> Contender:
 
 
 def rows(short: bool) -> Iterator[Row]:
-    """Return the rows about small outputs."""
+    """Yield the rows about small outputs."""
     count = 200 if short else 2_000
     cost = (
         "a locked `NAME.part` (open, flock, fstat, lstat), the write, the link that publishes it, unlinking "
-        "the `.part`; three looks before, two at the claim, two under its lock: sixteen system calls in all, "
+        "the `.part`; three checks before, two at the claim, two under its lock: sixteen system calls, "
         "half of the time. The engine's steps are a fifteenth."
     )
     yield Row(
@@ -158,7 +158,7 @@ def rows(short: bool) -> Iterator[Row]:
         bound=2.6,
         judge="wall",
         cost=cost,
-        floor="open, write, close under the final name: half a file after a kill, and taken as done.",
+        floor="open, write, close under the final name: after a kill, half a file counts as done.",
     )
     yield Row(
         "outputs-data",
@@ -166,8 +166,8 @@ def rows(short: bool) -> Iterator[Row]:
         (synced(count), by_asflow("data", count)),
         bound=1.3,
         judge="wall",
-        cost=cost + " The disk's answer to fsync is three quarters.",
-        floor="write, fsync and rename by hand: whole or absent, but with no claim.",
+        cost=cost + " Three quarters is waiting for fsync.",
+        floor="write, fsync and rename by hand: whole or absent, but without a claim.",
     )
     yield Row(
         "outputs-full",
@@ -175,7 +175,7 @@ def rows(short: bool) -> Iterator[Row]:
         (synced(count, folder_too=True), by_asflow("full", count)),
         judge="wall",
         cost=cost + " The folder is synced after the link.",
-        floor="the same and fsync of the folder, by hand.",
+        floor="the same, and fsync of the folder, by hand.",
     )
     yield Row(
         "outputs-flight",
@@ -185,5 +185,5 @@ def rows(short: bool) -> Iterator[Row]:
         judge="wall",
         cost="commits overlap in a pool of eight threads, as the slot is given back before; the GIL changes "
         "hands at each system call of the loop's thread, which costs more than the calls.",
-        floor="the hand-written one, in sixteen threads.",
+        floor="write, fsync and rename by hand, in sixteen threads.",
     )

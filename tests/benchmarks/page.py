@@ -1,4 +1,4 @@
-"""What is printed and written: the table, the page of the docs, the plot."""
+"""The output: the table, the page of the docs, the plot."""
 
 # ruff: noqa: E501 - prose and SVG
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Growth", "line", "machine", "page", "plot"]
 
 Growth = dict[str, list[tuple[int, float]]]
-"""For each row: sizes, and what a unit cost at that size."""
+"""For each row: sizes, and the cost of a unit at each."""
 
 
 def machine() -> str:
-    """Describe where this runs."""
+    """Describe the machine and its Python."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -57,7 +57,7 @@ def _bound(result: Result) -> str:
 
 
 def line(result: Result) -> str:
-    """Return one row for the terminal, as soon as it is measured."""
+    """Return one measured row as text for the terminal."""
     row = result.row
     parts = [f"{row.key:18} {_bound(result):>14}  {_verdict(result).strip('*'):6}"]
     for name, taken in result.measured.items():
@@ -77,16 +77,15 @@ def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mappin
     parts = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; don't edit it by hand. Nothing here is a timed test: numbers are looked at, not "
-        "gated on.",
+        "`make bench` writes this page; don't edit it by hand. No test asserts a time: the numbers are for reading.",
         "",
-        f"{machine()}; {names}{_left_out(missing)}. Taken {datetime.now(UTC):%Y-%m-%d}.",
+        f"{machine()}; {names}{_left_out(missing)}. Measured {datetime.now(UTC):%Y-%m-%d}.",
         "",
         f"Every row runs beside its floor and its peers in one process: interleaved, in rotating order, {rounds} "
-        "rounds (rows that start processes: fewer). A ratio is the median over the rounds of *this round's* number over "
-        "*this round's* floor. Rows of plain computation are judged by process CPU time, as machines are shared; rows "
-        "that wait for a disk by wall time. Peers do what they are made for, which is not always the same: the table "
-        "says what a line of yours costs, not who is better.",
+        "rounds (fewer if it starts processes). A ratio is the median over the rounds of *this round's* number over "
+        "*this round's* floor. Rows of plain computation compare process CPU time, as machines are shared; rows "
+        "that wait for a disk compare wall time. Peers do what they are made for, which is not always the same: the "
+        "table shows what a line of yours costs, not which library is better.",
         "",
         f"**{held} of {bounded} bounds held in this run.**",
         "",
@@ -111,7 +110,7 @@ def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mappin
         "",
         "## How it grows",
         "",
-        "What one unit costs at three sizes, each ten times the one before.",
+        "The cost of one unit at three sizes, each ten times the one before.",
         "",
     ]
     parts += [
@@ -122,7 +121,7 @@ def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mappin
     parts.append("|---|" + "---|" * 6)
     for name, points in growth.items():
         parts.append(f"| {name} | " + " | ".join(f"{size:,} | {cost:.2f} us" for size, cost in points) + " |")
-    parts += ["", "## What each row is made of", ""]
+    parts += ["", "## What each row consists of", ""]
     for result in results:
         row = result.row
         parts += [f"### {row.title}", "", f"Cost: {row.cost}", "", f"Floor: {row.floor}", ""]
@@ -138,23 +137,22 @@ def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mappin
 _TRIED = """\
 ## Tried, and left out
 
-Numbers taken by themselves, on two cores with Python 3.11; not part of this run.
+Measured separately, on two cores with Python 3.11; not part of this run.
 
 - *isal for gzip*: 0.25 us a record instead of 3.0, files 6 % larger. But then the bytes of a `.gz` would depend on
-  what is installed beside asflow, and `.zst` costs 0.9 us.
-- *One `os.scandir` for a `map` over outputs that exist*: not built. The look that it would save is about a quarter of
-  what such an item costs, and a fresh one is needed before a body runs.
-- *A queue of our own in place of `run_in_executor`* for commits: 138 us of user time instead of 154 for each output of
-  sixteen in flight; sixty lines. What costs there is the GIL, which is handed over at each of a dozen system calls.
-- *More or fewer threads for commits*: 1 to 16 were tried; from four on the wall time is the same.
-- *Encoding into one shared buffer*: saves 20 of the 280 ns that a record costs more than by hand, and needs a lock,
-  which costs 75. The rest is two calls of Python functions.
-- *`os.access` in place of the look that a skip takes*: half the price, but a folder or an empty `.zst` would count as
-  done.
-- *A worker of `map` that drives the body itself*, without a generator in between: 2 to 4 %, for a function twice as long.
+  which other packages are installed, and `.zst` costs 0.9 us.
+- *One `os.scandir` for a `map` over outputs that exist*: not built. The check that it would save is about a quarter of
+  the cost of such an item, and a fresh one is needed before a body runs.
+- *Our own queue instead of `run_in_executor`* for commits: 138 us of user time instead of 154 per output, with
+  sixteen in flight; sixty lines. The cost is the GIL, which changes hands at each of a dozen system calls.
+- *More or fewer threads for commits*: 1 to 16 were tried; with four or more the wall time is the same.
+- *Encoding into one shared buffer*: saves 20 of the 280 ns that a record costs beyond a hand-written loop, and needs a
+  lock, which costs 75. The rest is two calls of Python functions.
+- *`os.access` instead of the `stat` of a skip*: half the cost, but a folder or an empty `.zst` would count as done.
+- *A worker of `map` that drives the body itself*, without a generator in between: 2 to 4 %, in twice the code.
 - *Fewer calls for a small output*: a claim by hand (open, flock, fstat, access, write, link, unlink, close) takes 2.0
-  times as long as the write in place, 21 us for 11, so that its bound leaves 7 us for everything in Python, of which one
-  life of a task takes 22. Three of the sixteen calls could go, for a tenth; not built.
+  times as long as the write in place, 21 us instead of 11, so its bound leaves 7 us for everything in Python, where one
+  call of a task takes 22. Three of the sixteen calls could be dropped, which saves a tenth; not built.
 """
 
 

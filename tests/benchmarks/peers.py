@@ -1,4 +1,4 @@
-"""The libraries that asflow is measured against, where they are installed."""
+"""The libraries that asflow is measured against, if they are installed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _LIBRARIES = ("asflow", "msgspec", "zstandard", "rich")
 
 
 def peer(name: str) -> ModuleType:
-    """Import a peer. Its untyped names are `Any` on purpose: it need not be installed to check this code."""
+    """Import a peer. Its names are `Any` on purpose: type-checking this code must not need the peer."""
     return importlib.import_module(name)
 
 
 def where_installed(name: str, make: Callable[[], Contender]) -> Iterator[Contender]:
-    """Yield what *make* makes if the peer *name* is installed; else nothing: `versions` tells."""
+    """Yield the contender from *make* if the peer *name* is installed; `versions` shows a missing one."""
     if importlib.util.find_spec(name) is not None:
         yield make()
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each library that plays a part; "not installed" where it is missing."""
+    """Return the version of each library that is measured, or "not installed"."""
     found: dict[str, str] = {}
     for name in (*_LIBRARIES, *PEERS):
         try:

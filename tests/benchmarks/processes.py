@@ -21,7 +21,7 @@ def child(name: str, function: str, *arguments: object, pty: bool = False) -> Co
 
 
 def rows(short: bool) -> Iterator[Row]:
-    """Return the rows about the display, memory and import."""
+    """Yield the rows about the display, memory and import."""
     tasks = 5_000 if short else 50_000
     yield Row(
         "display",
@@ -39,8 +39,8 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="difference",
         bound=0.5,
-        cost="a picture some times a second, whatever the number of tasks; a task only counts.",
-        floor="the same flow with a sink that shows nothing. The libraries: that flow, and their own bar.",
+        cost="a few frames a second, for any number of tasks; a task only updates a count.",
+        floor="the same flow with a sink that shows nothing. The libraries: that flow with their own bar.",
     )
     yield Row(
         "display-flows",
@@ -52,7 +52,7 @@ def rows(short: bool) -> Iterator[Row]:
         unit="ms a flow",
         judge="value",
         compare="ratio",
-        cost="nothing is kept of a flow that has ended.",
+        cost="a flow that has ended leaves nothing behind.",
         floor="the last ten of 20 flows: flat if the ratio is 1.",
     )
     pending = 5_000 if short else 200_000
@@ -72,7 +72,7 @@ def rows(short: bool) -> Iterator[Row]:
     )
     yield Row(
         "finished-tasks",
-        f"memory that a flow takes up from a tenth to all of {10_000 if short else 100_000:,} finished tasks",
+        f"growth of a flow's memory from a tenth to all of {10_000 if short else 100_000:,} finished tasks",
         (child(ASFLOW, "finished_tasks", 10_000 if short else 100_000),),
         unit="KiB",
         judge="value",
@@ -84,14 +84,14 @@ def rows(short: bool) -> Iterator[Row]:
     )
     yield Row(
         "finished-flows",
-        f"memory that a process takes up from a tenth to all of {200 if short else 1000:,} flows",
+        f"growth of a process's memory from a tenth to all of {200 if short else 1000:,} flows",
         (child(ASFLOW, "finished_flows", 1000 if not short else 200),),
         unit="KiB",
         judge="value",
         compare="itself",
         bound=64,
         rounds=3,
-        cost="nothing is kept of a flow that has ended.",
+        cost="a flow that has ended leaves nothing behind.",
         floor="nothing.",
     )
     peers = ("joblib", "diskcache", "tenacity", "stamina", "pipefunc", "aiodag", "prefect")
@@ -110,7 +110,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=20,
-        cost="our own modules, of which the frozen dataclasses are a third; `inspect` and `dataclasses`. "
-        "rich, zstandard, msgspec and the writers are loaded when first used.",
+        cost="our own modules, a third of it for frozen dataclasses; `inspect` and `dataclasses`. "
+        "rich, zstandard, msgspec and the writers are imported on first use.",
         floor="an interpreter that has imported asyncio.",
     )

@@ -1,4 +1,4 @@
-"""Rows: outputs that are there already."""
+"""Rows about outputs that already exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["OutputSet", "rows", "video_ids"]
 
 
 def video_ids(count: int) -> list[str]:
-    """Make arguments as they come in practice: eleven letters, digits, `-` and `_`, as YouTube has them."""
+    """Return realistic arguments: eleven letters, digits, `-` and `_`, like YouTube's."""
     draw = random.Random(count)
     return ["".join(draw.choices(_ALPHABET, k=11)) for _ in range(count)]
 
@@ -30,7 +30,7 @@ _ALPHABET = string.ascii_letters + string.digits + "-_"
 
 
 class OutputSet:
-    """So many outputs in one folder, made once and only looked at."""
+    """Outputs in one folder that are made once, then only checked for."""
 
     def __init__(self, folder: Path, ids: Sequence[str | int], *, star: bool = False) -> None:
         self.flow = Flow(folder, sink=NullSink())
@@ -38,16 +38,16 @@ class OutputSet:
         pattern = "d/*.jsonl" if star else "d/{video}.jsonl"
 
         async def download(video: str | int) -> None:
-            raise AssertionError(f"{video} is there")
+            raise AssertionError(f"{video} exists")
 
         def download_sync(video: str | int) -> None:
-            raise AssertionError(f"{video} is there")
+            raise AssertionError(f"{video} exists")
 
         self.task = self.flow.task(on=pattern, limit=100)(download)
         self.sync_task = self.flow.task(on="d/{video}.jsonl")(download_sync)
         names = [self.flow.task.output(self.task, video).name for video in self.ids]
         (folder / "d").mkdir()
-        # Made as a hand-written loop would: nothing is gained by waiting for a million claims.
+        # Not made by tasks: a million claims take long.
         for name in names:
             descriptor = os.open(folder / name, os.O_CREAT | os.O_WRONLY)
             os.write(descriptor, b"{}\n")
@@ -55,7 +55,7 @@ class OutputSet:
         self.paths = [str(folder / name) for name in names]
 
     def stats(self) -> Contender:
-        """Ask the operating system for each."""
+        """Call `os.stat` for each."""
 
         def run(_folder: Path) -> None:
             stat = os.stat
@@ -85,7 +85,7 @@ class OutputSet:
         return Contender(ASFLOW, run, len(self.ids))
 
     def in_group(self) -> Contender:
-        """Start them all in a task group."""
+        """Start all of them in a task group."""
 
         async def run(_folder: Path) -> None:
             async with asyncio.TaskGroup() as group:
@@ -95,10 +95,10 @@ class OutputSet:
         return Contender(ASFLOW, run, len(self.ids))
 
     def stats_in_group(self) -> Contender:
-        """Look in a task each, by hand."""
+        """Check each in its own asyncio task, by hand."""
 
         async def exists(path: str) -> bool:
-            return os.path.isfile(path)  # noqa: ASYNC240 - as one writes it by hand
+            return os.path.isfile(path)  # noqa: ASYNC240 - as in hand-written code
 
         async def run(_folder: Path) -> None:
             async with asyncio.TaskGroup() as group:
@@ -118,7 +118,7 @@ class OutputSet:
 
 
 def _made(video: str) -> None:
-    """Stand for the body that joblib and diskcache remember."""
+    """The function that joblib and diskcache cache."""
 
 
 def _joblib(folder: Path, ids: Sequence[str]) -> Contender:
@@ -148,7 +148,7 @@ def _diskcache(folder: Path, ids: Sequence[str]) -> Contender:
 
 
 def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
-    """Return the rows about outputs that exist; *new* gives folders that last until the end."""
+    """Yield the rows about outputs that exist; *new* makes folders that last until the end."""
     count = 500 if short else 10_000
     ids = video_ids(count)
     named, starred, numbered = (
@@ -156,8 +156,8 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         OutputSet(new(), ids, star=True),
         OutputSet(new(), range(count)),
     )
-    floor = "`os.stat` of ready-made absolute names in a loop: one system call each, nothing else."
-    made_of = "the system call (two thirds), the generated function that makes the name, and the coroutine."
+    floor = "`os.stat` of ready-made absolute names in a loop: one system call each."
+    made_of = "the system call (two thirds), the generated function for the name, and the coroutine."
     yield Row(
         "skip",
         f"{count:,} outputs that exist, one by one",
@@ -176,7 +176,7 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         "the same with a number as the argument",
         (numbered.stats(), numbered.one_by_one()),
         bound=1.4,
-        cost="as above; digits need no look at what they are.",
+        cost="as above; a number needs no escaping.",
         floor=floor,
     )
     yield Row(
@@ -184,7 +184,7 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         "the same with `*` in the pattern",
         (starred.stats(), starred.one_by_one()),
         bound=2.0,
-        cost="as above, and BLAKE2b of the arguments, of which Python's own calls into it are most.",
+        cost="as above, and BLAKE2b of the arguments, mostly Python's calls into it.",
         floor=floor,
     )
     yield Row(
@@ -194,13 +194,13 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         "skip-group",
         "the same in a TaskGroup",
         (named.stats_in_group(), named.in_group()),
-        cost="asyncio's own task is most of it: look through `map` instead, or set an eager task factory.",
+        cost="mostly asyncio's own task: use `map` instead, or an eager task factory.",
         floor="a task for each `os.path.isfile`, by hand.",
     )
     yield Row(
         "skip-map",
         "the same through `flow.task.map`",
         (named.stats(), named.through_map()),
-        cost="the skip, and what `map` costs an item.",
+        cost="the skip, and the cost of `map` per item.",
         floor=floor,
     )

@@ -1,4 +1,4 @@
-"""Rows: records on their way to a file."""
+"""Rows about writing records."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["BYTES_A_RECORD", "by_asflow", "records", "rows"]
 
-_DISTINCT = 50_000  # together larger than zstd's window, so that no record is found again in it
+_DISTINCT = 50_000  # larger together than zstd's window, so no record is a repetition
 BYTES_A_RECORD = 124
-"""As JSON, on average; by construction."""
+"""Average size as JSON, by construction."""
 
 _cache: list[dict[str, object]] = []
 
 
 def records(count: int) -> Iterator[dict[str, object]]:
-    """Yield varied records: rows that repeat compress a thousandfold and measure nothing."""
+    """Yield varied records: repeated ones compress a thousandfold and measure nothing."""
     if not _cache:
         draw = random.Random(1)
         words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(3, 9))) for _ in range(2000)]
@@ -61,7 +61,7 @@ def _compressor(suffix: str) -> tuple[Callable[[bytearray], bytes], Callable[[],
 
 
 def by_hand(suffix: str, count: int) -> Contender:
-    """Encode into a buffer of 64 KiB, compress it, write it: what one would write by hand for speed."""
+    """Encode into a buffer of 64 KiB, compress it, write it: fast hand-written code."""
 
     def run(folder: Path) -> None:
         compress, flush = _compressor(suffix)
@@ -97,7 +97,7 @@ def by_asflow(suffix: str, count: int) -> Contender:
 
 
 def by_json(suffix: str, count: int) -> Contender:
-    """Write each line with `json.dumps`, as one does at first."""
+    """Write each line with `json.dumps`: simple hand-written code."""
 
     def run(folder: Path) -> None:
         compress, flush = _compressor(suffix)
@@ -110,7 +110,7 @@ def by_json(suffix: str, count: int) -> Contender:
 
 
 async def _lateness(work: Callable[[], object]) -> float:
-    """Run *work* and return by how many ms, at the 99th percentile, the loop was late for a timer of 1 ms."""
+    """Run *work*; return how late, in ms at the 99th percentile, the loop was for timers of 1 ms."""
     late: list[float] = []
     over = False
 
@@ -152,7 +152,7 @@ def _late_by_hand(count: int) -> Contender:
             compress, flush = _compressor(".zst")
             encode, buffer = msgspec.json.Encoder().encode_into, bytearray()
             rows = records(count)
-            with open(folder / "out", "wb", buffering=0) as file:  # noqa: ASYNC230 - inline is the point
+            with open(folder / "out", "wb", buffering=0) as file:  # noqa: ASYNC230 - inline on purpose
                 while page := list(itertools.islice(rows, 1000)):
                     for record in page:
                         encode(record, buffer, -1)
@@ -173,7 +173,7 @@ def _peak(name: str, megabytes: int) -> Contender:
 
 
 def rows(short: bool) -> Iterator[Row]:
-    """Return the rows about writing."""
+    """Yield the rows about writing."""
     count = 20_000 if short else 1_000_000
     for suffix, bound in (("", None), (".gz", None), (".zst", 1.1)):
         yield Row(
@@ -181,7 +181,7 @@ def rows(short: bool) -> Iterator[Row]:
             f"`write(record)`, {count:,} varied records to `.jsonl{suffix}`",
             (by_hand(suffix, count), by_asflow(suffix, count), by_json(suffix, count // 10)),
             bound=bound,
-            cost="msgspec encodes a record (0.25 us), the line is kept in a list; for 64 KiB at a time the "
+            cost="msgspec encodes a record (0.25 us), and the line is kept in a list; every 64 KiB the "
             "lines are joined, compressed and written. `flow.task.write` looks up its task.",
             floor="the same libraries at the same level, with a reused buffer, in one function.",
         )
@@ -194,9 +194,9 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=5,
-        cost="one page of records: encoding, and compressing what fills 64 KiB. The end "
+        cost="one page of records: encoding, and compressing every 64 KiB. The end "
         "(the rest, sync, publish) is done in a thread.",
-        floor="the same work inline, by hand: what a page costs.",
+        floor="the same work inline, by hand: the cost of a page.",
     )
     small, large = (5, 10) if short else (100, 1000)
     yield Row(
@@ -209,5 +209,5 @@ def rows(short: bool) -> Iterator[Row]:
         bound=1.05,
         rounds=1 if short else 3,
         cost="the interpreter, the libraries, the records, a buffer of 64 KiB, the compressor.",
-        floor=f"an output of {small} MB: memory is flat if there is no difference.",
+        floor=f"an output of {small} MB: memory is flat if both are equal.",
     )

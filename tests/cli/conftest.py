@@ -1,4 +1,4 @@
-"""The command, called in this process in a folder of its own, and a flow that fills it."""
+"""The command, called in this process in its own folder, and a flow that writes outputs there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a command came to."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory of the test."""
+    """A folder that is the current directory of the test."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asflow(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Answer]]:
-    """Run the command in the test's folder; what it imports is forgotten afterwards."""
+    """Run the command in the test's folder; modules that it imports are dropped afterwards."""
     assert folder.is_dir()
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
@@ -44,7 +44,7 @@ def asflow(
         capsys.readouterr()
         code = main(arguments)
         out, err = capsys.readouterr()
-        assert "asflow/cli" not in err, err  # no traceback of ours, whatever the input was
+        assert "asflow/_cli" not in err, err  # never a traceback of ours
         return Answer(code, out, err)
 
     yield run
@@ -55,7 +55,7 @@ def asflow(
 
 @pytest.fixture
 def filled(folder: Path) -> Path:
-    """A folder of outputs: three whole ones with 0, 1 and 2 records, and a suppressed failure."""
+    """A folder with three complete outputs, of 0, 1 and 2 records, and a suppressed failure."""
     flow = Flow(sink=NullSink())
 
     @flow.task(on="data/{n}.jsonl.zst", suppress=LookupError)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Command = Callable[..., Answer]
 
 
-def test_ls_tells_status_size_records_age_and_why(asflow: Command, filled: Path) -> None:
+def test_ls_shows_status_size_records_age_and_error(asflow: Command, filled: Path) -> None:
     old = time.time() - 7300
     os.utime(filled / "data/1.jsonl.zst", (old, old))
     answer = asflow("ls")
@@ -100,7 +100,7 @@ def test_ls_leaves_out_what_asflow_did_not_write(asflow: Command, filled: Path) 
     assert {*every} - {*names} == {"main.py", ".venv/x.json"}
 
 
-def test_ls_tells_broken_and_unfinished_files(asflow: Command, filled: Path) -> None:
+def test_ls_shows_broken_and_unfinished_files(asflow: Command, filled: Path) -> None:
     whole = (filled / "data/2.jsonl.zst").read_bytes()
     (filled / "data/cut.jsonl.zst").write_bytes(whole[:-3])
     (filled / "data/empty.jsonl.gz").write_bytes(b"")
@@ -123,7 +123,7 @@ def test_ls_follows_links_to_folders_but_not_in_circles(asflow: Command, filled:
 
 
 def test_ls_shows_any_name(asflow: Command, folder: Path) -> None:
-    """Control characters don't move the cursor, and bytes that are no UTF-8 don't end the listing."""
+    """Control characters don't move the cursor, and bytes that are not UTF-8 don't end the listing."""
     (folder / "a\x1b[31m\nb.json").write_text("1")
     (folder / os.fsdecode(b"c\xff.json")).write_text("1")
     answer = asflow("ls")
@@ -133,13 +133,13 @@ def test_ls_shows_any_name(asflow: Command, folder: Path) -> None:
     assert len(json.loads(asflow("ls", "--json").out)) == 2
 
 
-def test_a_folder_that_goes_while_it_is_listed_is_a_problem(
+def test_a_folder_that_is_deleted_while_listing_is_a_problem(
     asflow: Command, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (filled / "gone").mkdir()
     stat = os.stat
 
-    def gone(path: str) -> os.stat_result:  # between its listing and a look at it
+    def gone(path: str) -> os.stat_result:  # deleted between listing and stat
         if path == "./gone":
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return stat(path)
@@ -169,7 +169,7 @@ def test_a_folder_without_permission_is_a_problem(
     assert len(answer.out.splitlines()) == 5
 
 
-def test_show_gives_one_line_of_json_per_record(asflow: Command, filled: Path) -> None:
+def test_show_prints_one_line_of_json_per_record(asflow: Command, filled: Path) -> None:
     answer = asflow("show", "data/2.jsonl.zst")
     assert answer == (0, '{"n":2,"i":0,"text":"é"}\n{"n":2,"i":1,"text":"é"}\n', "")
     assert asflow("show", "data/2.jsonl.zst", "--head", "1").out.count("\n") == 1
@@ -198,7 +198,7 @@ def test_show_puts_an_indented_document_on_one_line(asflow: Command, folder: Pat
 
 
 def test_show_prints_values_that_json_lacks(asflow: Command, folder: Path) -> None:
-    """Times, decimals and bytes of a Parquet file are shown as texts."""
+    """Times, decimals and bytes of a Parquet file are shown as strings."""
     import datetime
     from decimal import Decimal
 
@@ -222,11 +222,11 @@ def test_show_of_a_failure_is_its_traceback(asflow: Command, filled: Path) -> No
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("nope.jsonl", 2, "there is no file 'nope.jsonl'"),
-        ("data", 2, "'data' is a folder; see: asflow ls data"),
-        ("x.jsonl.part", 2, "work in progress"),
+        ("nope.jsonl", 2, "there is no file 'nope.jsonl'; see asflow ls"),
+        ("data", 2, "'data' is a folder; list it with: asflow ls data"),
+        ("x.jsonl.part", 2, "is work in progress; show it when"),
         ("cut.jsonl.zst", 1, "is cut short"),
-        ("empty.parquet", 1, "'empty.parquet' is empty"),
+        ("empty.parquet", 1, "'empty.parquet' is empty, so it is not a whole file of its format; delete it"),
         ("bad.parquet", 1, "no whole Parquet file"),
         ("binary.bin", 1, "record 1"),
         ("fifo.jsonl", 1, "a FIFO stands where a file belongs"),

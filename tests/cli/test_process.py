@@ -1,4 +1,4 @@
-"""The command as a process of its own: pipes, terminals, colors, a missing extra."""
+"""The command as a separate process: pipes, terminals, colors, a missing extra."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_module_is_the_command(filled: Path) -> None:
     assert run("check", "data", cwd=filled).returncode == 1
     missing = run("show", "nope", cwd=filled)
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr == "asflow: there is no file 'nope'\n"
+    assert missing.stderr == "asflow: there is no file 'nope'; see asflow ls\n"
 
 
 def test_the_entry_point_is_the_command() -> None:
@@ -70,8 +70,8 @@ def test_colors_on_a_terminal(filled: Path, no_color: bool) -> None:
     assert b'"n"' in shown
 
 
-def test_a_reader_that_has_had_enough(tmp_path: Path) -> None:
-    """`asflow show ... | head -1` ends without a word."""
+def test_a_reader_that_closes_the_pipe(tmp_path: Path) -> None:
+    """`asflow show ... | head -1` ends without a message."""
     (tmp_path / "many.jsonl").write_text('{"a": 1}\n' * 200_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "asflow", "show", "many.jsonl"],
@@ -86,10 +86,10 @@ def test_a_reader_that_has_had_enough(tmp_path: Path) -> None:
     assert process.wait() == 141
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("many", [2, 20_000])
 def test_a_disk_that_is_full(tmp_path: Path, many: int) -> None:
-    """One line that says so, whether it is met on the way or by the last flush."""
+    """One line says so, whether a write or the last flush fails."""
     (tmp_path / "some.jsonl").write_text('{"a": 1}\n' * many)
     buffered = {key: value for key, value in environment().items() if key != "PYTHONUNBUFFERED"}
     with open("/dev/full", "wb") as full:
@@ -103,7 +103,7 @@ def test_a_disk_that_is_full(tmp_path: Path, many: int) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 @pytest.mark.parametrize("arguments", ["ls", "--version", "completion bash"])
 def test_a_standard_output_that_is_closed(filled: Path, arguments: str) -> None:
     command = f"{shlex.quote(sys.executable)} -m asflow {arguments} >&-"
@@ -116,7 +116,7 @@ def test_a_standard_output_that_is_closed(filled: Path, arguments: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 def test_ctrl_c_cancels_the_flow(tmp_path: Path) -> None:
-    """The output under way is discarded, and the exit code is that of an interrupted program."""
+    """The unfinished output is discarded, and the exit code is that of an interrupted program."""
     (tmp_path / "slow_flow.py").write_text(
         "import asyncio\n"
         "from asflow import flow\n"
@@ -152,7 +152,7 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == "asflow: the command line needs cyclopts. Run: pip install 'asflow[cli]'\n"
+    assert done.stderr == "asflow: the command line needs cyclopts; run: pip install 'asflow[cli]'\n"
 
 
 def test_the_completion_script_completes_commands(tmp_path: Path) -> None:

@@ -37,14 +37,14 @@ def test_errors_lists_what_was_suppressed_and_why(asflow: Command, filled: Path)
     assert row["traceback"] == (filled / "data/3.err").read_text()
 
 
-def test_errors_of_a_file_that_is_none(asflow: Command, filled: Path) -> None:
+def test_errors_of_a_file_that_is_not_a_failure(asflow: Command, filled: Path) -> None:
     answer = asflow("errors", "data/1.jsonl.zst")
     assert (answer.code, answer.out) == (2, "")
-    assert "no recorded failure" in answer.err
+    assert answer.err.startswith("asflow: 'data/1.jsonl.zst' is not a recorded failure; give a file")
 
 
 def _raised(kind: str) -> BaseException:
-    """Return what a body raised, of a *kind* that is printed in its own way."""
+    """Return a raised exception of a *kind* whose traceback has its own form."""
     try:
         if kind == "chain":
             try:
@@ -85,7 +85,7 @@ def test_the_reason_is_the_line_that_names_the_exception(kind: str, line: str) -
     assert reason("".join(traceback.format_exception(_raised(kind)))) == line
 
 
-def test_the_reason_of_what_is_no_traceback() -> None:
+def test_text_that_is_not_a_traceback_has_no_reason() -> None:
     assert reason("") is None
     assert reason("some log\nError: x\n") is None
     assert reason("Traceback (most recent call last):\n") is None
@@ -129,14 +129,12 @@ def test_retry_leaves_err_files_of_others_alone(asflow: Command, filled: Path) -
     (filled / "data/compiler.err").write_text("warning: unused variable\n")
     answer = asflow("retry", "data/3.err", "data/compiler.err")
     assert answer.code == 1
-    assert "holds no traceback, so it is not deleted" in answer.err
+    assert "holds no traceback, so it is not deleted; delete it yourself" in answer.err
     assert names(filled)[-1:] == ["compiler.err"]
 
 
 @pytest.mark.parametrize("argument", ["data/1.jsonl.zst", "nope.jsonl", "data/nope.err"])
-def test_retry_refuses_what_is_no_failure_before_it_deletes(
-    asflow: Command, filled: Path, argument: str
-) -> None:
+def test_retry_refuses_other_files_before_it_deletes(asflow: Command, filled: Path, argument: str) -> None:
     answer = asflow("retry", "data/3.err", argument)
     assert answer.code == 2
     assert repr(argument) in answer.err
@@ -173,7 +171,7 @@ def _outputs(folder: Path) -> dict[str, bytes]:
 
 
 def test_check_finds_a_cut(asflow: Command, folder: Path) -> None:
-    """Wherever a compressed file or Parquet is cut, and plain text within a record; the exit code is 1."""
+    """Anywhere in a compressed file or Parquet, and within a record of plain text; the exit code is 1."""
     outputs = _outputs(folder)
     assert len(outputs) == 15
     assert asflow("check").code == 0
@@ -190,13 +188,13 @@ def test_check_finds_a_cut(asflow: Command, folder: Path) -> None:
     assert asflow("check").code == 0
 
 
-def test_check_looks_into_texts(asflow: Command, folder: Path) -> None:
-    """Bytes that are no UTF-8 within a JSON text, which a mere count passes over."""
+def test_check_decodes_strings(asflow: Command, folder: Path) -> None:
+    """Bytes that are not UTF-8 within a JSON string, which counting alone accepts."""
     (folder / "x.jsonl").write_bytes(b'{"a": "\xff"}\n')
     assert asflow("check", "x.jsonl").code == 1
     shown = asflow("show", "x.jsonl")
     assert (shown.code, shown.out) == (1, "")
-    assert "no UTF-8" in shown.err
+    assert "not UTF-8" in shown.err
 
 
 def test_check_goes_on_after_a_broken_file(asflow: Command, filled: Path) -> None:
@@ -208,8 +206,8 @@ def test_check_goes_on_after_a_broken_file(asflow: Command, filled: Path) -> Non
     assert quiet.out.splitlines() == answer.out.splitlines()[:1]
 
 
-def test_clean_deletes_the_work_of_the_dead_and_not_that_of_the_living(asflow: Command, filled: Path) -> None:
-    """A `.part` file whose lock is held is alive, and its task can still publish it."""
+def test_clean_deletes_work_of_killed_runs_only(asflow: Command, filled: Path) -> None:
+    """A locked `.part` file stays, and its task can still publish it."""
     claim = LocalStore().claim("data/alive.jsonl", "data/alive.err")
     assert not isinstance(claim, str)
     claim.write(b"{}\n")
@@ -232,7 +230,7 @@ def test_clean_deletes_the_work_of_the_dead_and_not_that_of_the_living(asflow: C
 
 
 def test_clean_removes_the_second_name_of_a_published_file(asflow: Command, filled: Path) -> None:
-    """What a writer that was killed just after publishing has left: the output itself stays."""
+    """A writer that was killed just after publishing leaves it behind; the output itself stays."""
     os.link(filled / "data/1.jsonl.zst", filled / "data/1.jsonl.zst.part")
     whole = (filled / "data/1.jsonl.zst").read_bytes()
     assert asflow("clean").code == 0
@@ -241,7 +239,7 @@ def test_clean_removes_the_second_name_of_a_published_file(asflow: Command, fill
 
 
 def test_clean_takes_files_only(asflow: Command, filled: Path) -> None:
-    """A link, a folder or a FIFO with such a name is nothing that asflow has made."""
+    """asflow never makes a link, a folder or a FIFO of such a name."""
     (filled / "data/link.jsonl.part").symlink_to("1.jsonl.zst")
     (filled / "data/folder.jsonl.part").mkdir()
     os.mkfifo(filled / "data/fifo.jsonl.part")
@@ -251,24 +249,27 @@ def test_clean_takes_files_only(asflow: Command, filled: Path) -> None:
 
 
 def test_clean_and_a_claim_at_the_same_moment(asflow: Command, filled: Path) -> None:
-    """While a task has the file, `clean` of just that file does nothing; once it is dead, it does."""
+    """`clean` of a claimed file does nothing; after abort there is no file."""
     claim = LocalStore().claim("data/x.jsonl", "data/x.err")
     assert not isinstance(claim, str)
     assert asflow("clean", "data/x.jsonl.part").out == ""
     claim.abort()
     answer = asflow("clean", "data/x.jsonl.part")
-    assert (answer.code, answer.err) == (2, "asflow: there is no file or folder 'data/x.jsonl.part'\n")
+    assert (answer.code, answer.err) == (
+        2,
+        "asflow: there is no file or folder 'data/x.jsonl.part'; see asflow ls\n",
+    )
 
 
 def test_clean_of_something_else(asflow: Command, filled: Path) -> None:
     answer = asflow("clean", "data/1.jsonl.zst")
     assert (answer.code, answer.out) == (2, "")
-    assert "no work in progress" in answer.err
+    assert "is not work in progress; give a file whose name ends in .part" in answer.err
     assert len(names(filled)) == 4
 
 
 @pytest.mark.parametrize("command", ["ls", "show", "errors", "retry", "check", "clean"])
-def test_a_path_that_is_not_there(asflow: Command, command: str) -> None:
+def test_a_path_that_does_not_exist(asflow: Command, command: str) -> None:
     for path in ("nope", "nope/nope.err", "a\0b.err"):
         answer = asflow(command, path)
         assert (answer.code, answer.out) == (2, ""), (command, path)

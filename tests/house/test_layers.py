@@ -26,7 +26,6 @@ ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
 # Package -> the packages that it may import. A package is a folder or a module right under asflow/.
 MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
-    "_run": set(),
     "errors": set(),
     "events": set(),
     "protocols": {"errors", "events"},
@@ -35,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_names": set(),
     "_tracebacks": set(),
     "_checks": {"errors", "_labels"},
+    "_run": {"_labels"},
     "_mermaid": {"_labels"},
     "_reporter": {"errors", "events", "protocols", "_labels"},
     "_naming": {"errors", "_checks", "_inspect", "_labels"},

@@ -1,4 +1,4 @@
-"""`check_sink` tells a sink all that asflow may, so one that counts on less does not pass."""
+"""`check_sink` emits every event that asflow can, so a sink that assumes less fails."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def test_an_async_sink_is_refused() -> None:
     class Async:
         async def emit(self, event: Event, /) -> None: ...
 
-    with pytest.raises(AssertionError, match=r"the sink breaks a promise: emit\(\) is no async function"):
+    with pytest.raises(AssertionError, match=r"^check_sink\(\): emit\(\) returned an awaitable; write it as"):
         check_sink(Async)
 
 
-def test_a_wish_without_a_hash_is_refused_in_words() -> None:
-    class Wishes:
+def test_wants_tasks_without_a_hash_is_refused() -> None:
+    class Unhashable:
         wants_tasks: tuple[object, ...] = ("all", [])
 
         def emit(self, event: Event, /) -> None: ...
 
     with pytest.raises(AssertionError, match="wants_tasks is 'all', 'outside' or 'none'"):
-        check_sink(cast("Any", Wishes))
+        check_sink(cast("Any", Unhashable))
 
 
-class CountsOnAStart:
+class AssumesAStart:
     def __init__(self) -> None:
         self.running: set[int] = set()
         self.lock = threading.Lock()
@@ -44,50 +44,50 @@ class CountsOnAStart:
                 assert event.call_id in self.running, "not started"
 
 
-class CountsOnAnError:
+class AssumesAnError:
     def emit(self, event: Event, /) -> None:
         if event.kind == "task_finished" and event.outcome == "suppressed":
             assert event.error is not None, "no error"
 
 
-class CountsOnTwoFlowOutcomes:
+class AssumesTwoFlowOutcomes:
     def emit(self, event: Event, /) -> None:
         if event.kind == "flow_finished":
             assert event.outcome in {"completed", "failed"}, "third outcome"
 
 
-class CountsOnAnExceptionOfACall:
+class AssumesAnExceptionOfACall:
     def emit(self, event: Event, /) -> None:
         if event.kind == "task_finished" and event.error is not None:
             assert isinstance(event.error, Exception), "no Exception"
 
 
-class CountsOnAnExceptionOfAFlow:
+class AssumesAnExceptionOfAFlow:
     def emit(self, event: Event, /) -> None:
         if event.kind == "flow_finished" and event.error is not None:
             assert isinstance(event.error, Exception), "no Exception"
 
 
-class CountsOnFlowsOfTheirOwn:
+class AssumesFlowsAreNotNested:
     def emit(self, event: Event, /) -> None:
         if event.kind == "flow_started":
             assert event.parent_id is None, "flow in a flow"
 
 
-class CountsOnCallsOfTheirOwn:
+class AssumesCallsAreNotNested:
     def emit(self, event: Event, /) -> None:
         if event.kind == "task_queued":
             assert event.parent_id is None, "call in a call"
 
 
-class CountsOnATotal:
+class AssumesATotal:
     def emit(self, event: Event, /) -> None:
         if event.kind == "task_queued":
             assert event.total is not None, "no total"
 
 
 class InTheirFlow:
-    """Takes only events of *kind* whose flow has not ended."""
+    """Accepts events of *kind* only while their flow runs."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -105,26 +105,26 @@ class InTheirFlow:
 @pytest.mark.parametrize(
     ("sink", "missed"),
     [
-        (CountsOnAStart, "not started"),
-        (CountsOnAnError, "no error"),
-        (CountsOnTwoFlowOutcomes, "third outcome"),
-        (CountsOnAnExceptionOfACall, "no Exception"),
-        (CountsOnAnExceptionOfAFlow, "no Exception"),
-        (CountsOnFlowsOfTheirOwn, "flow in a flow"),
-        (CountsOnCallsOfTheirOwn, "call in a call"),
-        (CountsOnATotal, "no total"),
+        (AssumesAStart, "not started"),
+        (AssumesAnError, "no error"),
+        (AssumesTwoFlowOutcomes, "third outcome"),
+        (AssumesAnExceptionOfACall, "no Exception"),
+        (AssumesAnExceptionOfAFlow, "no Exception"),
+        (AssumesFlowsAreNotNested, "flow in a flow"),
+        (AssumesCallsAreNotNested, "call in a call"),
+        (AssumesATotal, "no total"),
         (lambda: InTheirFlow("task_queued"), "after its flow"),
         (lambda: InTheirFlow("task_finished"), "after its flow"),
     ],
 )
-def test_a_sink_that_counts_on_less(sink: Any, missed: str) -> None:
+def test_a_sink_that_assumes_less(sink: Any, missed: str) -> None:
     with pytest.raises(AssertionError, match=missed) as caught:
         check_sink(sink)
-    assert any(note.startswith("check_sink told it ") for note in caught.value.__notes__)
+    assert any(note.startswith("check_sink(): emit() raised on ") for note in caught.value.__notes__)
 
 
-def test_asflow_tells_such_stories() -> None:
-    """Ends without a start, cancellations and calls after their flow do happen."""
+def test_asflow_emits_such_events() -> None:
+    """Calls that end without a start, cancelled ones and calls after their flow do occur."""
     sink = RecordingSink()
     flow = Flow(store=MemoryStore(), sink=sink)
     left: list[asyncio.Future[Any]] = []

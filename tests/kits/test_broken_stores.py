@@ -1,4 +1,4 @@
-"""`check_store` refuses a store that breaks one promise, and says which."""
+"""`check_store` refuses a store that breaks one promise, and names the promise."""
 
 from __future__ import annotations
 
@@ -99,28 +99,35 @@ class ListsTheTopOnly(MemoryStore):
         return (name for name in super().list(prefix) if prefix or name.count("/") < 2)
 
 
+NOT_POSIX = r"; return POSIX seconds, as time\.time\(\) does"
+LACKS = r"list\(''\) lacks 'list_all/a.*\.txt'; yield every output and failure with the prefix"
+
+
 @pytest.mark.parametrize(
-    ("broken", "promise"),
+    ("broken", "message"),
     [
-        (SureOfAll, r"is_complete\(\) is False before anything was made"),
-        (SureOfWhatIsHeld, r"is_complete\(\) is False while the output is made"),
-        (SureOfWhatWasThere, r"is_complete\(\) is False after delete\(\)"),
-        (RaisesForAbsent, r"is_complete\(\) raises nothing before anything was made, not KeyError"),
-        (AnswersInWords, r"is_complete\(\) returns True or False, not 'absent'"),
-        (OfTheEpoch, r"info\(\) tells when an output was published in POSIX seconds, not 1\.0"),
-        (InMilliseconds, r"info\(\) tells when an output was published in POSIX seconds"),
-        (Monotonic, r"info\(\) tells when an output was published in POSIX seconds"),
-        (FailuresOfTheEpoch, r"info\(\) tells when a failure was published in POSIX seconds"),
-        (KnowsNoFailure, r"info\(\) tells of a failure"),
-        (KeepsFailures, r"delete\(\) returns True for a failure"),
-        (SaysItKeepsNoFailure, r"delete\(\) returns False where there is nothing"),
-        (SaysItDeletesFailures, r"the status is 'absent' after delete\(\) of the failure"),
-        (ListsNothingAtAll, r"list\(''\) tells every output"),
-        (ListsTheTopOnly, r"list\(''\) tells every output"),
+        (SureOfAll, r"is_complete\(\) before anything is made returned True; return False"),
+        (SureOfWhatIsHeld, r"is_complete\(\) while a claim is open returned True; return False"),
+        (SureOfWhatWasThere, r"is_complete\(\) after delete\(\) returned True; return False"),
+        (RaisesForAbsent, r"is_complete\(\) before anything is made raised KeyError.*; return False if .*"),
+        (AnswersInWords, r"is_complete\(\) .* returned 'absent'; return True or False"),
+        (OfTheEpoch, rf"info\(\)\.modified of an output is 1\.0{NOT_POSIX}"),
+        (InMilliseconds, rf"info\(\)\.modified of an output is \d+\.\d+{NOT_POSIX}"),
+        (Monotonic, rf"info\(\)\.modified of an output is \d+\.\d+{NOT_POSIX}"),
+        (FailuresOfTheEpoch, rf"info\(\)\.modified of a failure is 1\.0{NOT_POSIX}"),
+        (KnowsNoFailure, r"info\(\) of a failure returned None; return its size and time"),
+        (KeepsFailures, r"delete\(\) of a failure returned False; return True"),
+        (SaysItKeepsNoFailure, r"delete\(\) of an absent name returned True; return False"),
+        (
+            SaysItDeletesFailures,
+            r"status\(\) after delete\(\) of the failure returned 'suppressed'; return 'absent'",
+        ),
+        (ListsNothingAtAll, LACKS),
+        (ListsTheTopOnly, LACKS),
     ],
 )
-def test_what_a_store_tells(broken: Callable[[], MemoryStore], promise: str) -> None:
-    with pytest.raises(AssertionError, match=f"the store breaks a promise: {promise}"):
+def test_what_a_store_returns(broken: Callable[[], MemoryStore], message: str) -> None:
+    with pytest.raises(AssertionError, match=rf"^check_store\(\): {message}$"):
         check_store(broken)
 
 
@@ -145,7 +152,7 @@ def test_the_clock_of_a_store_may_be_off() -> None:
     check_store(AnHourBehind)
 
 
-def test_other_things_in_the_place_are_not_the_kits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_in_the_store_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.txt").write_text("theirs")
     (tmp_path / "kit-of-theirs").mkdir()
@@ -154,7 +161,7 @@ def test_other_things_in_the_place_are_not_the_kits(tmp_path: Path, monkeypatch:
 
 
 class Claim:
-    """A claim without a fault, to be given one."""
+    """A correct claim; subclasses add a fault."""
 
     def __init__(self, store: Store, name: str, failure: str) -> None:
         self.store, self.name, self.failure = store, name, failure
@@ -190,7 +197,7 @@ class Claim:
 
 
 class Store:
-    """A store without a fault, whose claims are of the class that it is given."""
+    """A correct store with claims of a given class."""
 
     blocking = False
 
@@ -271,27 +278,32 @@ def test_a_store_of_ones_own_passes() -> None:
     check_store(Store)
 
 
+NO_EFFECT = "let a claim that has ended do nothing"
+LATE_WRITE = "; raise OutputClosedError or ValueError"
+
+
 @pytest.mark.parametrize(
-    ("broken", "promise"),
+    ("broken", "message"),
     [
-        (CutsLongChunks, "an output of 1500000 bytes, written 1500000 at a time, comes back as it was"),
-        (FreesTwiceByAbort, r"a late abort\(\) after publish\(\) leaves the next owner's claim alone"),
-        (FreesTwiceByFail, r"a late fail\(\) after publish\(\) leaves the next owner's claim alone"),
-        (FreesTwiceByPublish, r"a late publish\(\) after publish\(\) leaves the next owner's claim alone"),
         (
-            RaisesOSErrorLate,
-            r"write\(\) raises OutputClosedError or ValueError after publish\(\), not OSError",
+            CutsLongChunks,
+            "an output of 1500000 bytes, written 1500000 at a time, reads back as 262144 other bytes; "
+            "store all bytes of every chunk",
         ),
+        (FreesTwiceByAbort, rf"a late abort\(\) after publish\(\) frees the next owner's claim; {NO_EFFECT}"),
+        (FreesTwiceByFail, rf"a late fail\(\) after publish\(\) frees the next owner's claim; {NO_EFFECT}"),
         (
-            RaisesKeyErrorLate,
-            r"write\(\) raises OutputClosedError or ValueError after publish\(\), not KeyError",
+            FreesTwiceByPublish,
+            rf"a late publish\(\) after publish\(\) frees the next owner's claim; {NO_EFFECT}",
         ),
-        (WritesLate, r"write\(\) raises OutputClosedError or ValueError after publish\(\)"),
-        (EndsOnce, r"abort\(\) does nothing after publish\(\), not RuntimeError"),
+        (RaisesOSErrorLate, rf"write\(\) after publish\(\) raised OSError\('closed'\){LATE_WRITE}"),
+        (RaisesKeyErrorLate, rf"write\(\) after publish\(\) raised KeyError\('closed'\){LATE_WRITE}"),
+        (WritesLate, rf"write\(\) after publish\(\) raised nothing{LATE_WRITE}"),
+        (EndsOnce, rf"abort\(\) after publish\(\) raised RuntimeError\('ended'\); {NO_EFFECT}"),
     ],
 )
-def test_what_a_claim_does(broken: type[Claim], promise: str) -> None:
-    with pytest.raises(AssertionError, match=f"the store breaks a promise: {promise}"):
+def test_what_a_claim_does(broken: type[Claim], message: str) -> None:
+    with pytest.raises(AssertionError, match=rf"^check_store\(\): {message}$"):
         check_store(lambda: Store(broken))
 
 
@@ -304,5 +316,7 @@ def test_two_threads_that_replace_at_once() -> None:
             self.held.add(name)
             return self.claims(self, name, failure)
 
-    with pytest.raises(AssertionError, match="of 8 threads that claim one output at once, one gets it"):
+    with pytest.raises(
+        AssertionError, match=r"of 8 threads that claim one output at once, \d get it; make claim\(\) atomic$"
+    ):
         check_store(Races)

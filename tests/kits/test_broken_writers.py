@@ -1,4 +1,4 @@
-"""`check_writer` refuses a writer that breaks one promise, and says which."""
+"""`check_writer` refuses a writer that breaks one promise, and names the promise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asflow.testing import check_writer
 
 
 class Plain:
-    """Writes each line at once, and a header before the first of them."""
+    """Writes each line at once, and a header before the first."""
 
     header = b"lines\n"
 
@@ -107,27 +107,31 @@ class WritesInAbort(FailsOnce):
                 self.stream.write(b"bye")
 
 
+PLAIN = "returned an awaitable; write it as a plain function"
+UNCHANGED = "let it reach the caller unchanged"
+
+
 @pytest.mark.parametrize(
-    ("broken", "promise"),
+    ("broken", "message"),
     [
-        (Drops, r"records make bytes, and those are passed on by the end of commit\(\)"),
-        (AsyncWrite, r"write\(\) is no async function"),
-        (AsyncCommit, r"commit\(\) is no async function"),
-        (AsyncAbort, r"abort\(\) is no async function"),
-        (SwallowsInHeader, r"an OSError of its stream \(in chunk 1 of 5\) reaches its caller"),
-        (SwallowsInRecords, r"an OSError of its stream \(in chunk 3 of 5\) reaches its caller"),
+        (Drops, r"the stream is empty after commit\(\); pass on what is buffered in commit\(\)"),
+        (AsyncWrite, rf"write\(\) {PLAIN}"),
+        (AsyncCommit, rf"commit\(\) {PLAIN}"),
+        (AsyncAbort, rf"abort\(\) {PLAIN}"),
+        (SwallowsInHeader, rf"an OSError of the stream \(chunk 1 of 5\) was swallowed; {UNCHANGED}"),
+        (SwallowsInRecords, rf"an OSError of the stream \(chunk 3 of 5\) was swallowed; {UNCHANGED}"),
         (
             SwallowsInTrailer,
-            r"an OSError of its stream \(of a disk full after \d+ bytes\) reaches its caller",
+            rf"an OSError of the stream \(disk full after \d+ bytes\) was swallowed; {UNCHANGED}",
         ),
-        (Renames, r"an OSError of its stream .* reaches its caller as it is, not as LookupError"),
-        (RaisesInAbort, r"abort\(\) does not raise after an OSError"),
-        (WritesInAbort, r"abort\(\) writes nothing after an OSError"),
+        (Renames, rf"an OSError of the stream .* became LookupError\('no place'\); {UNCHANGED}"),
+        (RaisesInAbort, r"abort\(\) after an OSError raised RuntimeError.*; only drop what is buffered"),
+        (WritesInAbort, r"abort\(\) after an OSError wrote to the stream; only drop what is buffered"),
     ],
 )
-def test_without_a_reader(broken: Any, promise: str) -> None:
-    """Bytes alone tell."""
-    with pytest.raises(AssertionError, match=f"the writer breaks a promise: {promise}"):
+def test_without_a_reader(broken: Any, message: str) -> None:
+    """The bytes are enough."""
+    with pytest.raises(AssertionError, match=rf"^check_writer\(\): {message}$"):
         check_writer(broken, records=["a", "bb", "ccc"])
 
 
@@ -145,7 +149,7 @@ def test_a_header_that_is_written_at_once() -> None:
             self.begun = True
 
     check_writer(AtOnce, records=["a", "b"])
-    with pytest.raises(AssertionError, match=r"an OSError of its stream \(in chunk 1 of 4\)"):
+    with pytest.raises(AssertionError, match=r"an OSError of the stream \(chunk 1 of 4\) was swallowed"):
         check_writer(Swallows, records=["a", "b"])
 
 
@@ -184,18 +188,25 @@ class RefusesByKeyError(Plain):
 
 
 @pytest.mark.parametrize(
-    ("broken", "promise"),
+    ("broken", "message"),
     [
-        (LeavesAHeader, "a first record that is refused, 3, leaves nothing behind"),
-        (RefusesByKeyError, "a TypeError or ValueError for 3, not KeyError"),
+        (
+            LeavesAHeader,
+            "the refused first record 3 changed the output; "
+            "encode a record before any of its bytes are passed on",
+        ),
+        (
+            RefusesByKeyError,
+            r"write\(3\) raised KeyError\(3\); raise TypeError or ValueError to refuse a record",
+        ),
     ],
 )
-def test_refusals(broken: Any, promise: str) -> None:
-    with pytest.raises(AssertionError, match=f"the writer breaks a promise: {promise}"):
+def test_refusals(broken: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=rf"^check_writer\(\): {message}$"):
         check_writer(broken, records=["a", "bb"], refused=[3])
 
 
-def test_what_is_refused_for_what_stands_before_it_may_come_first() -> None:
+def test_a_record_refused_after_others_may_be_the_first() -> None:
     class OneKind(Plain):
         kind: type[object] | None = None
 

@@ -1,4 +1,4 @@
-"""`asflow.testing`: our own parts pass the kits, and broken ones don't."""
+"""`asflow.testing`: our own sinks, writers and stores pass the kits, and broken ones don't."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_our_sinks_pass(sink: Any, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
 
 
-def test_a_sink_that_raises_on_an_odd_event_does_not_pass() -> None:
+def test_a_sink_that_raises_on_an_odd_event_fails() -> None:
     class Shows:
         def emit(self, event: Any, /) -> None:
             str(getattr(event, "error", None))
@@ -41,13 +41,13 @@ def test_a_sink_that_raises_on_an_odd_event_does_not_pass() -> None:
     with pytest.raises(ValueError, match="no text"):
         check_sink(Shows)
 
-    class Wishes:
+    class BadWants:
         wants_tasks = "some"
 
         def emit(self, event: Any, /) -> None: ...
 
     with pytest.raises(AssertionError, match="wants_tasks"):
-        check_sink(Wishes)
+        check_sink(BadWants)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_our_writers_pass(form: Any, records: list[object], refused: list[object
 
 
 class Lines:
-    """The custom writer of the docs."""
+    """A custom writer."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -132,9 +132,9 @@ class RaisesOnAbort(Lines):
 @pytest.mark.parametrize(
     "writer", [ClosesTheStream, WritesOnAbort, Swallows, TakesAnything, Forgets, LeavesPieces, RaisesOnAbort]
 )
-def test_a_broken_writer_does_not_pass(writer: Any) -> None:
+def test_a_broken_writer_fails(writer: Any) -> None:
     wrong: Any = 3
-    with pytest.raises(AssertionError, match="the writer breaks a promise"):
+    with pytest.raises(AssertionError, match=r"^check_writer\(\): .+; .+"):
         check_writer(
             writer, records=["a", "b"], read=lambda data: data.decode().splitlines(), refused=[wrong]
         )
@@ -148,8 +148,8 @@ def test_the_faulty_store_without_faults_is_a_store(tmp_path: Path) -> None:
     assert not hasattr(FaultyStore(MemoryStore()), "path")
 
 
-def test_faults_come_when_they_are_told_to() -> None:
-    error = OSError("told to")
+def test_faults_come_on_demand() -> None:
+    error = OSError("on demand")
     store = FaultyStore(MemoryStore()).fail("claim", error, after=1)
     first = store.claim("a", "a.err")
     assert not isinstance(first, str)
@@ -159,9 +159,9 @@ def test_faults_come_when_they_are_told_to() -> None:
     assert not isinstance(store.claim("b", "b.err"), str)
     store.fail(None, error, always=True)
     for _ in range(2):
-        with pytest.raises(OSError, match="told to"):
+        with pytest.raises(OSError, match="on demand"):
             store.status("a", "a.err")
-    with pytest.raises(OSError, match="told to"):
+    with pytest.raises(OSError, match="on demand"):
         first.publish()
     store.heal()
     first.publish()
@@ -172,9 +172,14 @@ def test_faults_come_when_they_are_told_to() -> None:
 def test_faults_that_would_never_come_are_refused() -> None:
     store = FaultyStore(MemoryStore())
     misspelt: Any = "pubish"
-    with pytest.raises(DefinitionValueError, match=r"status, .*, publish, .* or None for any, not 'pubish'"):
+    with pytest.raises(
+        DefinitionValueError,
+        match=r"^FaultyStore.fail\(\): step takes one of status, .* or None, not 'pubish'",
+    ):
         store.fail(misspelt, OSError())
-    with pytest.raises(DefinitionValueError, match=r"after= of 0 or more steps, not -1"):
+    with pytest.raises(
+        DefinitionValueError, match=r"^FaultyStore.fail\(\): after takes 0 or more steps, not -1; "
+    ):
         store.fail("publish", OSError(), after=-1)
     assert store.status("a", "a.err") == "absent"
 
@@ -182,7 +187,7 @@ def test_faults_that_would_never_come_are_refused() -> None:
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_nth_step_of_a_store_fails_until_a_run_is_clean(always: bool, is_async: bool) -> None:
-    """The error reaches the caller (or nothing was lost), nothing half is seen, and the next run succeeds."""
+    """The error reaches the caller unless nothing was lost; no half output is seen; the next run succeeds."""
     for after in range(40):
         inner = MemoryStore()
         store = FaultyStore(inner, blocking=is_async)
@@ -253,13 +258,13 @@ def test_the_fake_clock_moves_by_itself_or_by_hand() -> None:
 @pytest.mark.parametrize("seconds", [-5, -0.001, float("nan")])
 def test_the_fake_clock_does_not_run_backwards(seconds: float) -> None:
     clock = FakeClock(10.0, manual=True)
-    with pytest.raises(ValueError, match=f"advance takes 0 seconds or more, not {seconds}"):
+    with pytest.raises(ValueError, match=f"seconds takes 0 or more, not {seconds}; time only moves"):
         clock.advance(seconds)
     clock.advance(0)
     assert clock.now() == 10.0
 
 
-async def test_waits_that_were_cancelled_are_not_under_way() -> None:
+async def test_cancelled_waits_are_not_in_progress() -> None:
     clock = FakeClock(manual=True)
     cancelled, kept = (asyncio.ensure_future(clock.sleep_async(seconds)) for seconds in (1.0, 2.0))
     await asyncio.sleep(0)
@@ -268,14 +273,14 @@ async def test_waits_that_were_cancelled_are_not_under_way() -> None:
     await asyncio.gather(cancelled, return_exceptions=True)
     assert clock.sleeping == 1
     assert "1 waiting" in repr(clock)
-    with pytest.raises(TimeoutError, match="1 waits are under way, not 2"):
+    with pytest.raises(TimeoutError, match="1 waits are in progress, not 2; start them"):
         clock.wait_for_sleepers(2, timeout=0.01)
     clock.advance(2.0)
     await kept
     assert clock.sleeping == 0
 
 
-def test_the_clock_is_put_back_even_after_a_failure() -> None:
+def test_the_clock_is_restored_even_after_a_failure() -> None:
     from asflow._runtime.clock import current
 
     before = current.clock

@@ -42,7 +42,7 @@ async def test_an_exception_comes_out_unchanged() -> None:
 
 async def test_anything_but_a_coroutine_is_refused() -> None:
     task = asyncio.ensure_future(look())
-    with pytest.raises(TypeError, match="run takes a coroutine"):
+    with pytest.raises(TypeError, match=r"^run\(\): takes a coroutine, not .*; write asflow\.run"):
         run(task)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await task
 

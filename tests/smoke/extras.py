@@ -1,7 +1,7 @@
 """Run on an installed wheel, without pytest: import every module, then use each extra once.
 
-`python extras.py` uses what is installed and names the rest; with `--all` a missing extra is a failure.
-What the extras are is read from the installed metadata, so that none can come without a use here.
+`python extras.py` uses the installed extras and lists the others; with `--all` a missing extra is a failure.
+The extras are read from the installed metadata, so that a new one without a use here fails.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 
 def check(condition: bool, what: str) -> None:
-    """A plain `assert` would vanish under -O."""
+    """Check *condition*, also under -O, which removes `assert`."""
     if not condition:
         raise SystemExit(f"smoke test failed: {what}")
 
 
 def quiet(base: str, sink: ProgressSink | None = None) -> Flow:
-    """A flow that logs no lines."""
+    """Return a flow that logs nothing."""
     return Flow(base=base, sink=sink, verbose=False)
 
 
 def command_line() -> None:
-    """`asflow ls` lists an output; the script stands beside the interpreter."""
+    """`asflow ls` lists an output, as a module and as the script beside the interpreter."""
     flow = quiet("cli")
 
     @flow.task(on="{n}.jsonl")
@@ -88,12 +88,12 @@ asyncio.run(doubles())
 
 
 def streamlit() -> None:
-    """A page shows the flow that it called, done."""
+    """A page shows that its flow is done."""
     from streamlit.testing.v1 import AppTest
 
     page = AppTest.from_string(PAGE, default_timeout=60).run()
     check(not page.exception, f"the page raised {page.exception}")
-    # A flow that has ended before it was shown leaves an expander, which looks the same.
+    # A flow that ends before it is shown becomes an expander, which looks the same.
     labels = [each.label for each in (*page.status, *page.expander)]
     check(len(labels) == 1 and "doubles" in labels[0] and "3 done" in labels[0], f"the page shows {labels}")
 
@@ -122,7 +122,7 @@ def tqdm() -> None:
 
 
 def object_storage() -> None:
-    """An output is published to an object store, and found there by the next call."""
+    """An output is published to an object store; the next call finds it there."""
     from asflow.stores import ObjectStore
 
     calls: list[int] = []
@@ -141,12 +141,12 @@ def object_storage() -> None:
 
 
 def dask() -> None:
-    """A body runs in a worker of a cluster, its output is published here."""
+    """A body runs in a cluster's worker; its output is published here."""
     from distributed import Client
 
     flow = quiet("dask")
     cluster: dict[str, Any] = {"processes": False, "n_workers": 1, "dashboard_address": ":0"}
-    with cast("Any", Client)(**cluster) as client:  # it has no types
+    with cast("Any", Client)(**cluster) as client:  # untyped
 
         @flow.task(on="{n}.jsonl", executor=client.get_executor())
         def double(n: int) -> int:
@@ -168,7 +168,7 @@ USES: dict[str, Callable[[], None]] = {
 
 
 def packages() -> dict[str, list[str]]:
-    """The extras of the installed wheel, each with the names of its packages."""
+    """Return the extras of the installed wheel, each with its packages."""
     found: dict[str, list[str]] = {}
     for requirement in importlib.metadata.requires("asflow") or []:
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
@@ -179,7 +179,7 @@ def packages() -> dict[str, list[str]]:
 
 
 def import_everything() -> int:
-    """Import each module, but for `__main__`, which would run; return how many there are."""
+    """Import every module except `__main__`, which would run; return their number."""
     names = [name for _, name, _ in pkgutil.walk_packages(asflow.__path__, "asflow.")]
     for name in names:
         if not name.endswith(".__main__"):
@@ -188,7 +188,7 @@ def import_everything() -> int:
 
 
 def main() -> None:
-    """Leave out, and name, what is not installed; with `--all`, that is an error."""
+    """Use each installed extra and list the others; with `--all` these are an error."""
     if "--installed" in sys.argv:
         check(Path(sys.prefix) in Path(asflow.__file__).parents, f"{asflow.__file__} is not installed")
     extras = packages()
@@ -207,7 +207,7 @@ def main() -> None:
 
 
 def installed(package: str) -> bool:
-    """Whether a distribution is there."""
+    """Return whether a distribution is installed."""
     try:
         importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:

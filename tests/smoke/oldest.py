@@ -1,4 +1,4 @@
-"""Print the oldest versions of the hard dependencies that pyproject.toml allows, as pip constraints."""
+"""Print the oldest versions of the required dependencies that pyproject.toml allows, as pip constraints."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def oldest(project: Path = PROJECT) -> list[str]:
-    """Turn each `name>=version` into `name==version`; a dependency without a lower bound is an error."""
+    """Return `name==version` for each `name>=version`; a missing lower bound is an error."""
     found: list[str] = []
     for requirement in tomllib.loads(project.read_text())["project"]["dependencies"]:
         match = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement)
         if match is None:
-            raise SystemExit(f"{requirement!r} names no lower bound")
+            raise SystemExit(f"{requirement!r} has no lower bound; write name>=version")
         found.append(f"{match[1]}=={match[2]}")
     return found
 

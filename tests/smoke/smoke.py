@@ -1,6 +1,6 @@
-"""Run on an installed wheel, with the hard dependencies only and no pytest: `python smoke.py`.
+"""Run on an installed wheel, with the required dependencies only and without pytest: `python smoke.py`.
 
-It works in a temporary folder, prints OK and the number of checks, and raises on the first that fails.
+It works in a temporary folder, prints OK and the number of checks, and stops at the first failure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ most_running = 0
 
 
 def check(condition: bool, what: str) -> None:
-    """Count one check; a plain `assert` would vanish under -O."""
+    """Check and count *condition*, also under -O, which removes `assert`."""
     global checks
     if not condition:
         raise SystemExit(f"smoke test failed: {what}")
@@ -35,15 +35,15 @@ def check(condition: bool, what: str) -> None:
 
 
 class FlakyError(Exception):
-    """Passes when tried again."""
+    """Solved by a retry."""
 
 
 class GoneError(Exception):
-    """Is permanent."""
+    """Permanent."""
 
 
 class OddError(Exception):
-    """May pass in the next run."""
+    """Perhaps solved in the next run."""
 
 
 @flow.task(on="data/rows-{n}.jsonl")
@@ -205,7 +205,7 @@ def main() -> None:
             other.task.write({"n": n})
 
         own(1)
-        check(Path("elsewhere/1.jsonl").read_bytes() == b'{"n":1}\n', "a flow of one's own, with a base")
+        check(Path("elsewhere/1.jsonl").read_bytes() == b'{"n":1}\n', "another flow, with a base")
         os.chdir("/")
     print(f"OK: {checks} checks on Python {sys.version.split()[0]}")
 

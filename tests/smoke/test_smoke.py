@@ -1,4 +1,4 @@
-"""The smoke tests of the wheel, run on the source tree."""
+"""The wheel's smoke tests, run on the source tree."""
 
 import subprocess
 import sys
@@ -14,9 +14,9 @@ def test_smoke() -> None:
     assert done.stdout.startswith("OK: ")
 
 
-@pytest.mark.timeout(180)  # a cluster and a Streamlit page are started
+@pytest.mark.timeout(180)  # starts a cluster and a Streamlit page
 def test_every_extra_works() -> None:
-    """And each module can be imported."""
+    """Every module can be imported, too."""
     run = [sys.executable, str(Path(__file__).with_name("extras.py")), "--all"]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
