@@ -33,7 +33,7 @@ def test_local_store_conforms_with_relative_names(tmp_path: Path, monkeypatch: p
 
 
 def test_local_store_conforms_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a file system that refuses hard links (exFAT, some network and FUSE ones) renaming serves."""
+    """On a file system that refuses hard links (exFAT, some network and FUSE ones) it renames."""
 
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -111,8 +111,8 @@ def test_the_kit_names_the_broken_promise(factory: Callable[[], Store]) -> None:
         check_store(factory)
 
 
-def test_the_kit_tells_what_was_refused() -> None:
-    """A store that never gives a claim is told as such."""
+def test_the_kit_names_what_was_refused() -> None:
+    """A store that never returns a claim is reported as such."""
 
     class Refuses(MemoryStore):
         def claim(self, name: str, failure: str, /, *, replace: bool = False) -> ClaimRefusal:
