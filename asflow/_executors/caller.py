@@ -1,4 +1,4 @@
-"""The caller's side of `executor=`: hand a body to an executor, and wait for what comes of it."""
+"""The caller's side of `executor=`: submit a body to an executor and wait for its result."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asflow._executors.messages import (
-    Answer,
-    Parcel,
     RemoteTraceback,
+    Request,
+    Response,
     dump,
-    packed_arguments,
-    packed_function,
+    pickled_arguments,
+    pickled_function,
 )
-from asflow._executors.worker import PROGRESS, run_parcel
+from asflow._executors.worker import PROGRESS, run_request
 from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.threads import stopping
 from asflow.errors import ExecutorError, TransferError
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from asflow.protocols import ByteStream, Writer
-
-__all__ = ["Finished", "is_in_process", "on_executor"]
 
 T = TypeVar("T")
 
@@ -42,22 +40,20 @@ _CHUNK = 1 << 20
 
 
 class Finished:
-    """The writer of a task whose worker has encoded its records: what it takes are finished bytes."""
+    """The writer of a task whose worker has encoded its records: it passes finished bytes on."""
 
     concurrent = True
 
     def __init__(self, stream: ByteStream) -> None:
         self.write: Callable[[Any], object] = stream.write
 
-    def commit(self) -> None:
-        """Do nothing: the bytes are whole."""
+    def commit(self) -> None: ...
 
-    def abort(self) -> None:
-        """Do nothing: the claim discards the bytes."""
+    def abort(self) -> None: ...
 
 
 def is_in_process(executor: Executor) -> bool:
-    """Tell whether bodies run in threads of this process, so that nothing needs to be pickled."""
+    """Return whether bodies run in threads of this process, so that nothing needs to be pickled."""
     from concurrent.futures import ThreadPoolExecutor
 
     return isinstance(executor, ThreadPoolExecutor)
@@ -73,12 +69,12 @@ def on_executor(
     Args:
         executor: where it runs.
         function: the undecorated body, a sync function.
-        open_writer: opens the writer of the output; picklable unless the executor is of threads.
+        open_writer: opens the writer of the output; picklable unless the executor uses threads.
     """
 
     def body_in_thread(*args: object, **kwargs: object) -> T:
         if executor in _within.get():
-            # Called from a body on that very executor, whose threads may all be waiting like this one.
+            # Called from a body on the same executor, whose threads may all be waiting like this one.
             return function(*args, **kwargs)
         context = copy_context()
         context.run(_within.set, (*_within.get(), executor))
@@ -89,28 +85,28 @@ def on_executor(
     def body_in_worker(*args: object, **kwargs: object) -> T:
         run = current.get()
         assert isinstance(run, TaskCall)  # the driver has set it
-        parcel = _packed(executor, function, open_writer, run)
-        notes = os.path.join(parcel.folder, parcel.token)
-        future: Future[Answer] | None = None
+        request = _request(executor, function, open_writer, run)
+        progress = os.path.join(request.folder, request.token + PROGRESS)
+        future: Future[Response] | None = None
         try:
-            future = _submitted(executor, run_parcel, dump(parcel, by_value=False))
-            _settle(future, lambda: _look_at(run, notes + PROGRESS))
-            return cast("T", _taken(future.result(), run))
+            future = _submitted(executor, run_request, dump(request, by_value=False))
+            _settle(future, lambda: _read_progress(run, progress))
+            return cast("T", _result(future.result(), run))
         finally:
             if future is None:
-                _tidy(parcel.folder)
+                _remove_folder(request.folder)
             else:  # a worker that goes on after a cancellation may use it until then
-                future.add_done_callback(lambda _: _tidy(parcel.folder))
+                future.add_done_callback(lambda _: _remove_folder(request.folder))
 
     return body_in_thread if is_in_process(executor) else body_in_worker
 
 
-def _packed(
+def _request(
     executor: Executor,
     function: Callable[..., object],
     open_writer: Callable[[ByteStream], Writer[object]] | None,
     run: TaskCall,
-) -> Parcel:
+) -> Request:
     from concurrent.futures import ProcessPoolExecutor
 
     # The standard library's workers import this program's `__main__`; others start without it.
@@ -121,19 +117,19 @@ def _packed(
         opener = None if open_writer is None else dump(open_writer, by_value=by_value)
     except Exception as error:
         raise TransferError(
-            f"task {name}(): writer=... can't be sent to the executor: {error}; "
+            f"task {name}(): writer=... can't be sent to the executor ({error}); "
             f"define it at the top of a module"
         ) from error
-    return Parcel(
-        function=packed_function(function, name, by_value=by_value),
-        arguments=packed_arguments(function, name, run.args, run.kwargs, by_value=by_value),
+    return Request(
+        function=pickled_function(function, name, by_value=by_value),
+        arguments=pickled_arguments(function, name, run.args, run.kwargs, by_value=by_value),
         open_writer=opener,
         task=name,
         output=run.output,
         attempt=run.attempt,
         hidden_arguments=run.spec.hidden_arguments,
         token=token,
-        folder=_folder.new(token),
+        folder=_folders.new(token),
         by_value=by_value,
     )
 
@@ -155,17 +151,17 @@ def _submitted(executor: Executor, function: Callable[..., T], *args: object) ->
 
 
 def _settle(future: Future[Any], peek: Callable[[], object] | None) -> None:
-    """Wait until *future* is done. Cancelled or interrupted in the meantime, cancel it and pass that on."""
+    """Wait until *future* is done; if that is cancelled or interrupted, cancel it and raise."""
     stop = stopping.get()
-    over = threading.Event()
-    future.add_done_callback(lambda _: over.set())
+    wakeup = threading.Event()
+    future.add_done_callback(lambda _: wakeup.set())
     if stop is not None:
-        stop.wake = over.set
+        stop.wake = wakeup.set
     try:
         while not future.done():
             if stop is not None and stop.asked:
                 raise asyncio.CancelledError
-            if over.wait(_PEEK if peek is not None else None) and not (stop is not None and stop.asked):
+            if wakeup.wait(_PEEK if peek is not None else None) and not (stop is not None and stop.asked):
                 break
             if peek is not None:
                 peek()
@@ -176,28 +172,28 @@ def _settle(future: Future[Any], peek: Callable[[], object] | None) -> None:
         raise asyncio.CancelledError
 
 
-def _taken(answer: Answer, run: TaskCall) -> object:
-    """Take over the output's bytes and return what the body gave, or raise what it raised."""
-    if answer.error is not None:
-        error = cast("BaseException", pickle.loads(answer.error))
-        raise error from RemoteTraceback(answer.text)
-    if answer.value is None:
-        raise TransferError(f"task {run.task}(): {answer.text}")
-    value = pickle.loads(answer.value)
-    if answer.spool is not None:
-        with open(answer.spool, "rb") as file:
+def _result(response: Response, run: TaskCall) -> object:
+    """Write the output's bytes here and return the body's result, or raise what it raised."""
+    if response.error is not None:
+        error = cast("BaseException", pickle.loads(response.error))
+        raise error from RemoteTraceback(response.text)
+    if response.value is None:
+        raise TransferError(f"task {run.task}(): {response.text}")
+    value = pickle.loads(response.value)
+    if response.spool is not None:
+        with open(response.spool, "rb") as file:
             while chunk := file.read(_CHUNK):
                 run.put(chunk)
-    elif answer.data:
-        run.put(answer.data)
+    elif response.data:
+        run.put(response.data)
     return value
 
 
-def _look_at(run: TaskCall, notes: str) -> None:
+def _read_progress(run: TaskCall, path: str) -> None:
     import json
 
     try:
-        with open(notes, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             description, completed, total = json.load(file)
     except (OSError, ValueError):
         return
@@ -206,48 +202,49 @@ def _look_at(run: TaskCall, notes: str) -> None:
         run.progressed()
 
 
-def _tidy(folder: str) -> None:
-    """Take the folder of an attempt away, so that a worker that begins after all can leave nothing in it."""
+def _remove_folder(folder: str) -> None:
+    """Remove the folder of an attempt, so that a worker that starts late can leave nothing in it."""
     import shutil
 
-    # First under another name, at one go: what a worker makes in a folder that is being emptied keeps it.
+    # Rename first: a worker that is still writing would otherwise add files to the folder while it is
+    # being emptied.
     gone = f"{folder}.gone"
     try:
         os.rename(folder, gone)
-    except OSError:  # none was made, or it can't be renamed
+    except OSError:  # it was never made, or it can't be renamed
         gone = folder
     shutil.rmtree(gone, ignore_errors=True)
 
 
-class _Folder:
-    """Where workers leave finished bytes, a folder for each attempt; gone with the process."""
+class _Folders:
+    """A temporary folder of this process with a folder for each attempt, where workers put finished bytes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: tuple[int, str] | None = None
 
     def new(self, token: str) -> str:
-        """Make a folder for the attempt *token*, and return its path; there is none if that fails."""
+        """Make the folder of the attempt *token* if possible; return its path."""
         folder = os.path.join(self.path(), token)
-        with contextlib.suppress(OSError):  # then the bytes travel with the answer
+        with contextlib.suppress(OSError):  # then the bytes are sent with the response
             os.mkdir(folder)
         return folder
 
     def path(self) -> str:
-        """Return the path of all; a forked child has one of its own."""
+        """Return the folder of all attempts; a forked child has its own."""
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
                 import tempfile
 
-                # No TemporaryDirectory: dropped in a forked child, it would remove its parent's folder.
+                # Not a TemporaryDirectory: a forked child would remove its parent's folder with it.
                 self._made = os.getpid(), tempfile.mkdtemp(prefix="asflow-")
-                atexit.register(_remove, *self._made)
+                atexit.register(_remove_at_exit, *self._made)
             return self._made[1]
 
 
-def _remove(process: int, folder: str) -> None:
+def _remove_at_exit(process: int, folder: str) -> None:
     if process == os.getpid():
-        _tidy(folder)
+        _remove_folder(folder)
 
 
-_folder = _Folder()
+_folders = _Folders()

@@ -1,4 +1,4 @@
-"""What goes to a worker process and what comes back: pickled here, so that what can't be is told by name."""
+"""What a worker process receives and returns; pickled here, so that an error can name what fails."""
 
 from __future__ import annotations
 
@@ -17,33 +17,22 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ByteStream, Writer
 
-__all__ = [
-    "Answer",
-    "ByName",
-    "Parcel",
-    "RemoteTraceback",
-    "dump",
-    "open_writer_of",
-    "packed_arguments",
-    "packed_function",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """One attempt of one call, as a worker gets it.
+class Request:
+    """One attempt of one call, for a worker to run.
 
     Attributes:
-        function: the pickled body, or a `ByName` of it.
-        arguments: positional and named ones, pickled.
+        function: the pickled body, or a pickled `ByName` of it.
+        arguments: the pickled positional and keyword arguments.
         open_writer: opens the output's writer on a stream, pickled; None for a task without `on`.
         task: the task's name.
         output: the name of the call's output.
         attempt: 1 for the first call of the body.
-        hidden_arguments: leading arguments that labels leave out.
-        token: tells this attempt from all others. Dask runs what is equal only once.
+        hidden_arguments: number of leading arguments that labels leave out.
+        token: unique to this attempt. Dask runs equal requests only once.
         folder: where the caller looks for finished bytes and for progress, if the worker can reach it.
-        by_value: whether what the body gives may be pickled by cloudpickle.
+        by_value: whether the body's result may be pickled by cloudpickle.
     """
 
     function: bytes
@@ -59,15 +48,15 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """How an attempt ended.
 
     Attributes:
-        value: what the body gave, pickled; None where it raised, or gave what can't be pickled.
-        error: what it raised, pickled; None where it raised nothing, or what can't be pickled.
+        value: the body's result, pickled; None if it raised, or if the result can't be pickled.
+        error: what it raised, pickled; None if it raised nothing, or if that can't be pickled.
         text: the traceback in the worker, or why something can't be pickled.
-        spool: the file with the output's bytes.
-        data: the output's bytes, where the worker can't reach the caller's folder.
+        spool: path of the file with the output's bytes.
+        data: the output's bytes, if the worker can't reach the caller's folder.
     """
 
     value: bytes | None = None
@@ -79,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """A body that the worker finds in a module, under the task that stands for it."""
+    """A body that the worker imports from its module, where its name refers to the task."""
 
     module: str
     qualname: str
@@ -96,16 +85,15 @@ class ByName:
         return cast("Callable[..., object]", getattr(found, "__wrapped__", found))
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - it is no error, it tells where one was
-    """The traceback of an exception where it was raised: the cause of what is raised here."""
+class RemoteTraceback(Exception):  # noqa: N818 - not an error: it shows where one was raised
+    """The worker's traceback of an exception: the cause of the same exception, raised here."""
 
     def __str__(self) -> str:
-        """Return the text, as Python prints it."""
         return f"\n{self.args[0]}"
 
 
 def dump(value: object, *, by_value: bool) -> bytes:
-    """Pickle *value*; with *by_value*, what is defined in `__main__` and in functions, too."""
+    """Pickle *value*; with *by_value*, also what is defined in `__main__` and in functions."""
     if by_value:
         cloudpickle = _cloudpickle()
         if cloudpickle is not None:
@@ -114,7 +102,7 @@ def dump(value: object, *, by_value: bool) -> bytes:
 
 
 def _cloudpickle() -> Any:
-    # Not asked for as an extra: those whose workers need it (Dask, loky, Parsl) bring it along.
+    # Not an extra: the executors whose workers need it (Dask, loky, Parsl) depend on it.
     try:
         import cloudpickle  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
@@ -122,16 +110,16 @@ def _cloudpickle() -> Any:
     return cloudpickle
 
 
-def packed_function(function: Callable[..., object], task: str, *, by_value: bool) -> bytes:
-    """Pickle the body of *task*: by name where its module can be imported, else by value.
+def pickled_function(function: Callable[..., object], task: str, *, by_value: bool) -> bytes:
+    """Pickle the body of *task*: by name if its module can be imported, otherwise by value.
 
     Args:
         function: the undecorated body.
-        task: its task's name, for messages.
+        task: the task's name, for messages.
         by_value: whether workers may lack this process's `__main__`.
 
     Raises:
-        TransferError: it is local, or in `__main__`, and what it refers to can't be pickled.
+        TransferError: it is local, or in `__main__`, and something that it refers to can't be pickled.
     """
     module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "<locals>")
     if inspect.isfunction(function) and module and "<" not in qualname:
@@ -143,7 +131,7 @@ def packed_function(function: Callable[..., object], task: str, *, by_value: boo
         return dump(function, by_value=True)
     except Exception as error:
         raise TransferError(
-            f"task {task}(): its function can't be sent to the executor: {error}; "
+            f"task {task}(): its function can't be sent to the executor ({error}); "
             f"define it at the top of a module that the workers can import"
         ) from error
 
@@ -155,7 +143,7 @@ def _finds(name: ByName, function: Callable[..., object]) -> bool:
         return False
 
 
-def packed_arguments(
+def pickled_arguments(
     function: Callable[..., object],
     task: str,
     args: tuple[object, ...],
@@ -173,8 +161,8 @@ def packed_arguments(
     except Exception as error:
         name, value = _culprit(function, args, kwargs, by_value)
         raise TransferError(
-            f"task {task}(): the argument {name} = {short(value)} can't be sent to the executor: {error}; "
-            f"give what it is made of (a path, an address) and make it in the body"
+            f"task {task}(): the argument {name} = {short(value)} can't be sent to the executor ({error}); "
+            f"pass what it is made from (a path, an address) and make it in the body"
         ) from error
 
 
@@ -188,13 +176,13 @@ def _culprit(
     for name, value in given.items():
         try:
             dump(value, by_value=by_value)
-        except Exception:  # noqa: BLE001 - whatever it is, it was raised before: this one is it
+        except Exception:  # noqa: BLE001 - the same error as of all arguments together, of any class
             return name, value
     return "?", args
 
 
-def open_writer_of(parcel: Parcel) -> Callable[[ByteStream], Writer[object]] | None:
-    """Return what opens the output's writer, in the worker."""
-    if parcel.open_writer is None:
+def open_writer_of(request: Request) -> Callable[[ByteStream], Writer[object]] | None:
+    """Return the function that opens the output's writer in the worker."""
+    if request.open_writer is None:
         return None
-    return cast("Callable[[ByteStream], Writer[object]]", pickle.loads(parcel.open_writer))
+    return cast("Callable[[ByteStream], Writer[object]]", pickle.loads(request.open_writer))

@@ -1,4 +1,4 @@
-"""Where outputs live: on the local disk (the default), in memory, or in an object store (S3, GCS, Azure)."""
+"""Stores of outputs: on the local disk (the default), in memory, or in an object store (S3, GCS, Azure)."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ __all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
 
 
 def __getattr__(name: str) -> object:
-    # Imported when it is asked for: importing asflow must cost little.
+    # Imported on first use: importing asflow must be cheap.
     if name == "ObjectStore":
         from asflow.stores._objects.store import ObjectStore
 

@@ -1,27 +1,24 @@
-"""What the stores agree on: which names are taken, what counts as an output, how a claim ends."""
+"""Rules that all stores share: which names are valid, what counts as an output, when a claim refuses.
+
+A *subject* is the store as its user wrote it, as in `LocalStore()`: messages begin with it.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import errno
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from asflow._labels import short
 from asflow.errors import OutputClosedError, OutputNameError
 
-__all__ = [
-    "PART",
-    "ClaimState",
-    "Info",
-    "check_name",
-    "is_void",
-    "may_publish",
-    "not_the_owner",
-    "too_late",
-]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PART = ".part"
-"""What the name of work in progress ends in."""
+"""Suffix of work in progress."""
 
 ClaimState = Literal["open", "sealed", "ended"]
-"""A claim takes bytes; it takes no more, for its end has begun and perhaps failed; it is given up."""
+"""A claim takes bytes; it takes no more, because an end has begun and may have failed; it has ended."""
 
 _NEVER_EMPTY = (".gz", ".zst", ".parquet")
 
@@ -39,41 +36,59 @@ class Info(NamedTuple):
 
 
 def is_void(name: str, size: int) -> bool:
-    """Tell whether *size* bytes can't be a whole file of this name.
+    """Return whether *size* bytes are too few for a whole file of this name.
 
-    Even an empty document takes some bytes in these formats. Nothing at all is what a power cut leaves.
+    In these formats even an empty document takes some bytes. An empty file is what a power cut leaves.
     """
     return size == 0 and name.endswith(_NEVER_EMPTY)
 
 
-def check_name(name: str) -> None:
+def check_name(subject: str, name: str) -> None:
     """Refuse a name that no output can have.
 
     Raises:
-        OutputNameError: it is empty, names a folder, or is kept for work in progress.
+        OutputNameError: it is empty, is a folder's, or is reserved for work in progress.
     """
     if not name or name.endswith(("/", PART)):
         raise OutputNameError(
-            f"no output can be called {name!r}: give a file name that does not end in '/' or {PART!r}"
+            f"{subject}: an output needs a file name that does not end in '/' or {PART!r}, "
+            f"not {short(name)}; rename the output"
         )
 
 
-def may_publish(state: ClaimState, name: str) -> bool:
-    """Tell whether a claim on *name* is still to be published; False after its end.
+def may_publish(subject: str, state: ClaimState, name: str) -> bool:
+    """Return whether a claim on *name* can still be published; False after its end.
 
     Raises:
         OutputClosedError: publishing it has failed before.
     """
     if state == "sealed":
-        raise OutputClosedError(f"{name!r} was not published before: abort this claim, make a new one")
+        raise OutputClosedError(
+            f"{subject}: {name!r} was not published before; abort this claim and make a new one"
+        )
     return state == "open"
 
 
-def too_late(name: str) -> OutputClosedError:
-    """Describe a write to a claim on *name* that takes no more bytes."""
-    return OutputClosedError(f"{name!r} takes no more bytes: its task has ended")
+def closed_error(subject: str, name: str) -> OutputClosedError:
+    """Return the error of a write to a claim on *name* after its end."""
+    return OutputClosedError(
+        f"{subject}: {name!r} takes no more bytes, its task has ended; write before the task returns"
+    )
 
 
-def not_the_owner(name: str) -> OutputClosedError:
-    """Describe the use of a claim on *name* in a forked child of the process that made it."""
-    return OutputClosedError(f"{name!r} belongs to the parent of this process: only that can write it")
+def fork_error(subject: str, name: str) -> OutputClosedError:
+    """Return the error of using a claim on *name* in a forked child of the process that made it."""
+    return OutputClosedError(f"{subject}: {name!r} was claimed by the parent of this process; write it there")
+
+
+def write_all(write: Callable[[memoryview], int | None], view: memoryview, done: int = 0) -> None:
+    """Write *view* but for its first *done* bytes: a full disk or a file size limit may take only a part.
+
+    Raises:
+        OSError: as *write* does; EIO if it takes nothing and reports no error.
+    """
+    while done < view.nbytes:
+        written = write(view.cast("B")[done:])
+        if not written:
+            raise OSError(errno.EIO, "the disk takes no bytes and reports no error; check the disk")
+        done += written

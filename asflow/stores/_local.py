@@ -8,12 +8,12 @@ import stat
 from stat import ST_MODE, ST_NLINK, ST_SIZE
 from typing import TYPE_CHECKING, get_args
 
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores._common import PART, Info, check_name, is_void
-from asflow.stores._listing import walk
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import lock_part, sweep, unlock_part
-from asflow.stores._posix import Mark, absolute, look, place_error, sync_folder
+from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ClaimRefusal, OutputStatus
 
-__all__ = ["LocalStore"]
+_SUBJECT = "LocalStore()"
 
-# For the one look that every skip takes: each attribute of a module costs it a percent.
+# For the one look of every skip: each attribute of a module would cost it a percent.
 _lstat, _REGULAR = os.lstat, stat.S_IFREG
-_KIND = stat.S_IFMT(0xFFFF)  # the bits of a mode that say what kind of file it is
+_KIND = stat.S_IFMT(0xFFFF)  # the bits of a mode that hold the type of the file
 
 
 class LocalStore:
     """Keep each output in a file of its own; see `asflow.protocols.Store`.
 
-    A name is a path. A relative one is resolved against the current directory, a claim's at the
-    moment of claiming. Every file under its own name is whole: work in progress is `NAME.part` beside it,
-    locked with flock by its one writer, and taken over by the next one if that dies.
+    A name is a path. A relative one is resolved against the current directory, for a claim when it is
+    made. Every file under its own name is whole: work in progress is `NAME.part` beside it, locked with
+    flock by its one writer, and taken over by the next one if that writer dies.
 
     Args:
         durability: what is on the disk when an output gets its name.
 
             - `"data"` (default): its bytes. After a power cut it is whole or absent.
             - `"full"`: its bytes and its name. What was returned survives a power cut.
-            - `"atomic"`: nothing is waited for. Whole for every process at all times, but after a power
-              cut an output may be cut or empty. For data that can be made again.
+            - `"atomic"`: nothing has to be. Whole for every process at all times, but after a power cut
+              an output may be cut or empty. For data that can be made again.
 
     Raises:
-        DefinitionTypeError: *durability* is no string.
-        DefinitionValueError: it is none of the three.
+        DefinitionTypeError: *durability* is not a string.
+        DefinitionValueError: it is another string.
 
     Threads: every method may be called from any thread. A forked child may use the store; claims made
-    before the fork stay the parent's.
+    before the fork belong to the parent alone.
 
-    Platforms: Linux and macOS. On Windows everything but `claim` works, for want of flock. On network
-    file systems one writer at a time is as sure as their flock is.
+    Platforms: Linux and macOS. On Windows, which has no flock, everything but `claim` works. On a network
+    file system, one writer per output is as reliable as its flock.
 
     Example:
         ```python
@@ -66,11 +66,11 @@ class LocalStore:
     """False: looking and claiming take microseconds."""
 
     def __init__(self, *, durability: Durability = "data") -> None:
-        if not isinstance(durability, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
-            raise DefinitionTypeError(f"durability must be a string, not {type(durability).__name__}")
-        if durability not in get_args(Durability):
-            raise DefinitionValueError(
-                f"durability must be 'data', 'full' or 'atomic', not {durability!r:.60}"
+        is_text = isinstance(durability, str)  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+        if not is_text or durability not in get_args(Durability):
+            raise (DefinitionValueError if is_text else DefinitionTypeError)(
+                f"{_SUBJECT}: durability takes 'data', 'full' or 'atomic', not {short(durability)}; "
+                f"leave it out for 'data'"
             )
         self._durability: Durability = durability
         self._known: set[Mark] = set()
@@ -84,21 +84,21 @@ class LocalStore:
         return self._durability
 
     def path(self, name: str, /) -> Path:
-        """Return the file in which the output or failure called *name* is, or would be."""
+        """Return the path of the output or failure called *name*, whether it exists or not."""
         from pathlib import Path
 
         return Path(name)
 
     def status(self, name: str, failure: str, /) -> OutputStatus:
-        """Tell whether *name* is whole, its failure recorded, or neither; one system call where it is whole.
+        """Return whether *name* is whole, its failure recorded, or neither; one system call if it is whole.
 
-        An empty `.gz`, `.zst` or `.parquet` file is not: it is what a power cut leaves. The second name
-        `NAME.part` that a writer was killed before removing is removed on the way.
+        An empty `.gz`, `.zst` or `.parquet` file is not whole: a power cut leaves such files. A second
+        name `NAME.part`, left by a writer that was killed, is removed on the way.
 
         Raises:
-            OutputPlaceError: a folder, a FIFO, a link that leads nowhere or the like is in the place of
-                the output or of the failure.
-            OSError: the place can't be looked at (a file in a folder's place, permissions, ...).
+            OutputPlaceError: the output or the failure is a folder, a FIFO, a link that leads nowhere or
+                the like.
+            OSError: it can't be looked at (a folder above it is a file, permissions, ...).
         """
         found = look(name)
         if found is not None and not is_void(name, found.st_size):
@@ -113,9 +113,9 @@ class LocalStore:
         return "suppressed"
 
     def is_complete(self, name: str, /) -> bool:
-        """Tell whether *name* is a whole file, in one system call; False, too, where `status` knows better.
+        """Return whether *name* is a whole file, in one system call; False if only `status` can decide.
 
-        So links, second names left by a killed writer and whatever raises are left to `status`.
+        Links, second names left by a killed writer and errors are left to `status`.
         """
         try:
             found = _lstat(name)
@@ -129,7 +129,7 @@ class LocalStore:
         )
 
     def info(self, name: str, /) -> Info | None:
-        """Tell size and age of the output or failure called *name*; None where there is none that is whole.
+        """Return size and age of the output or failure called *name*; None if there is none that is whole.
 
         Raises as `status` does.
         """
@@ -139,26 +139,25 @@ class LocalStore:
         return Info(found.st_size, found.st_mtime)
 
     def claim(self, name: str, failure: str, /, *, replace: bool = False) -> LocalClaim | ClaimRefusal:
-        """Claim the making of *name*, without waiting; or say why not. Missing folders are made.
+        """Claim the output *name* without waiting, or return why that is refused. Missing folders are made.
 
         Args:
             name: the output.
             failure: the name for its recorded failure, on the same file system.
-            replace: an output or failure that exists is no reason to refuse; `publish` replaces it.
+            replace: accept an output or failure that exists; `publish` replaces it.
 
         Raises:
             OutputNameError: *name* can't be an output's name.
-            OutputPlaceError: something that is no regular file is in the place of the output, of its
-                failure, or of `NAME.part`.
-            ClaimLostError: somebody removes `NAME.part` as fast as it is made.
-            OSError: the place can't be written (EACCES, ENOSPC, EMFILE, ...); nothing is left behind.
+            OutputPlaceError: the output, its failure or `NAME.part` is not a regular file.
+            ClaimLostError: another process removes `NAME.part` as fast as it is created.
+            OSError: the folder can't be written to (EACCES, ENOSPC, EMFILE, ...); nothing is left behind.
         """
-        check_name(name)
+        check_name(_SUBJECT, name)
         name, failure = absolute(name), absolute(failure)
         part = name + PART
         if not replace and (os.access(name, os.F_OK) or os.access(failure, os.F_OK)):
-            # A `.part` made now, only to find the output there, would be left behind by a process that is
-            # killed in between, and nobody would look for it again.
+            # Look before creating `.part`: a process that is killed in between would leave one beside an
+            # output that is done, where no claim would find it.
             found = self.status(name, failure)
             if found != "absent" and not os.path.lexists(part):
                 return found
@@ -166,7 +165,7 @@ class LocalStore:
         if held is None:
             return "busy"
         try:
-            # Only under the lock: until then another writer could have come and gone.
+            # Look again under the lock: another writer may have finished before it was taken.
             found = self.status(name, failure)
             if found == "absent" or replace:
                 return LocalClaim(
@@ -183,35 +182,38 @@ class LocalStore:
 
         Raises:
             FileNotFoundError: there is none, or only an empty file of a format that is never empty.
-            OutputPlaceError: a folder, a FIFO or the like is in its place.
+            OutputPlaceError: it is a folder, a FIFO or the like.
         """
         file = open(name, "rb", opener=_open_regular)  # noqa: SIM115 - the caller closes it
         if is_void(name, os.fstat(file.fileno()).st_size):
             file.close()
-            raise FileNotFoundError(errno.ENOENT, "the file is empty, which is no whole output", name)
+            raise FileNotFoundError(
+                errno.ENOENT,
+                f"{_SUBJECT}: the file is empty, so it is not a whole output; run the task again",
+                name,
+            )
         return file
 
     def list(self, prefix: str, /) -> Iterator[str]:
         """Yield the names of all outputs and failures that start with *prefix*, sorted; no work in progress.
 
-        Lazily, folder by folder, and in the form in which *prefix* is given (absolute or relative; it
-        may end within a file's name). Links to folders are followed. Raises PermissionError for a
-        folder that can't be read.
+        Lazily, folder by folder, and absolute or relative as *prefix* is, which may end within a file's
+        name. Links to folders are followed. Raises PermissionError for a folder that can't be read.
         """
-        return walk(prefix)
+        return _walk(prefix)
 
     def delete(self, name: str, /) -> bool:
-        """Delete the output or failure called *name*; False where there was none.
+        """Delete the output or failure called *name*; False if there was none.
 
         Raises:
-            OutputPlaceError: a folder is in its place.
+            OutputPlaceError: it is a folder.
             OSError: it can't be deleted (EACCES, EROFS, ...).
         """
         try:
             os.unlink(name)
         except FileNotFoundError:
             return False
-        except (IsADirectoryError, PermissionError):  # macOS answers EPERM for a folder
+        except (IsADirectoryError, PermissionError):  # macOS: EPERM for a folder
             if os.path.isdir(name):
                 raise place_error(name) from None
             raise
@@ -221,7 +223,7 @@ class LocalStore:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open a regular file, and nothing that could make a reader wait for ever."""
+    """Open a regular file; refuse anything else, which could make a reader wait for ever."""
     try:
         # A FIFO without a writer opens only with O_NONBLOCK, which a regular file ignores.
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -233,3 +235,69 @@ def _open_regular(path: str, flags: int) -> int:
         return descriptor
     os.close(descriptor)
     raise place_error(path)
+
+
+def _walk(prefix: str) -> Iterator[str]:
+    """Yield the names of all outputs and failures that start with *prefix*, in the order of `sorted`.
+
+    Folders are read when the walk reaches them; links to folders are followed unless they lead back to a
+    folder that the walk is in. What appears or vanishes in the meantime may be listed or not. Raises
+    PermissionError for a folder that can't be read.
+    """
+    tail = os.path.basename(prefix)
+    head = prefix[: len(prefix) - len(tail)]
+    # A stack instead of recursion: a path may be deeper than Python's stack.
+    heads = [head]
+    marks = [_mark(head)]
+    levels = [iter(_entries(head, tail))]
+    while levels:
+        entry = next(levels[-1], None)
+        if entry is None:
+            levels.pop()
+            heads.pop()
+            marks.pop()
+        elif not entry.endswith("/"):
+            yield heads[-1] + entry
+        else:
+            folder = heads[-1] + entry
+            mark = _mark(folder)
+            if mark is not None and mark not in marks:
+                heads.append(folder)
+                marks.append(mark)
+                levels.append(iter(_entries(folder, "")))
+
+
+def _mark(folder: str) -> Mark | None:
+    try:
+        return mark_of(os.stat(folder or "."))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _entries(folder: str, start: str) -> list[str]:
+    """Return the names in *folder* that begin with *start*, folders with a '/', sorted as paths are."""
+    names: list[str] = []
+    try:
+        with os.scandir(folder or ".") as entries:
+            for entry in entries:
+                if entry.name.startswith(start):
+                    names.extend(_listed(entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    names.sort()
+    return names
+
+
+def _listed(entry: os.DirEntry[str]) -> tuple[str, ...]:
+    """Return the name of a whole file or a folder; nothing for a file in progress or anything else."""
+    try:
+        if entry.is_dir():
+            return (entry.name + "/",)
+        if entry.name.endswith(PART) or not entry.is_file():
+            return ()
+        # The size costs a system call, so look at it only if it can matter.
+        if is_void(entry.name, 0) and is_void(entry.name, entry.stat().st_size):
+            return ()
+    except OSError:  # a link to itself, a file that has just been removed
+        return ()
+    return (entry.name,)

@@ -1,6 +1,6 @@
-"""One output in the making: a locked `NAME.part` that ends as NAME, as a failure, or not at all.
+"""One output in the making: a locked `NAME.part` that becomes NAME, or a failure, or is removed.
 
-The way of an output, and what a `kill -9` leaves after each step:
+The steps of an output, and what a `kill -9` leaves after each:
 
     lock NAME.part                  an empty NAME.part, which the next claim takes over
     write                           NAME.part, which the next claim empties
@@ -8,12 +8,11 @@ The way of an output, and what a `kill -9` leaves after each step:
     link the descriptor to NAME     NAME, whole; NAME.part is a second name of it
     unlink NAME.part                NAME
 
-The second name is told by the link count, so whoever sees it next, `status` or a claim, removes it and
-never writes into it. To replace an existing NAME the descriptor is linked to NAME.part.part and that is
-renamed over NAME. Renaming NAME.part itself would have a hole: if a stranger removed it and somebody else
-claimed anew, their unfinished bytes would be published. It is done only where linking is refused (a file
-system without hard links, no /proc, a name too long for NAME.part.part), after a check that NAME.part is
-still ours.
+A link count of 2 marks the leftover name; the next `status` or claim removes it and never writes into it.
+To replace an existing NAME the descriptor is linked to NAME.part.part, which is then renamed over NAME.
+Renaming NAME.part itself would leave a gap: if another program removed it and a third process claimed it
+again, that one's unfinished bytes would be published. It is done only if linking is refused (a file system
+without hard links, no /proc, a name too long for NAME.part.part), after a check that NAME.part is still ours.
 """
 
 from __future__ import annotations
@@ -26,7 +25,15 @@ from time import monotonic
 from typing import Literal
 
 from asflow.errors import ClaimLostError
-from asflow.stores._common import PART, ClaimState, is_void, may_publish, not_the_owner, too_late
+from asflow.stores._common import (
+    PART,
+    ClaimState,
+    closed_error,
+    fork_error,
+    is_void,
+    may_publish,
+    write_all,
+)
 from asflow.stores._local_part import drop, remove, unlock_part
 from asflow.stores._posix import (
     Mark,
@@ -40,16 +47,16 @@ from asflow.stores._posix import (
     sync_folder,
 )
 
-__all__ = ["Durability", "LocalClaim"]
+_SUBJECT = "LocalStore()"
 
 _RECENTLY = 0.1
-"""Seconds: a file that was written to so shortly before its publishing has its age from there."""
+"""Seconds: a file last written to at most this long before its publishing keeps the time of that write."""
 
 Durability = Literal["data", "full", "atomic"]
 """What is on the disk before an output is published: see `asflow.stores.LocalStore`."""
 
-# Where one of these refuses the link and it is no fault of the link, the rename says so again.
-# ENAMETOOLONG: NAME.part.part may be too long where NAME.part is not.
+# Errors of a link after which a rename is tried; one that is not about links is raised by the rename again.
+# ENAMETOOLONG: NAME.part.part may be too long when NAME.part is not.
 _NO_LINKS = frozenset(
     {
         errno.ENAMETOOLONG,
@@ -66,11 +73,11 @@ _NO_LINKS = frozenset(
 
 
 class LocalClaim:
-    """The exclusive right to make one file; see `asflow.protocols.Claim`. Made by `LocalStore.claim`.
+    """The exclusive right to make one file; see `asflow.protocols.Claim`. Returned by `LocalStore.claim`.
 
-    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's
-    copy is dead: it refuses to write and to publish, and leaves the parent's file alone. A claim that
-    is dropped without an end is aborted when it is garbage-collected.
+    Threads: safe; a write that is under way when the claim ends is finished first. In a forked child the
+    claim refuses to write and to publish, and leaves the parent's file alone. A claim that is
+    garbage-collected without an end is aborted.
     """
 
     __slots__ = (
@@ -105,11 +112,11 @@ class LocalClaim:
         return f"<LocalClaim of {self._name!r}, {self._state}>"
 
     def __del__(self) -> None:
-        # At interpreter exit the names used here may be gone; then the next run takes the file over.
+        # At interpreter exit the globals used here may be gone; then the next run takes the file over.
         try:
             if self._state != "ended":
                 self.abort()
-        except Exception:  # noqa: BLE001 - nobody could hear of it
+        except Exception:  # noqa: BLE001 - no caller could receive it
             pass
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
@@ -117,18 +124,18 @@ class LocalClaim:
 
         Raises:
             OutputClosedError: the claim has ended, or this is a forked child.
-            OSError: the disk refused (ENOSPC, EIO, EDQUOT, ...). What is written is cut then, so the
-                claim can't be published any more.
+            OSError: the disk refused (ENOSPC, EIO, EDQUOT, ...). The bytes may be cut then, so the claim
+                can't be published any more.
         """
         self._refuse_fork()
         view = memoryview(data)
         with self._lock:
             if self._state != "open":
-                raise too_late(self._name)
+                raise closed_error(_SUBJECT, self._name)
             try:
                 written = os.write(self._descriptor, view)
                 if written != view.nbytes:
-                    self._write_rest(view.cast("B"), written)
+                    self._write_all(view, written)
             except BaseException as error:
                 self._spoiled = (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EINTR
                 name_file(error, self._name)
@@ -137,33 +144,37 @@ class LocalClaim:
         return view.nbytes
 
     def publish(self) -> None:
-        """Give the bytes the output's name, whole and at once, and give up the claim.
+        """Publish the bytes under the output's name, whole and in one step, and end the claim.
 
-        If somebody else has put a whole output there in the meantime, theirs stays and these bytes are
+        If a whole output has appeared under that name in the meantime, it stays and these bytes are
         discarded, unless the claim was made with `replace`: then the output is replaced and an older
         recorded failure deleted. An empty file of a format that is never empty is replaced too.
 
         Raises:
-            ClaimLostError: somebody removed or replaced the file in progress; nothing was published.
-            OutputPlaceError: a folder or the like has taken the output's place.
-            OSError: the disk refused. Nothing was published, but for one case: with `durability="full"`
-                the new output stays in place, whole, when syncing its folder fails and it has replaced
-                an older one, or can't be removed either.
+            ClaimLostError: the file in progress was removed or replaced; nothing was published.
+            OutputPlaceError: the output's name now belongs to a folder or the like.
+            OSError: the disk refused. Nothing was published, with one exception: with `durability="full"`
+                the new output stays, whole, if syncing its folder fails after it has replaced an older
+                one, or if it can't be removed either.
             OutputClosedError: this is a forked child, or publishing has failed before.
         """
         self._refuse_fork()
         with self._lock:
-            if not may_publish(self._state, self._name):
+            if not may_publish(_SUBJECT, self._state, self._name):
                 return
             self._state = "sealed"
             if self._spoiled:
-                raise OSError(self._spoiled, "a write failed before, so the output would be cut", self._name)
+                raise OSError(
+                    self._spoiled,
+                    f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
+                    self._name,
+                )
             self._finish(self._name, forget=self._failure if self._replace else None, replace=self._replace)
 
     def fail(self, report: bytes, /) -> None:
-        """Discard the bytes, record *report* under the failure's name, as safely as an output, and end.
+        """Discard the bytes, record *report* under the failure's name, as durably as an output, and end.
 
-        An older report is replaced. Raises what `publish` does; then no report was recorded.
+        An older report is replaced. Raises as `publish` does; then no report was recorded.
         """
         self._refuse_fork()
         with self._lock:
@@ -171,11 +182,11 @@ class LocalClaim:
                 return
             self._state = "sealed"
             try:
-                # The report takes the place of the bytes: that file is ours and locked, so that a kill
-                # leaves nothing more than one at any other moment.
+                # The report is written to the same file: it is ours and locked, so a kill leaves no more
+                # behind than at any other moment.
                 os.ftruncate(self._descriptor, 0)
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
-                self._write_rest(memoryview(report), 0)
+                self._write_all(memoryview(report))
                 if os.path.dirname(self._failure) != os.path.dirname(self._name):
                     make_folder(self._failure, self._known)
             except OSError as error:
@@ -184,28 +195,23 @@ class LocalClaim:
             self._finish(self._failure, forget=None, replace=look(self._failure) is not None)
 
     def abort(self) -> None:
-        """Discard the bytes and give up the claim. Never raises; folders made by the claim may stay."""
+        """Discard the bytes and end the claim. Never raises; folders made by the claim may stay."""
         if self._forks == fork_count():
             with self._lock:
                 self._end()
 
     def _refuse_fork(self) -> None:
         if self._forks != fork_count():
-            raise not_the_owner(self._name)
+            raise fork_error(_SUBJECT, self._name)
 
-    def _write_rest(self, view: memoryview, done: int) -> None:
-        """Write what a first write left over: a full disk and a file size limit may take only a part."""
-        while done < view.nbytes:
-            written = os.write(self._descriptor, view[done:])
-            if not written:
-                raise OSError(errno.EIO, "the disk takes no bytes and says nothing")
-            done += written
+    def _write_all(self, view: memoryview, done: int = 0) -> None:
+        write_all(lambda rest: os.write(self._descriptor, rest), view, done)
 
     def _finish(self, target: str, *, forget: str | None, replace: bool) -> None:
-        """Make the bytes last, name them *target*, and end. On an error nothing has got that name."""
+        """Sync the bytes, name them *target*, and end. After an error nothing has that name."""
         try:
             if monotonic() - self._touched > _RECENTLY:
-                # An empty output, or one that was written long ago, is as old as its publishing too.
+                # An empty output, or one last written to earlier, also gets the time of its publishing.
                 with contextlib.suppress(OSError):
                     os.utime(self._descriptor)
             if self._durability != "atomic":
@@ -220,7 +226,7 @@ class LocalClaim:
         self._end()
 
     def _put_new(self, target: str) -> bool:
-        """Name the file *target*; False where a whole file has that name already."""
+        """Name the file *target*; False if a whole file has that name already."""
         while True:
             try:
                 if self._link(target):
@@ -235,12 +241,12 @@ class LocalClaim:
                 return is_void(target, found.st_size) and self._put_over(target, None)
 
     def _put_over(self, target: str, forget: str | None) -> Literal[True]:
-        """Name the file *target*, in place of whatever file has that name; delete the failure *forget*."""
+        """Name the file *target*, replacing any file of that name; delete the failure *forget*."""
         staged = self._stage()
         try:
             if forget is not None:
-                # Before the rename: a kill in between costs one more run; after it, an old failure
-                # would lurk behind the new output.
+                # Before the rename: a kill in between costs one more run. After it, a kill would leave an
+                # old failure beside the new output.
                 remove(forget)
             os.replace(staged, target)
         except BaseException as error:
@@ -254,19 +260,19 @@ class LocalClaim:
         return True
 
     def _stage(self) -> str:
-        """Return a name of the file to rename: one of its own, or `NAME.part` where links are refused."""
+        """Return the name to rename: a link of its own, or `NAME.part` if links are refused."""
         spare = self._part + PART
         while True:
             try:
                 return spare if self._link(spare) else self._part
-            except FileExistsError:  # whoever made it was killed at this point
+            except FileExistsError:  # left by a process that was killed at this point
                 remove(spare)
 
     def _link(self, target: str) -> bool:
-        """Give the file the further name *target*; False where links are refused, or there is no /proc.
+        """Add the name *target* to the file; False if links are refused, or there is no /proc.
 
         Raises:
-            FileExistsError: there is something called *target*.
+            FileExistsError: *target* exists.
             ClaimLostError: the file in progress has lost its own name.
         """
         try:
@@ -284,13 +290,14 @@ class LocalClaim:
 
     def _lost(self) -> ClaimLostError:
         return ClaimLostError(
-            f"somebody removed or replaced {self._part!r} during the task; nothing was published, run again"
+            f"{_SUBJECT}: {self._part!r} was removed or replaced during the task, so nothing was published; "
+            f"run it again"
         )
 
     def _sync_name(self, target: str, *, undo: bool) -> None:
-        """Return when the disk knows the file as *target* and nothing else."""
+        """Wait until *target* is the only name of the file on the disk."""
         try:
-            with contextlib.suppress(OSError):  # a second name of a whole file: whoever looks next removes it
+            with contextlib.suppress(OSError):  # a second name of a whole file: the next look removes it
                 drop(self._mark, self._part)
             sync_folder(os.path.dirname(target), self._known)
         except OSError:

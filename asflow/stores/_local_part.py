@@ -1,4 +1,4 @@
-"""The file in progress, `NAME.part`: opened, locked, taken over from a dead writer, removed."""
+"""The file in progress, `NAME.part`: open and lock it, take it over from a dead writer, remove it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ from asflow.stores._posix import (
     try_lock,
 )
 
-__all__ = ["drop", "lock_part", "remove", "sweep", "unlock_part"]
-
 _TRIES = 100
 
 
 def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
-    """Open and lock the file *part*, made if it is missing with its folders; None where its writer lives.
+    """Open and lock the file *part*, created with its folders if missing; None while its writer lives.
 
     Args:
         part: absolute path.
         known: see `make_folder`.
 
     Returns:
-        The descriptor and the file's mark. It is empty: the bytes of a dead writer are gone.
+        The descriptor and the file's mark. The file is empty: a dead writer's bytes are discarded.
 
     Raises:
-        OSError: it can't be made; nothing is left behind.
-        ClaimLostError: somebody else removes it as fast as it is made.
+        OSError: it can't be created; nothing is left behind.
+        ClaimLostError: another process removes it as fast as it is created.
     """
     for _ in range(_TRIES):
         descriptor, created = _open_part(part, known)
@@ -49,10 +47,10 @@ def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
                 return None
             found = os.fstat(descriptor)
             mark = mark_of(found)
-            # Between open and lock the former owner may have ended, and taken the name with it.
+            # Between open and lock the former owner may have ended, and removed the name.
             if is_at(mark, part):
                 if found.st_nlink == 1:
-                    # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
+                    # Only if needed: ext4 writes a truncated file to disk when it is closed.
                     if found.st_size:
                         os.ftruncate(descriptor, 0)
                     kept = True
@@ -68,11 +66,11 @@ def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
         finally:
             if not kept:
                 close_held(descriptor)
-    raise ClaimLostError(f"somebody else keeps removing {part!r}; find out who, then run again")
+    raise _removed_error(repr(part))
 
 
 def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
-    """Open *part*, telling whether it was made just now."""
+    """Open *part*; return its descriptor, and whether this call has created it."""
     for _ in range(_TRIES):
         try:
             return open_held(part, os.O_CREAT | os.O_EXCL), True
@@ -84,7 +82,7 @@ def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
                 continue
             if error.errno in {errno.EMFILE, errno.ENFILE}:
                 error.add_note(
-                    "asflow: each running task with an output holds one file open; lower its limit"
+                    "LocalStore(): each running task with an output keeps one file open; lower its limit"
                 )
             raise
         try:
@@ -103,11 +101,15 @@ def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
             name_file(error, part)
             close_held(descriptor)
             raise
-    raise ClaimLostError(f"somebody else keeps removing {part!r} or its folder; find out who, then run again")
+    raise _removed_error(f"{part!r} or its folder")
+
+
+def _removed_error(what: str) -> ClaimLostError:
+    return ClaimLostError(f"LocalStore(): another process keeps removing {what}; stop it, then run again")
 
 
 def unlock_part(descriptor: int, mark: Mark, part: str) -> None:
-    """Remove *part* if it is still that file, and give up its lock. Never raises."""
+    """Remove *part* if it is still the file *mark*, and release its lock. Never raises."""
     try:  # noqa: SIM105 - contextlib.suppress costs as much as a system call
         drop(mark, part)
     except OSError:
@@ -116,7 +118,7 @@ def unlock_part(descriptor: int, mark: Mark, part: str) -> None:
 
 
 def sweep(name: str, found: os.stat_result) -> None:
-    """Remove the second name of a published file that its writer was killed before removing. Never raises."""
+    """Remove the second name of a published file, left by a writer that was killed. Never raises."""
     part = name + PART
     mark = mark_of(found)
     with contextlib.suppress(OSError):
@@ -131,7 +133,7 @@ def sweep(name: str, found: os.stat_result) -> None:
 
 
 def drop(mark: Mark, part: str) -> None:
-    """Remove *part* if it is still that file, and not one that somebody else put there."""
+    """Remove *part* if it is still the file *mark*, and not one that has replaced it."""
     if is_at(mark, part):
         os.unlink(part)
 

@@ -1,4 +1,4 @@
-"""Outputs in this process's memory: for tests, and for data that is to leave no trace."""
+"""Outputs in this process's memory: for tests, and for data that must leave no trace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import weakref
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from asflow.stores._common import Info, check_name, is_void, not_the_owner, too_late
+from asflow.stores._common import Info, check_name, closed_error, fork_error, is_void
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ClaimRefusal, OutputStatus
 
-__all__ = ["MemoryStore"]
+_SUBJECT = "MemoryStore()"
 
 
 class MemoryStore:
     """Keep outputs in memory; see `asflow.protocols.Store`. Names are plain keys, nothing is a folder.
 
     Threads: every method may be called from any thread. Each process has its own outputs: a forked
-    child starts with a copy, and without its parent's claims. A claim that is dropped without an end is
-    free at once.
+    child starts with a copy of them, and with no claims. A claim that is garbage-collected without an end
+    frees its output at once.
     """
 
     blocking: bool = False
-    """False: nothing waits."""
+    """False: no call waits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: dict[str, tuple[bytes, float]] = {}
-        # Weak: a claim that is garbage holds nothing, and needs no finaliser that would take the lock.
+        # Weak: a garbage-collected claim holds nothing, and needs no finaliser that would take the lock.
         self._claims: dict[str, weakref.ref[MemoryClaim]] = {}
         _stores.add(self)
 
@@ -43,23 +43,23 @@ class MemoryStore:
         return f"<MemoryStore of {len(self._files)} outputs and failures>"
 
     def status(self, name: str, failure: str, /) -> OutputStatus:
-        """Tell whether *name* is whole, its failure recorded, or neither. An output wins over a failure."""
+        """Return whether *name* is whole, its failure recorded, or neither. An output wins over a failure."""
         if self._find(name) is not None:
             return "complete"
         return "suppressed" if failure in self._files else "absent"
 
     def info(self, name: str, /) -> Info | None:
-        """Tell size and age of the output or failure called *name*; None where there is none."""
+        """Return size and age of the output or failure called *name*; None if there is none."""
         found = self._find(name)
         return None if found is None else Info(len(found[0]), found[1])
 
     def claim(self, name: str, failure: str, /, *, replace: bool = False) -> MemoryClaim | ClaimRefusal:
-        """Claim the making of *name*, without waiting; or say why not.
+        """Claim the output *name* without waiting, or return why that is refused.
 
         Raises:
             OutputNameError: *name* is empty, or ends in `/` or `.part`.
         """
-        check_name(name)
+        check_name(_SUBJECT, name)
         claim = MemoryClaim(self, name, failure, replace=replace)
         with self._lock:
             holder = self._claims.get(name)
@@ -75,7 +75,9 @@ class MemoryStore:
         """Return a reader of the bytes of *name*, as they are now. Raises FileNotFoundError if absent."""
         found = self._find(name)
         if found is None:
-            raise FileNotFoundError(errno.ENOENT, "nothing of this name in the MemoryStore", name)
+            raise FileNotFoundError(
+                errno.ENOENT, f"{_SUBJECT}: there is no output of this name; run its task first", name
+            )
         return BytesIO(found[0])
 
     def list(self, prefix: str, /) -> Iterator[str]:
@@ -85,12 +87,12 @@ class MemoryStore:
         return (name for name in names if self._find(name) is not None)
 
     def delete(self, name: str, /) -> bool:
-        """Delete the output or failure called *name*; False where there was none."""
+        """Delete the output or failure called *name*; False if there was none."""
         with self._lock:
             return self._files.pop(name, None) is not None
 
     def _forked(self) -> None:
-        """Start anew in a forked child: whoever holds the lock, or a claim, is not in it."""
+        """In a forked child: free the lock and all claims, whose threads exist only in the parent."""
         self._lock = threading.Lock()
         self._claims.clear()
 
@@ -99,13 +101,13 @@ class MemoryStore:
         return None if found is None or is_void(name, len(found[0])) else found
 
     def _settle(self, name: str, target: str | None, data: bytes, forget: str | None) -> None:
-        """Free *name*; keep *data* as *target* (None: nowhere) and drop *forget*."""
+        """Free *name*; keep *data* as *target* (None: discard it) and delete *forget*."""
         with self._lock:
             if target is not None:
                 self._files[target] = (data, time.time())
             if forget is not None:
                 self._files.pop(forget, None)
-            self._claims.pop(name, None)  # the caller's: while a claim is open, nobody else gets its name
+            self._claims.pop(name, None)  # the caller's: an open claim is the only one of its name
 
 
 _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
@@ -121,10 +123,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class MemoryClaim:
-    """The exclusive right to make one output; see `asflow.protocols.Claim`. Made by `MemoryStore.claim`.
+    """The exclusive right to make one output; see `asflow.protocols.Claim`. Returned by `MemoryStore.claim`.
 
-    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's copy
-    is dead.
+    Threads: safe; a write that is under way when the claim ends is finished first. In a forked child the
+    claim refuses everything.
     """
 
     __slots__ = ("__weakref__", "_chunks", "_failure", "_lock", "_name", "_pid", "_replace", "_store")
@@ -151,12 +153,12 @@ class MemoryClaim:
         copy = bytes(data)
         with self._lock:
             if self._chunks is None:
-                raise too_late(self._name)
+                raise closed_error(_SUBJECT, self._name)
             self._chunks.append(copy)
         return len(copy)
 
     def publish(self) -> None:
-        """Keep the bytes as the output and give up the claim; with `replace`, drop an older failure.
+        """Keep the bytes as the output and end the claim; with `replace`, delete an older failure.
 
         Raises:
             OutputClosedError: this is a forked child.
@@ -170,7 +172,7 @@ class MemoryClaim:
                 )
 
     def abort(self) -> None:
-        """Discard the bytes and give up the claim. Never raises."""
+        """Discard the bytes and end the claim. Never raises."""
         if self._pid != os.getpid():
             return
         with self._lock:
@@ -178,7 +180,7 @@ class MemoryClaim:
                 self._store._settle(self._name, None, b"", None)  # pyright: ignore[reportPrivateUsage]
 
     def fail(self, report: bytes, /) -> None:
-        """Discard the bytes, keep *report* as the failure, and give up the claim. Raises as `publish`."""
+        """Discard the bytes, keep *report* as the failure, and end the claim. Raises as `publish` does."""
         self._refuse_fork()
         with self._lock:
             if self._take() is not None:
@@ -188,9 +190,9 @@ class MemoryClaim:
 
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
-            raise not_the_owner(self._name)
+            raise fork_error(_SUBJECT, self._name)
 
     def _take(self) -> bytes | None:
-        """Return what was written, once; None when the claim has ended."""
+        """End the claim and return its bytes; None if it has ended before."""
         chunks, self._chunks = self._chunks, None
         return None if chunks is None else b"".join(chunks)

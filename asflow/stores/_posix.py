@@ -1,6 +1,6 @@
-"""What the local store asks of the operating system, one small function each.
+"""The local store's calls to the operating system, one small function each.
 
-A descriptor that carries a lock is opened and closed through `open_held` and `close_held`. A forked child
+A descriptor that holds a lock is opened and closed through `open_held` and `close_held`. A forked child
 would share the lock and keep it after its parent's death, so the child closes its copies at once.
 """
 
@@ -16,35 +16,17 @@ from typing import Literal
 
 from asflow.errors import OutputPlaceError
 
-__all__ = [
-    "Mark",
-    "absolute",
-    "close_held",
-    "fork_count",
-    "is_at",
-    "link_descriptor",
-    "look",
-    "make_folder",
-    "mark_of",
-    "name_file",
-    "open_held",
-    "place_error",
-    "sync_file",
-    "sync_folder",
-    "try_lock",
-]
-
 Mark = tuple[int, int]
-"""Device and inode: what a file is, whatever it is called."""
+"""Device and inode: the identity of a file, independent of its names."""
 
 _held: set[int] = set()
 _forks = 0
-# Reentrant, because a signal handler or a finaliser may fork while its own thread is in here.
+# Reentrant: a signal handler or a finaliser may fork while its own thread holds the lock.
 _fork_lock = threading.RLock()
 
 
 def open_held(path: str, flags: int) -> int:
-    """Open *path* for a lock; the descriptor reaches neither a forked child nor an executed program."""
+    """Open *path* for a lock; neither a forked child nor an executed program keeps the descriptor."""
     with _fork_lock:
         descriptor = os.open(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o666)
         _held.add(descriptor)
@@ -52,17 +34,17 @@ def open_held(path: str, flags: int) -> int:
 
 
 def close_held(descriptor: int) -> None:
-    """Close what `open_held` opened; its lock ends here. Never raises."""
+    """Close a descriptor of `open_held`, which releases its lock. Never raises."""
     with _fork_lock:
         _held.discard(descriptor)
         try:  # noqa: SIM105 - contextlib.suppress costs more than the rest
             os.close(descriptor)
         except OSError:
-            pass  # the descriptor is gone all the same, and what had to be safe was synced before
+            pass  # the descriptor is gone all the same, and the bytes were synced before
 
 
 def fork_count() -> int:
-    """Tell how often this process's ancestors forked: another number means that we are in a child."""
+    """Return the number of forks that led to this process: a change means that this is a child."""
     return _forks
 
 
@@ -82,7 +64,7 @@ if sys.platform == "win32":
         """Refuse: there is no flock on Windows."""
         raise OSError(
             errno.ENOTSUP,
-            "LocalStore can't claim outputs on Windows, it needs flock: use WSL or another store",
+            "LocalStore(): outputs can't be claimed on Windows, which has no flock; use WSL or another store",
         )
 
     def _flush_drive(descriptor: int) -> bool:
@@ -92,10 +74,10 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Lock the open file for its writer, without waiting; False where somebody else holds it.
+        """Lock the open file for its writer, without waiting; False if another descriptor holds the lock.
 
-        Two descriptors of one file conflict within a process too. The lock ends with the descriptor,
-        so also when the process is killed.
+        Two descriptors of one file conflict within a process too. The lock ends with the descriptor, and
+        so with the process, even if that is killed.
         """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +92,7 @@ else:
             return False
         try:
             fcntl.fcntl(descriptor, command)
-        except OSError:  # not on this file system: fsync is what there is
+        except OSError:  # not supported by this file system: fall back to fsync
             return False
         return True
 
@@ -122,17 +104,17 @@ else:
 
 
 def sync_file(descriptor: int) -> None:
-    """Return when the file's bytes are on the disk."""
+    """Wait until the file's bytes are on the disk."""
     if not _flush_drive(descriptor):
         os.fsync(descriptor)
 
 
 def sync_folder(folder: str, known: set[Mark]) -> None:
-    """Return when the entries of *folder* are on the disk, and those that lead to it.
+    """Wait until the entries of *folder* are on the disk, and those of the folders that lead to it.
 
     Args:
         folder: absolute path.
-        known: folders whose way from the root was synced before; added to.
+        known: folders whose path from the root was synced before; new ones are added.
     """
     fresh: set[Mark] = set()
     while True:
@@ -144,7 +126,7 @@ def sync_folder(folder: str, known: set[Mark]) -> None:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         parent = os.path.dirname(folder)
-        # A folder that we may write but whose parent we may not read was not made by us.
+        # A parent that we may not read: the folder was not made by us.
         if mark in known or parent == folder or not os.access(parent, os.R_OK):
             break
         fresh.add(mark)
@@ -153,22 +135,21 @@ def sync_folder(folder: str, known: set[Mark]) -> None:
 
 
 def link_descriptor(descriptor: int, name: str) -> None:
-    """Give an open file the further name *name*; FileExistsError if that is taken, whatever by.
+    """Add the name *name* to an open file; FileExistsError if that name is taken.
 
-    Linking the descriptor rather than a path publishes the bytes that were written, even if somebody put
-    another file in the path's place. A file that has lost its last name is refused with ENOENT.
+    Linking the descriptor rather than a path publishes the bytes that were written, even if another
+    process has replaced the file at the path. A file that has lost its last name is refused with ENOENT.
     """
-    # With src_dir_fd Python calls linkat with AT_SYMLINK_FOLLOW, otherwise link, which answers EXDEV.
+    # With src_dir_fd Python calls linkat with AT_SYMLINK_FOLLOW, otherwise link, which fails with EXDEV.
     os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def mark_of(found: os.stat_result) -> Mark:
-    """Tell which file *found* is about."""
     return found.st_dev, found.st_ino
 
 
 def is_at(mark: Mark, path: str) -> bool:
-    """Tell whether *path* is the name of that very file."""
+    """Return whether *path* is a name of the file *mark*."""
     try:
         return mark_of(os.lstat(path)) == mark
     except (FileNotFoundError, NotADirectoryError):
@@ -176,12 +157,12 @@ def is_at(mark: Mark, path: str) -> bool:
 
 
 def look(path: str) -> os.stat_result | None:
-    """Look at the regular file called *path*, through a symbolic link too; None where there is nothing.
+    """Return the stat of the regular file *path*, following a symbolic link; None if nothing is there.
 
     Raises:
-        OutputPlaceError: something else than a regular file is there, or a link that leads nowhere; or a
-            link to itself stands where *path* needs a folder.
-        NotADirectoryError: a file stands there.
+        OutputPlaceError: *path* is not a regular file, or is a link that leads nowhere; or a folder above
+            it is a link to itself.
+        NotADirectoryError: a folder above it is a file.
     """
     try:
         found = os.lstat(path)
@@ -206,7 +187,7 @@ def look(path: str) -> os.stat_result | None:
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 _KINDS = {
-    # Links are followed, but for `NAME.part`: to write through one would be to write into somebody's file.
+    # Links are followed except at `NAME.part`: writing through one would overwrite another file.
     stat.S_IFREG: ("a symbolic link", errno.EEXIST),
     stat.S_IFDIR: ("a folder", errno.EISDIR),
     stat.S_IFIFO: ("a FIFO", errno.EEXIST),
@@ -216,20 +197,22 @@ _KINDS = {
 }
 
 
-def place_error(path: str, *, belongs: Literal["file", "folder"] = "file") -> OutputPlaceError:
-    """Describe what stands at *path* in the place of a regular file, or of a folder."""
+def place_error(path: str, *, expected: Literal["file", "folder"] = "file") -> OutputPlaceError:
+    """Return the error of finding something else at *path* than a regular file, or than a folder."""
     try:
         kind, code = _KINDS[stat.S_IFMT(os.stat(path).st_mode)]
     except OSError as error:
         kind, code = "a symbolic link that leads nowhere", error.errno or errno.ENOENT
     except KeyError:
-        kind, code = "something that is no regular file", errno.EEXIST
-    remedy = "rename the output" if belongs == "file" else "change base"
-    return OutputPlaceError(code, f"{kind} stands where a {belongs} belongs; move it away, or {remedy}", path)
+        kind, code = "a special file", errno.EEXIST
+    remedy = "rename the output" if expected == "file" else "change base"
+    return OutputPlaceError(
+        code, f"LocalStore(): a {expected} is expected here, not {kind}; move it away, or {remedy}", path
+    )
 
 
 def _lowest(path: str) -> str:
-    """Return the lowest of the folders above *path* whose name is taken, be it by a file or a link."""
+    """Return the lowest folder above *path* whose name exists, as a folder, a file or a link."""
     folder = os.path.dirname(path)
     while folder and not os.path.lexists(folder):
         folder = os.path.dirname(folder)
@@ -237,52 +220,52 @@ def _lowest(path: str) -> str:
 
 
 def _folder_error(path: str) -> OSError:
-    """Describe the file, or the link that leads nowhere, that stands where *path* needs a folder."""
+    """Return the error of a file, or of a link that leads nowhere, that *path* needs as a folder."""
     blocked = _lowest(path)
     if os.path.islink(blocked) and not os.path.exists(blocked):
-        return place_error(blocked, belongs="folder")
+        return place_error(blocked, expected="folder")
     return NotADirectoryError(
         errno.ENOTDIR,
-        f"this is no folder, but {path!r} needs one here; move it away, or change base",
+        f"LocalStore(): {path!r} needs a folder here, not a file; move the file away, or change base",
         blocked,
     )
 
 
 def absolute(name: str) -> str:
-    """Pin *name* to the current directory; unlike `os.path.abspath`, `link/..` keeps its meaning."""
+    """Resolve *name* against the current directory; unlike `os.path.abspath`, leave `link/..` as it is."""
     return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
 def name_file(error: BaseException, path: str) -> None:
-    """Let an error about a descriptor tell which file it is about."""
+    """Add the file's name to an error that was raised for a descriptor."""
     if isinstance(error, OSError) and error.filename is None:
         error.filename = path
 
 
 def make_folder(path: str, known: set[Mark]) -> None:
-    """Make the folder that *path* is to live in, and those above it.
+    """Make the folder of *path*, and those above it.
 
     Args:
         path: absolute path of a file.
-        known: folders whose way from the root was synced before; those that are made now are taken out, as
-            they may have got the inodes of removed ones.
+        known: folders whose path from the root was synced before; those that are made now are removed, as
+            they may have the inodes of deleted ones.
 
     Raises:
-        OutputPlaceError: a link that leads nowhere stands in a folder's place.
-        NotADirectoryError: a file does.
+        OutputPlaceError: a folder above is a link that leads nowhere.
+        NotADirectoryError: a folder above is a file.
         OSError: a folder can't be made (EACCES, ENOSPC, ...).
     """
     folder, there = os.path.dirname(path), _lowest(path)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        if os.path.isdir(folder):  # made by somebody else in the meantime
+        if os.path.isdir(folder):  # made by another process in the meantime
             return
-        # makedirs names a folder below the link that is in the way, and says that there is nothing above it.
+        # makedirs names a folder below the link that is in the way, with ENOENT.
         if error.errno in _IN_THE_WAY and not os.path.isdir(_lowest(path)):
             raise _folder_error(path) from None
         raise
     while known and folder != there:
-        with contextlib.suppress(OSError):  # removed again: it will be made anew
+        with contextlib.suppress(OSError):  # deleted again: the next output makes it
             known.discard(mark_of(os.stat(folder)))
         folder = os.path.dirname(folder)

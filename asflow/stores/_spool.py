@@ -1,51 +1,70 @@
-"""Bytes that wait on this machine for their upload: in memory, and beyond a size in a temporary file."""
+"""Bytes that wait on this machine until they are published: in memory, or in a file."""
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import io
+import os
 from typing import TYPE_CHECKING, cast
+
+from asflow.stores._common import write_all
 
 if TYPE_CHECKING:
     from typing import IO
 
-__all__ = ["Spool"]
-
 
 class Spool:
-    """Takes bytes one after the other, and gives them back from the beginning.
+    """Appends bytes, and reads them back from the beginning.
 
-    Unlike `tempfile.SpooledTemporaryFile` it keeps no buffer in front of the file: a forked child shares the
-    position in the file, and its copy of a buffer would be written, too, when the child ends.
+    Unlike `tempfile.SpooledTemporaryFile` it keeps no buffer in front of a file: a forked child shares the
+    position in the file, and would write its copy of the buffer too when it ends.
 
     Threads: one at a time.
 
     Args:
-        limit: how many bytes stay in memory.
+        limit: how many bytes stay in memory; beyond, all are in an unnamed temporary file.
+        path: a file to create for the bytes instead. If that fails, the spool does without it.
+
+    Attributes:
+        path: the file that holds the bytes; None if they are in memory or in an unnamed file.
     """
 
-    __slots__ = ("_file", "_in_memory", "_limit")
+    __slots__ = ("_file", "_in_memory", "_limit", "path")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, path: str | None = None) -> None:
         self._limit = limit
         self._file: IO[bytes] = io.BytesIO()
         self._in_memory = True
+        self.path: str | None = None
+        if path is not None:
+            with contextlib.suppress(OSError):
+                self._file = cast("IO[bytes]", open(path, "xb", buffering=0))  # noqa: SIM115 - closed in close
+                self._in_memory, self.path = False, path
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append all of *data*. Raises OSError where the temporary folder is full, or the like."""
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Append all of *data*; return the number of its bytes. Raises OSError, as for a full disk."""
         view = memoryview(data)
         if self._in_memory and self._file.tell() + view.nbytes > self._limit:
             self._spill()
-        _write_all(self._file, view)
+        write_all(self._file.write, view)
+        return view.nbytes
 
     def rewound(self) -> IO[bytes]:
-        """Return the file of the bytes, at its beginning; nothing more is to be written."""
+        """Return the file of the bytes at its beginning; it must not be written to any more."""
         self._file.seek(0)
         return self._file
 
     def close(self) -> None:
-        """Let go of the bytes."""
+        """Close the file; what is at `path` stays."""
         self._file.close()
+
+    def discard(self) -> None:
+        """Close the file and remove what is at `path`. Never raises."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
 
     def _spill(self) -> None:
         from tempfile import TemporaryFile
@@ -53,21 +72,9 @@ class Spool:
         kept = cast("io.BytesIO", self._file)
         file = cast("IO[bytes]", TemporaryFile(prefix="asflow-", buffering=0))  # noqa: SIM115 - closed in close
         try:
-            # A copy: an error's traceback would hold on to a view, and what is viewed can't be closed.
-            _write_all(file, memoryview(kept.getvalue()))
+            # A copy: an error's traceback would keep a view alive, and a viewed buffer can't be closed.
+            write_all(file.write, memoryview(kept.getvalue()))
         except BaseException:
             file.close()
             raise
         self._file, self._in_memory = file, False
-
-
-def _write_all(file: IO[bytes], view: memoryview) -> None:
-    """Write all of *view*: of a file without a buffer a full disk may take only a part."""
-    done = file.write(view)
-    if done != view.nbytes:
-        view = view.cast("B")
-        while done < view.nbytes:
-            written = file.write(view[done:])
-            if not written:
-                raise OSError(errno.EIO, "the disk takes no bytes and says nothing")
-            done += written

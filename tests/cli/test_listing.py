@@ -229,7 +229,7 @@ def test_show_of_a_failure_is_its_traceback(asflow: Command, filled: Path) -> No
         ("empty.parquet", 1, "'empty.parquet' is empty, so it is not a whole file of its format; delete it"),
         ("bad.parquet", 1, "no whole Parquet file"),
         ("binary.bin", 1, "record 1"),
-        ("fifo.jsonl", 1, "a FIFO stands where a file belongs"),
+        ("fifo.jsonl", 1, "a file is expected here, not a FIFO"),
     ],
 )
 def test_show_says_what_is_wrong_with_a_file(

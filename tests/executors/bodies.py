@@ -35,7 +35,7 @@ def write(name: str, count: int = 3) -> int:
     return os.getpid()
 
 
-def tell() -> tuple[str, str, int, str | None]:
+def describe() -> tuple[str, str, int, str | None]:
     run = flow.task.run
     assert run is not None
     flow.task.write("x")
@@ -78,7 +78,7 @@ def write_path(path: str, well: bool) -> None:
 
 
 class PatientWriter:
-    """Writes `<>` for a record, and leaves room for a commit between the two."""
+    """Writes `<>` for a record, and lets a commit in between the two."""
 
     inside = threading.Event()
 
@@ -100,7 +100,7 @@ class PatientWriter:
 
 
 def leave_a_writer_behind(folder: str) -> None:
-    """End while a thread is in the middle of a write; it goes on until it is refused, and notes how."""
+    """End while a thread is in the middle of a write; it goes on until it is refused, and notes the error."""
 
     def go_on() -> None:
         try:
@@ -115,13 +115,13 @@ def leave_a_writer_behind(folder: str) -> None:
 
 
 def leave_progress_behind(folder: str) -> None:
-    """End, and tell of more progress when there is a sign."""
+    """End, and report more progress after the sign."""
 
     def go_on() -> None:
         wait_for_sign(folder)
         with flow.task.progress("late", total=9) as progress:
             progress.advance(4)
-        note(folder, "told", "told")
+        note(folder, "done", "done")
 
     threading.Thread(target=copy_context().run, args=(go_on,)).start()
 
@@ -155,7 +155,7 @@ def fail_once() -> int:
     return run.attempt
 
 
-def give_lock() -> object:
+def return_lock() -> object:
     return threading.Lock()
 
 
@@ -188,7 +188,7 @@ def wait_for_sign(folder: str) -> None:
         time.sleep(0.01)
 
 
-def tell_progress(folder: str, pages: float) -> None:
+def report_progress(folder: str, pages: float) -> None:
     with flow.task.progress("pages", total=pages) as progress:
         progress.advance(4)
         wait_for(0, folder)
@@ -210,5 +210,5 @@ def in_worker(name: str) -> int:
 
 @flow.task(executor=own_pool)
 def decorated(number: int) -> tuple[int, int]:
-    """Stands in its module under its own name."""
+    """The task, in its module under the name of its body."""
     return number * 2, os.getpid()

@@ -48,8 +48,8 @@ def test_called_from_an_orchestrator(tmp_path: Path) -> None:
 
 def test_the_measurements_run(tmp_path: Path) -> None:
     """With few outputs."""
-    told = run("measure.py", str(tmp_path), "50", folder=tmp_path)
-    assert told.count("50 found") == 2
+    output = run("measure.py", str(tmp_path), "50", folder=tmp_path)
+    assert output.count("50 found") == 2
 
 
 def test_a_flow_is_pickled_as_what_makes_it(tmp_path: Path) -> None:

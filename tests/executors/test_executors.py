@@ -70,8 +70,8 @@ def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
         cluster = distributed.LocalCluster(
             n_workers=3, threads_per_worker=2, processes=True, dashboard_address=":0", host="127.0.0.1"
         )
-        # A worker takes seconds to come back, and does not where it is killed again before Dask knows that it
-        # is there: with the default of 3 a busy machine may have lost all of them when the tests are through.
+        # A worker takes seconds to restart, and does not if it is killed again before Dask has noticed it:
+        # with the default of 3 a busy machine may have lost all of them by the end of the tests.
         cluster.scheduler.allowed_failures = 1
         client = distributed.Client(cluster)
         closing += [cluster.close, client.close]
@@ -101,11 +101,11 @@ def files(flow: Flow) -> list[str]:
 
 
 def spooled() -> list[str]:
-    return os.listdir(caller._folder.path())
+    return os.listdir(caller._folders.path())
 
 
 def test_a_body_writes_from_a_worker(flow: Flow, executor: Executor) -> None:
-    """Its records are published here, compressed as ever, and its value comes back."""
+    """Its records are published here, compressed as usual, and its value is returned."""
     task = flow.task(on="{name}.jsonl.zst", executor=executor)(bodies.write)
     pid = task("a", 5)
     assert (pid == os.getpid()) == isinstance(executor, ThreadPoolExecutor)
@@ -117,24 +117,24 @@ def test_a_body_writes_from_a_worker(flow: Flow, executor: Executor) -> None:
 
 
 def test_an_output_without_records(flow: Flow, executor: Executor) -> None:
-    """Is whole, too."""
+    """It is whole too."""
     task = flow.task(on="{name}.jsonl.gz", executor=executor)(bodies.write)
     task("a", 0)
     assert flow.task.output(task, "a").text() == ""
 
 
 def test_the_run_is_known_in_the_worker(flow: Flow, executor: Executor) -> None:
-    """`flow.task.run` tells the task, its attempt and its output."""
-    task = flow.task(on="x.txt", executor=executor)(bodies.tell)
-    told = task()
-    assert told is not None
-    name, label, attempt, output = told
-    assert (name, label, attempt) == ("tell", "", 1)
+    """`flow.task.run` has the task, its attempt and its output."""
+    task = flow.task(on="x.txt", executor=executor)(bodies.describe)
+    found = task()
+    assert found is not None
+    name, label, attempt, output = found
+    assert (name, label, attempt) == ("describe", "", 1)
     assert output == str(flow.path("x.txt"))
 
 
 def test_threads_of_a_worker_write_one_at_a_time(flow: Flow, executor: Executor) -> None:
-    """In a copy of the context, as ever."""
+    """In a copy of the context, as usual."""
     task = flow.task(on="x.jsonl", executor=executor)(bodies.write_from_threads)
     task(20)
     numbers = [record["n"] for record in flow.task.output(task, 20).records(dict[str, int])]
@@ -142,7 +142,7 @@ def test_threads_of_a_worker_write_one_at_a_time(flow: Flow, executor: Executor)
 
 
 def test_exceptions_come_back_unchanged(flow: Flow, executor: Executor) -> None:
-    """Type and arguments; where it was raised is the cause. Nothing is published."""
+    """Type and arguments; the worker's traceback is the cause. Nothing is published."""
     task = flow.task(on="{name}.txt", executor=executor)(bodies.fail)
     with pytest.raises(LookupError) as raised:
         task("a")
@@ -197,11 +197,11 @@ def test_what_can_not_be_sent_is_named(flow: Flow, workers: Executor) -> None:
     take = flow.task(executor=workers)(bodies.take)
     with pytest.raises(TransferError, match=r"task take\(\): the argument second = .*lock.* can't be sent"):
         take(1, threading.Lock())
-    give = flow.task(executor=workers)(bodies.give_lock)
+    returning = flow.task(executor=workers)(bodies.return_lock)
     with pytest.raises(
-        TransferError, match=r"task give_lock\(\): it returned a lock, which can't be pickled"
+        TransferError, match=r"task return_lock\(\): it returned a lock, which can't be pickled"
     ):
-        give()
+        returning()
     odd = flow.task(executor=workers)(bodies.fail_oddly)
     with pytest.raises(
         TransferError, match=r"it raised a OddError, which can't be sent back \(.*missing 1 req(.|\n)*7: odd"
@@ -213,7 +213,7 @@ def test_what_can_not_be_sent_is_named(flow: Flow, workers: Executor) -> None:
     def local() -> None:
         lock.acquire()
 
-    with pytest.raises(TransferError, match="its function can't be sent to the executor"):
+    with pytest.raises(TransferError, match="its function can't be sent to the executor "):
         local()
 
 
@@ -244,7 +244,7 @@ def test_tasks_called_in_the_body_run_in_the_worker(flow: Flow, executor: Execut
     assert flow.task(executor=executor)(bodies.nested)("abc") == 3
 
 
-def test_an_executor_that_was_shut_down_is_told(flow: Flow) -> None:
+def test_an_executor_that_was_shut_down_is_an_error(flow: Flow) -> None:
     """At the call, and nothing is left."""
     for pool in (ThreadPoolExecutor(1), ProcessPoolExecutor(1, mp_context=get_context("spawn"))):
         pool.shutdown()
@@ -288,7 +288,7 @@ async def test_cancelling_cancels(flow: Flow, workers: Executor, tmp_path: Path)
     again = flow.task(on="again/{name}.jsonl", executor=workers)(bodies.write)
     assert again("a")
     assert files(flow) == ["again/a.jsonl"]
-    if not isinstance(workers, ProcessPoolExecutor):  # whatever a worker began after the cancellation
+    if not isinstance(workers, ProcessPoolExecutor):  # including what a worker began after the cancellation
         assert set(spooled()) <= before
     else:  # two ran, one or two more were on their way to a worker
         assert sum(name.startswith("began") for name in os.listdir(tmp_path)) <= 5
@@ -336,34 +336,34 @@ def test_dask_gives_up_on_a_task_that_kills_its_workers(
 
 @pytest.mark.parametrize("pages", [9, np.int64(9)])
 def test_progress_comes_back_while_the_body_runs(workers: Executor, tmp_path: Path, pages: float) -> None:
-    """The body waits until the sink has heard of it."""
+    """The body waits until the sink has received an event."""
     sign = tmp_path / "sign"
-    heard: list[tuple[str | None, float, float | None]] = []
+    received: list[tuple[str | None, float, float | None]] = []
 
     class Sink:
         def emit(self, event: Event, /) -> None:
             if isinstance(event, TaskProgressed):
-                heard.append((event.description, event.completed, event.total))
+                received.append((event.description, event.completed, event.total))
                 sign.touch()
 
     flow = Flow(tmp_path / "out", sink=Sink())
-    flow.task(on="x.txt", executor=workers)(bodies.tell_progress)(str(tmp_path), pages)
-    assert heard[0] in {("pages", 4, 9), ("pages", 0, 9)}
+    flow.task(on="x.txt", executor=workers)(bodies.report_progress)(str(tmp_path), pages)
+    assert received[0] in {("pages", 4, 9), ("pages", 0, 9)}
 
 
 @pytest.mark.parametrize("count", [0, 3, 30_000])
-def test_without_a_shared_folder_bytes_travel_with_the_answer(
+def test_without_a_shared_folder_bytes_are_sent_with_the_response(
     flow: Flow, workers: Executor, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """A worker on another machine."""
-    monkeypatch.setattr(caller._folder, "path", lambda: "/no/such/folder")
+    monkeypatch.setattr(caller._folders, "path", lambda: "/no/such/folder")
     task = flow.task(on="{name}.jsonl", executor=workers)(bodies.write)
     task("a", count)
     assert len(list(flow.task.output(task, "a").records(dict[str, object]))) == count
 
 
 def test_a_late_write_in_a_thread_is_refused(flow: Flow, executors: Callable[[str], Executor]) -> None:
-    """After the end, as ever."""
+    """After the end, as usual."""
     kept: list[Callable[[object], None]] = []
 
     @flow.task(on="x.txt", executor=executors("threads"))
@@ -379,7 +379,7 @@ def test_a_late_write_in_a_thread_is_refused(flow: Flow, executors: Callable[[st
 
 
 def noted(path: Path) -> str:
-    """Wait for what a thread that was left behind has to say."""
+    """Wait for the note of a thread that was left behind."""
     until = time.monotonic() + 30
     while not path.exists():
         assert time.monotonic() < until
@@ -399,11 +399,11 @@ def test_a_write_under_way_at_the_end_is_whole_and_the_next_one_refused(
     assert flow.task.output(task, str(tmp_path)).text() == text
 
 
-def test_progress_after_the_end_is_not_told(flow: Flow, executor: Executor, tmp_path: Path) -> None:
+def test_progress_after_the_end_is_not_reported(flow: Flow, executor: Executor, tmp_path: Path) -> None:
     """And leaves no note behind."""
     flow.task(on="x.txt", executor=executor)(bodies.leave_progress_behind)(str(tmp_path))
     (tmp_path / "sign").touch()
-    assert noted(tmp_path / "told") == "told"
+    assert noted(tmp_path / "done") == "done"
     assert [name for name in spooled() if PROGRESS in name] == []
 
 
@@ -424,7 +424,7 @@ def test_memory_is_flat_here(flow: Flow, executors: Callable[[str], Executor]) -
 
 
 def test_what_can_not_work_is_refused_when_it_is_defined(flow: Flow) -> None:
-    """An async body, and something that is no executor."""
+    """An async body, and something that is not an executor."""
     with ThreadPoolExecutor(1) as pool, pytest.raises(DefinitionTypeError, match="needs a plain `def`"):
 
         @flow.task(executor=pool)

@@ -1,4 +1,4 @@
-"""The folder where workers leave finished bytes: it goes with the process that made it, and with no other."""
+"""The folder of workers' finished bytes: it is removed with the process that made it, and with no other."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 import pytest
 
 import asflow
-from asflow._executors.caller import _tidy
+from asflow._executors.caller import _remove_folder
 
 SCRIPT = """
 import os, sys, tempfile
-from asflow._executors.caller import _folder
+from asflow._executors.caller import _folders
 
-mine = _folder.path()
+mine = _folders.path()
 assert os.path.dirname(mine) == tempfile.gettempdir()
 pid = os.fork()
 if pid == 0:
     if {uses}:
-        own = _folder.path()
+        own = _folders.path()
         assert own != mine and os.path.isdir(own)
-        assert _folder.path() == own
+        assert _folders.path() == own
     sys.exit(7)             # as any program ends: what is registered for the exit runs
 _, status = os.waitpid(pid, 0)
 assert os.waitstatus_to_exitcode(status) == 7, status
 assert os.listdir(tempfile.gettempdir()) == [os.path.basename(mine)]
 with open(os.path.join(mine, "bytes"), "wb"):
     pass                    # as a worker does
-assert _folder.path() == mine
+assert _folders.path() == mine
 print(mine)
 """
 
@@ -39,7 +39,7 @@ print(mine)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize("uses", [False, True], ids=["the child makes none", "the child has its own"])
 def test_a_forked_child_leaves_its_parents_folder_alone(tmp_path: Path, uses: bool) -> None:
-    """Whether it has made one of its own or not; each goes with its own process."""
+    """Whether it has made its own or not; each is removed with its own process."""
     process = subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT.format(uses=uses)],
         cwd="/",
@@ -57,8 +57,8 @@ def test_a_forked_child_leaves_its_parents_folder_alone(tmp_path: Path, uses: bo
     assert os.listdir(tmp_path) == []
 
 
-def test_a_worker_that_begins_while_its_folder_is_taken_away_leaves_nothing(tmp_path: Path) -> None:
-    """Cancelled just when a worker takes it up: what that makes goes with the folder, or is refused."""
+def test_a_worker_that_starts_while_its_folder_is_removed_leaves_nothing(tmp_path: Path) -> None:
+    """Cancelled just when a worker starts it: the worker's files go with the folder, or are refused."""
 
     def work(folder: Path, start: threading.Barrier) -> None:
         start.wait(30)
@@ -74,6 +74,6 @@ def test_a_worker_that_begins_while_its_folder_is_taken_away_leaves_nothing(tmp_
         worker = threading.Thread(target=work, args=(folder, start))
         worker.start()
         start.wait(30)
-        _tidy(str(folder))
+        _remove_folder(str(folder))
         worker.join()
         assert os.listdir(tmp_path) == []

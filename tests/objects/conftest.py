@@ -29,8 +29,8 @@ Kind = Literal["status", "reset", "lost", "hold"]
 class Fault:
     """What happens to the next *times* requests whose `METHOD /path?query` matches *pattern*.
 
-    `status`: answered with *status*, not passed on. `reset`: the connection is reset in the middle of the
-    request's body. `lost`: passed on and carried out, but the connection is reset before the answer.
+    `status`: refused with *status*, not passed on. `reset`: the connection is reset in the middle of the
+    request's body. `lost`: passed on and carried out, but the connection is reset before the response.
     `hold`: passed on once *gate* is set.
     """
 
@@ -178,7 +178,7 @@ class Bucket:
         return text
 
     def names(self) -> list[str]:
-        """Every object that is in the bucket, whatever it is."""
+        """Every object in the bucket, of any kind."""
         return re.findall("<Key>(.*?)</Key>", self.ask("GET", "?list-type=2"))
 
     def uploads(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The object store keeps the Protocol's promises, on an S3 protocol server and on what stands in for one."""
+"""The object store keeps the Protocol's promises, on an S3 protocol server and on its substitutes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def test_s3_conforms(bucket: Bucket) -> None:
 
 @pytest.mark.slow
 def test_s3_conforms_at_the_top_of_a_bucket(bucket: Bucket) -> None:
-    """Without a prefix in the URL, too."""
+    """Without a prefix in the URL."""
     store = bucket.store(url=f"s3://{bucket.name}")
     check_store(lambda: store)
 
 
 @pytest.mark.slow
 def test_s3_conforms_with_remembered_listings_of_absent_outputs(bucket: Bucket) -> None:
-    """Listings are remembered for what they hold alone, so what comes later is seen at once."""
+    """Only existing outputs are remembered, so later ones are seen at once."""
     store = bucket.store(listing_seconds=60)
     check_store(lambda: store, base="kit/")
 
 
 @pytest.mark.parametrize("scheme", ["memory", "file"])
-def test_stand_ins_conform(tmp_path: Path, scheme: str) -> None:
+def test_substitutes_conform(tmp_path: Path, scheme: str) -> None:
     """A folder and memory, for trying things out."""
     store = ObjectStore("memory:///" if scheme == "memory" else f"file://{tmp_path}/made")
     check_store(lambda: store, base="kit/")

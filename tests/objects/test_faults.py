@@ -1,4 +1,4 @@
-"""What breaks on the way to the store: it is tried again, and nothing half is ever seen."""
+"""What breaks on the way to the store: requests are retried, and no partial output is ever seen."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read(store: ObjectStore) -> bytes:
 def test_passing_faults_are_ridden_out(
     bucket: Bucket, data: bytes, replace: bool, pattern: str, kind: str, status: int, code: str
 ) -> None:
-    """Whatever breaks twice, the output is published once and whole, and nothing is left beside it."""
+    """After two failures of any kind the output is published once and whole, with nothing left beside it."""
     store = bucket.store()
     if replace:
         publish(store, b"old")
@@ -92,7 +92,7 @@ def test_a_lasting_fault_publishes_nothing(bucket: Bucket, data: bytes, replace:
     bucket.fault("PUT", kind, 10**6, 500)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     made = claim(store, replace=replace)
     made.write(data)
-    with pytest.raises(OSError, match=r"the object store did not do what it was asked") as raised:
+    with pytest.raises(OSError, match=r"ObjectStore\(\): the request failed, also when") as raised:
         made.publish()
     assert raised.value.errno == errno.EIO
     assert raised.value.filename == f"{bucket.url}/a.bin"
@@ -110,7 +110,7 @@ def test_a_lasting_fault_publishes_nothing(bucket: Bucket, data: bytes, replace:
     "step", ["partNumber=2", "POST .*uploadId", "PUT .*/a.bin.uploadId|PUT .*a.bin.partN"]
 )
 def test_an_upload_that_is_refused_half_way_is_aborted(bucket: Bucket, step: str) -> None:
-    """Denied in the middle of a multipart upload: the parts are given up at once."""
+    """Denied in the middle of a multipart upload: the parts are removed at once."""
     store = bucket.store()
     bucket.fault(step, "status", 10**6, 403, "AccessDenied")
     with pytest.raises(PermissionError, match="access was denied"):
@@ -131,7 +131,7 @@ def test_a_failure_is_recorded_in_spite_of_faults(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 def test_reading_rides_out_lost_connections(bucket: Bucket, data: bytes) -> None:
-    """A piece that is lost is asked for again."""
+    """A piece that is lost is requested again."""
     store = bucket.store()
     publish(store, data)
     fault = bucket.fault("GET /.*a.bin", "lost", 3)
@@ -140,7 +140,7 @@ def test_reading_rides_out_lost_connections(bucket: Bucket, data: bytes) -> None
 
 
 def test_a_large_output_that_is_replaced_while_it_is_read_is_no_mixture(bucket: Bucket) -> None:
-    """The reader is told, in place of getting the end of another output."""
+    """The reader gets an error instead of the end of another output."""
     store = bucket.store()
     publish(store, LARGE)
     with store.open("a.bin") as file:

@@ -110,7 +110,7 @@ def test_nothing_leaves_the_machine_before_publishing(bucket: Bucket) -> None:
 
 
 def test_a_dropped_claim_is_free_at_once(bucket: Bucket) -> None:
-    """A claim that is garbage holds nothing."""
+    """A garbage-collected claim holds nothing."""
     store = bucket.store()
     made = claim_of(store)
     assert store.claim("a.bin", "a.err") == "busy"
@@ -120,7 +120,7 @@ def test_a_dropped_claim_is_free_at_once(bucket: Bucket) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_child_is_told_in_place_of_hanging(bucket: Bucket) -> None:
+def test_a_forked_child_gets_an_error_instead_of_hanging(bucket: Bucket) -> None:
     """The network threads stay with the parent."""
     store = bucket.store()
     assert store.status("a.bin", "a.err") == "absent"

@@ -1,7 +1,7 @@
-"""Every system call of a claim fails, or is the last one: the error is told and nothing looks done.
+"""Every system call of a claim fails, or is the last one: the error is raised and nothing looks done.
 
-The calls are made to fail with `strace -e inject`, which is what the kernel would answer; the tests are
-skipped where strace is missing or may not trace.
+The calls are made to fail with `strace -e inject`, as if by the kernel; the tests are skipped if strace is
+missing or may not trace.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ else:
 """
 NEW = b"new " * 500 + b"output"
 
-# One or more names of a system call, by machine, and what a disk may answer.
+# The names of a system call on different machines, and an error that a disk may cause.
 CALLS = {
     "openat": ("?openat,?open", "EMFILE", 24),
     "flock": ("flock", "ENOLCK", 37),
@@ -101,7 +101,7 @@ class Situation:
         return process.stdout.split(), "INJECTED" in log or "killed by SIGKILL" in log, process.returncode
 
     def trace(self, durability: str, end: str, calls: str) -> list[str]:
-        """Run the scenario undisturbed; return the lines that strace tells of *calls* on our paths."""
+        """Run the scenario undisturbed; return strace's lines about *calls* on our paths."""
         process, log = self._strace(durability, end, "-y", "-e", f"trace={calls}")
         assert process.stdout == "done\n"
         return log.splitlines()
@@ -188,8 +188,8 @@ def test_a_system_call_fails(tmp_path: Path, past: str, end: str, durability: st
             # Replacing can't be undone when only the folder's own sync fails: the new output stays, whole.
             late = past == "output" and durability == "full" and call in {"openat", "fsync", "stat"}
             situation.check(end, done=None if late and not done else done)
-            # What can't be unlinked, or can't be told to be ours, stays for the next run; so does what a
-            # dead writer left if this one never got hold of it.
+            # What can't be unlinked, or can't be recognised as ours, stays for the next run; so does a dead
+            # writer's file that this one never locked.
             kept = call in {"unlink", "stat"} or when == "1+" or (past == "dead writer" and not done)
             assert situation.left() <= ({"x.zst.part", "x.zst.part.part"} if kept else set()), (call, when)
             situation.recover()
@@ -327,7 +327,7 @@ def test_what_is_synced_before_what(tmp_path: Path, past: str, durability: str, 
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """A real one: a tmpfs of 64 KiB, mounted where that is allowed."""
+    """A real one: a tmpfs of 64 KiB, mounted if that is allowed."""
     mount = tmp_path / "disk"
     mount.mkdir()
     tool = shutil.which("mount")
@@ -362,7 +362,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    """EACCES, told with the name; as root that takes another user."""
+    """EACCES, with the name; root needs another user for that."""
     script = textwrap.dedent(
         """
         import errno
@@ -381,7 +381,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         if os.geteuid() == 0:
             tool = shutil.which("setpriv")
             if tool is None:
-                pytest.skip("root may write everywhere, and there is no setpriv to be somebody else")
+                pytest.skip("root may write everywhere, and there is no setpriv to become another user")
             command = [tool, "--reuid=65534", "--regid=65534", "--clear-groups", *command]
             if (
                 subprocess.run(

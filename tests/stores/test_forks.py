@@ -91,7 +91,7 @@ def test_a_fork_closes_no_file_that_took_an_ended_claims_number(tmp_path: Path) 
 
 
 def test_a_second_fork_closes_no_file_that_took_the_number_after_the_first(tmp_path: Path) -> None:
-    """The child gave up its copy of the claim at once; the number is free there, and may be taken."""
+    """The child has closed its copy of the claim at once, so another file may get the number there."""
     run(
         """
         claim = LocalStore().claim("x.txt", "x.err")
@@ -110,7 +110,7 @@ def test_a_second_fork_closes_no_file_that_took_the_number_after_the_first(tmp_p
 
 
 def test_a_child_has_its_own_memory_and_none_of_its_parents_claims(tmp_path: Path) -> None:
-    """What the parent was making is free in the child, whose copy of the claim is dead."""
+    """What the parent is making is free in the child, whose copy of the claim refuses everything."""
     run(
         """
         store = MemoryStore()

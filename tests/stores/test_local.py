@@ -1,10 +1,11 @@
-"""The local store: what may stand in the way, whose file it is, and what a dead writer leaves."""
+"""The local store: what may be in the way, whose file it is, and what a dead writer leaves."""
 
 from __future__ import annotations
 
 import errno
 import gc
 import os
+import re
 import shutil
 import socket
 import stat
@@ -73,7 +74,7 @@ def zst(tmp_path: Path) -> Place:
 
 @pytest.mark.parametrize("value", ["", "fsync", "DATA", "x" * 1000])
 def test_a_bad_durability_is_refused(value: str) -> None:
-    """The message tells what is possible, and stays short."""
+    """The message lists what is possible, and stays short."""
     with pytest.raises(DefinitionValueError, match="'data', 'full' or 'atomic'") as caught:
         LocalStore(durability=value)  # type: ignore[arg-type]
     assert len(str(caught.value)) < 200
@@ -81,8 +82,8 @@ def test_a_bad_durability_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 1, b"data", ["data"]])
 def test_a_durability_of_another_type_is_refused(value: object) -> None:
-    """So is anything that is no string."""
-    with pytest.raises(DefinitionTypeError, match=type(value).__name__):
+    """So is anything that is not a string."""
+    with pytest.raises(DefinitionTypeError, match=re.escape(f"not {value!r}; ")):
         LocalStore(durability=value)  # type: ignore[arg-type]
 
 
@@ -95,7 +96,7 @@ def test_repr_and_path() -> None:
     assert store.path("data/x.txt") == Path("data/x.txt")
 
 
-# What stands in the place
+# What is in the place
 
 
 def _fifo(path: Path) -> None:
@@ -143,7 +144,7 @@ THINGS = pytest.mark.parametrize(
 def test_something_else_in_the_outputs_place(
     place: Place, put: Callable[[Path], None], kind: str, code: int, replace: bool
 ) -> None:
-    """It is told by name and errno, left alone, and nothing else is left."""
+    """The error has its name and errno; it stays, and nothing else is left."""
     put(place.path)
     store = LocalStore()
     for act in (
@@ -186,11 +187,11 @@ def test_something_else_in_the_place_of_the_work(
 
 
 def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tmp_path: Path) -> None:
-    """`NAME.part` as a link to someone's file is an error, and that file stays as it was."""
+    """`NAME.part` as a link to another file is an error, and that file stays as it was."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     place.part.symlink_to(victim)
-    with pytest.raises(OutputPlaceError, match="a symbolic link stands where a file belongs") as caught:
+    with pytest.raises(OutputPlaceError, match="a file is expected here, not a symbolic link;") as caught:
         LocalStore().claim(*place.names)
     assert caught.value.filename == str(place.part)
     assert victim.read_text() == "precious"
@@ -201,7 +202,7 @@ def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tm
 def test_something_else_comes_into_the_place_during_the_task(
     place: Place, put: Callable[[Path], None], replace: bool
 ) -> None:
-    """Publishing tells it, and abort cleans up. (With replace a FIFO or a link is replaced like a file.)"""
+    """Publishing raises, and abort cleans up. (With replace a FIFO or a link is replaced like a file.)"""
     claim = place.claim(replace=replace)
     claim.write(b"x")
     put(place.path)
@@ -218,14 +219,14 @@ def test_something_else_comes_into_the_place_during_the_task(
 
 
 BELOW = pytest.mark.parametrize("below", ["x.txt", "a/x.txt", "a/b/c/x.txt"])
-"""How far above the output the thing is that stands in a folder's place."""
+"""How far above the output the thing is that should be a folder."""
 
 
 @pytest.mark.parametrize("method", ["status", "claim"])
 @pytest.mark.parametrize("linked", [False, True])
 @BELOW
 def test_a_file_in_a_folders_place(tmp_path: Path, method: str, below: str, linked: bool) -> None:
-    """The error names the file that is in the way, wherever in the path it is, or the link to it."""
+    """The error names the file that is in the way, at any level of the path, or the link to it."""
     blocker = tmp_path / "base"
     if linked:
         (tmp_path / "file").write_text("a file")
@@ -233,7 +234,7 @@ def test_a_file_in_a_folders_place(tmp_path: Path, method: str, below: str, link
     else:
         blocker.write_text("a file")
     deep = blocker / below
-    with pytest.raises(NotADirectoryError, match="no folder") as caught:
+    with pytest.raises(NotADirectoryError, match="needs a folder here, not a file;") as caught:
         getattr(LocalStore(), method)(str(deep), str(deep.with_suffix(".err")))
     assert caught.value.errno == errno.ENOTDIR
     assert caught.value.filename == str(blocker)
@@ -242,11 +243,11 @@ def test_a_file_in_a_folders_place(tmp_path: Path, method: str, below: str, link
 
 @BELOW
 def test_a_dangling_link_in_a_folders_place(tmp_path: Path, below: str) -> None:
-    """A folder that is a link to nowhere is told as such."""
+    """A folder that is a link to nowhere is reported as such."""
     (tmp_path / "base").symlink_to(tmp_path / "nowhere")
     name = str(tmp_path / "base" / below)
     assert LocalStore().status(name, name + ".err") == "absent"
-    with pytest.raises(OutputPlaceError, match="leads nowhere stands where a folder belongs") as caught:
+    with pytest.raises(OutputPlaceError, match=r"a folder is expected here, not .* leads nowhere;") as caught:
         LocalStore().claim(name, name + ".err")
     assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "base"))
     assert "change base" in str(caught.value)
@@ -259,14 +260,14 @@ def test_a_link_to_itself_in_a_folders_place(tmp_path: Path, method: str, below:
     """So is one that leads in a circle."""
     _circle(tmp_path / "base")
     name = str(tmp_path / "base" / below)
-    with pytest.raises(OutputPlaceError, match="leads nowhere stands where a folder belongs") as caught:
+    with pytest.raises(OutputPlaceError, match=r"a folder is expected here, not .* leads nowhere;") as caught:
         getattr(LocalStore(), method)(name, name + ".err")
     assert (caught.value.errno, caught.value.filename) == (errno.ELOOP, str(tmp_path / "base"))
 
 
 @BELOW
 def test_something_in_the_place_of_the_failures_folder(tmp_path: Path, below: str) -> None:
-    """The same errors for a failure in a folder of its own; the claim can be given up."""
+    """The same errors for a failure in a folder of its own; the claim can be aborted."""
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     _circle(tmp_path / "circle")
     (tmp_path / "file").touch()
@@ -290,7 +291,7 @@ def test_something_in_the_place_of_the_failures_folder(tmp_path: Path, below: st
 
 
 def test_an_error_of_making_folders_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing stands in the way the operating system's own error is told."""
+    """If nothing is in the way, the operating system's own error is raised."""
 
     def refuse(path: str, mode: int = 0o777) -> None:
         raise OSError(code, os.strerror(code), path)
@@ -303,10 +304,10 @@ def test_an_error_of_making_folders_passes(tmp_path: Path, monkeypatch: pytest.M
         assert not isinstance(caught.value, OutputPlaceError)
 
 
-def test_a_folder_that_somebody_else_makes_at_the_same_time(
+def test_a_folder_that_another_process_makes_at_the_same_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the error was: the folder is there."""
+    """The error does not matter: the folder exists."""
     makedirs = os.makedirs
 
     def late(path: str, *, exist_ok: bool) -> None:
@@ -321,7 +322,7 @@ def test_a_folder_that_somebody_else_makes_at_the_same_time(
 
 @THINGS
 def test_reading_never_waits(place: Place, put: Callable[[Path], None], kind: str, code: int) -> None:
-    """`open` of something that is no file is an error at once: a FIFO would wait for a writer."""
+    """`open` of something that is not a file is an error at once: a FIFO would wait for a writer."""
     put(place.path)
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the class differs, the errno is what counts
         LocalStore().open(str(place.path))
@@ -344,7 +345,7 @@ def test_a_link_to_a_file_is_an_output(place: Place, tmp_path: Path) -> None:
     assert elsewhere.read_bytes() == b"linked"
 
 
-# What is no whole file
+# What is not a whole file
 
 
 @pytest.mark.parametrize("suffix", [".jsonl.zst", ".csv.gz", ".parquet"])
@@ -363,8 +364,8 @@ def test_an_empty_compressed_file_is_not_done(tmp_path: Path, suffix: str) -> No
     assert place.left() == [place.path.name]
 
 
-def test_an_empty_compressed_file_gives_way_to_a_recorded_failure(zst: Place) -> None:
-    """Where both are, the failure is what is known."""
+def test_an_empty_compressed_file_yields_to_a_recorded_failure(zst: Place) -> None:
+    """If both exist, the failure counts."""
     zst.path.touch()
     zst.failure.write_text("report")
     assert LocalStore().status(*zst.names) == "suppressed"
@@ -377,10 +378,10 @@ def test_an_empty_plain_file_is_done(place: Place) -> None:
     assert place.path.stat().st_size == 0
 
 
-# Who publishes
+# Which output stays
 
 
-def test_whoever_was_first_stays(place: Place) -> None:
+def test_the_first_output_stays(place: Place) -> None:
     """A file that came into the place by other means is not overwritten; ours is discarded quietly."""
     claim = place.claim()
     claim.write(b"ours")
@@ -395,7 +396,7 @@ def test_whoever_was_first_stays(place: Place) -> None:
 def test_an_unlinked_work_is_lost(
     place: Place, monkeypatch: pytest.MonkeyPatch, links: bool, replace: bool
 ) -> None:
-    """If a stranger removes `NAME.part`, nothing is published, and abort is quiet."""
+    """If another program removes `NAME.part`, nothing is published, and abort is quiet."""
     if not links:
         monkeypatch.setattr(os, "link", _refuse_links)
     claim = place.claim(replace=replace)
@@ -510,7 +511,7 @@ def test_a_folder_that_is_made_again_is_synced_again(tmp_path: Path, monkeypatch
 
 
 def test_a_folder_that_is_moved_away_takes_no_output_along(tmp_path: Path) -> None:
-    """If the folder is renamed and a new one stands there, nothing is published into either."""
+    """If the folder is renamed and replaced, nothing is published into either."""
     place = Place(tmp_path / "data")
     claim = place.claim()
     claim.write(b"x")
@@ -552,7 +553,7 @@ def test_a_write_that_failed_spoils_the_output(place: Place) -> None:
     claim.write(b"first")
     with pytest.raises(TypeError):
         claim.write("text")  # type: ignore[arg-type]
-    os.close(claim._descriptor)  # as if the disk had failed: the next write answers EBADF
+    os.close(claim._descriptor)  # as if the disk had failed: the next write raises EBADF
     with pytest.raises(OSError, match=r"x\.txt") as caught:
         claim.write(b"second")
     assert caught.value.errno == errno.EBADF
@@ -578,7 +579,7 @@ def test_a_refused_type_spoils_nothing(place: Place) -> None:
 
 
 def test_a_dead_writers_bytes_are_discarded(place: Place) -> None:
-    """A `.part` that nobody locks is taken over, empty."""
+    """A `.part` that is not locked is taken over, empty."""
     place.part.write_bytes(b"half of something longer")
     assert LocalStore().status(*place.names) == "absent"
     place.make(b"new")
@@ -693,7 +694,7 @@ def test_permissions_follow_the_umask(place: Place, umask: int, mode: int) -> No
 
 
 def test_the_time_is_that_of_publishing(place: Place) -> None:
-    """Even where the file was made long before."""
+    """Even if the file was created long before."""
     place.part.touch()
     os.utime(place.part, (1, 1))
     before = time.time()
@@ -716,7 +717,7 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["publish", "fail"])
 def test_a_name_that_just_fits_can_be_replaced(tmp_path: Path, end: str) -> None:
-    """`NAME.part` is as long as a name may be, so there is no room for `NAME.part.part`."""
+    """`NAME.part` is as long as a name may be, so `NAME.part.part` is too long."""
     path = tmp_path / ("x" * 246 + ".txt")
     failure = path.with_suffix(".err")
     store = LocalStore()
@@ -732,8 +733,8 @@ def test_a_name_that_just_fits_can_be_replaced(tmp_path: Path, end: str) -> None
     assert len(os.listdir(tmp_path)) == 1
 
 
-def test_names_that_are_no_unicode(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 go through as Python shows them."""
+def test_names_that_are_not_unicode(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 pass through as Python decodes them."""
     name = str(tmp_path / os.fsdecode(b"\xff.txt"))
     claim = LocalStore().claim(name, name + ".err")
     assert isinstance(claim, LocalClaim)

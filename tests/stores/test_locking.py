@@ -1,4 +1,4 @@
-"""Getting hold of `NAME.part` where the disk, or somebody else, is in the way."""
+"""Locking `NAME.part` when the disk, or another process, interferes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def claimed(names: tuple[str, str]) -> LocalClaim:
 
 
 def test_an_empty_output_in_a_dead_writers_file(names: tuple[str, str]) -> None:
-    """Not a byte of the dead writer's is left."""
+    """No byte of the dead writer is left."""
     Path(names[0] + ".part").write_bytes(b"bytes of a writer that was killed")
     claimed(names).publish()
     assert Path(names[0]).read_bytes() == b""
@@ -45,7 +45,7 @@ def test_an_empty_output_in_a_dead_writers_file(names: tuple[str, str]) -> None:
 def test_a_file_system_without_locks(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, left: bool
 ) -> None:
-    """The error itself comes out, with the name; what others have left stays, what was made here goes."""
+    """The error itself is raised, with the name; another writer's file stays, a new one is removed."""
     part = Path(names[0] + ".part")
     if left:
         part.write_bytes(b"left")
@@ -61,10 +61,10 @@ def test_a_file_system_without_locks(
     assert open_below(Path(names[0]).parent) == []
 
 
-def test_somebody_removes_the_file_as_fast_as_it_is_made(
+def test_another_process_removes_the_file_as_fast_as_it_is_made(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That is told; it is neither waited for without end nor taken for another writer."""
+    """That is an error; it is neither waited for without end nor mistaken for another writer."""
 
     def remove_first(descriptor: int, operation: int) -> None:
         os.unlink(names[0] + ".part")
@@ -77,7 +77,7 @@ def test_somebody_removes_the_file_as_fast_as_it_is_made(
 
 
 class Opening:
-    """`os.open` that answers with *errors* first, for `NAME.part` alone."""
+    """`os.open` that raises *errors* first, for `NAME.part` alone."""
 
     def __init__(self, part: str, *errors: int) -> None:
         self.part = part
@@ -93,7 +93,7 @@ class Opening:
 def test_the_file_comes_and_goes_while_it_is_opened(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There when it was to be made, gone when it was to be opened: then once more."""
+    """It exists when it is created, and is gone when it is opened: then try again."""
     monkeypatch.setattr(os, "open", Opening(names[0] + ".part", errno.EEXIST, errno.ENOENT))
     claimed(names).publish()
     assert Path(names[0]).exists()
@@ -106,10 +106,10 @@ def test_the_file_comes_and_goes_for_ever(names: tuple[str, str], monkeypatch: p
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.EDQUOT])
-def test_too_many_open_files_are_told_with_a_remedy(
+def test_too_many_open_files_come_with_a_remedy(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """Only they are: for another error it would be none."""
+    """Only they do: it would not help against another error."""
     monkeypatch.setattr(os, "open", Opening(names[0] + ".part", *[code] * 200))
     with pytest.raises(OSError, match=r"x\.txt\.part") as caught:
         LocalStore().claim(*names)
@@ -118,7 +118,7 @@ def test_too_many_open_files_are_told_with_a_remedy(
     assert ["lower its limit" in note for note in notes] == ([] if code == errno.EDQUOT else [True])
 
 
-def test_a_file_that_is_there_and_may_not_be_opened(
+def test_a_file_that_exists_and_may_not_be_opened(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "open", Opening(names[0] + ".part", errno.EEXIST, errno.EACCES))
@@ -127,7 +127,7 @@ def test_a_file_that_is_there_and_may_not_be_opened(
 
 
 def test_a_file_that_can_not_be_looked_at(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has no name of its own, for it is about a descriptor; it is given one."""
+    """The error is about a descriptor and so has no name; one is added."""
     part = Path(names[0] + ".part")
     part.write_bytes(b"left")
 
@@ -143,27 +143,27 @@ def test_a_file_that_can_not_be_looked_at(names: tuple[str, str], monkeypatch: p
     assert open_below(Path(names[0]).parent) == []
 
 
-@pytest.mark.parametrize(("which", "told"), [(0, "complete"), (1, "suppressed")])
-def test_no_file_is_made_for_what_is_there_already(
-    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, which: int, told: str
+@pytest.mark.parametrize(("which", "found"), [(0, "complete"), (1, "suppressed")])
+def test_no_file_is_made_for_what_exists_already(
+    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, which: int, found: str
 ) -> None:
     """A process that is killed in between would leave it behind."""
     Path(names[which]).write_bytes(b"whole")
     monkeypatch.setattr(os, "open", Opening(names[0] + ".part", *[errno.EACCES] * 200))
-    assert LocalStore().claim(*names) == told
+    assert LocalStore().claim(*names) == found
 
 
-@pytest.mark.parametrize(("which", "told"), [(0, "complete"), (1, "suppressed")])
-def test_somebody_else_was_quicker_than_the_lock(
-    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, which: int, told: str
+@pytest.mark.parametrize(("which", "found"), [(0, "complete"), (1, "suppressed")])
+def test_another_process_was_quicker_than_the_lock(
+    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch, which: int, found: str
 ) -> None:
-    """The look under the lock finds it; the file in progress goes again, and its lock."""
+    """The look under the lock finds it; the file in progress is removed, and its lock released."""
 
     def publish_first(descriptor: int, operation: int) -> None:
         Path(names[which]).write_bytes(b"whole")
         FLOCK(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", publish_first)
-    assert LocalStore().claim(*names) == told
+    assert LocalStore().claim(*names) == found
     assert os.listdir(Path(names[0]).parent) == [Path(names[which]).name]
     assert open_below(Path(names[0]).parent) == []

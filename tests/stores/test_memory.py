@@ -19,7 +19,7 @@ def _claim(store: MemoryStore, name: str = "a.txt", *, replace: bool = False) ->
 
 
 def test_a_dropped_claim_is_free_at_once() -> None:
-    """A claim that is garbage holds nothing."""
+    """A garbage-collected claim holds nothing."""
     store = MemoryStore()
     claim = _claim(store)
     assert store.claim("a.txt", "a.err") == "busy"
@@ -43,7 +43,7 @@ def test_a_late_end_does_not_end_the_next_claim() -> None:
 
 @pytest.mark.parametrize("name", ["a.gz", "a.jsonl.zst", "a.parquet"])
 def test_nothing_is_no_compressed_file(name: str) -> None:
-    """Zero bytes under such a name count as absent, and can be made anew."""
+    """Zero bytes under such a name count as absent, and can be made again."""
     store = MemoryStore()
     _claim(store, name).publish()
     assert store.status(name, "a.err") == "absent"

@@ -1,4 +1,4 @@
-"""The object store's own bookkeeping, on obstore's store in memory; no service is asked."""
+"""The object store's own bookkeeping, on obstore's store in memory, without a service."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refuse(*args: object, **named: object) -> None:
 def test_a_replacement_that_raises_has_published_nothing(
     monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    """Neither where the old failure can't be deleted, nor where the upload is refused."""
+    """Neither if the old failure can't be deleted, nor if the upload is refused."""
     store = ObjectStore("memory:///")
     claimed(store, "x.txt").fail(b"report")
     claim = claimed(store, "x.txt", replace=True)
@@ -65,7 +65,7 @@ def test_a_replacement_that_raises_has_published_nothing(
 def test_a_deletion_is_known_at_once_to_a_listing_under_way(
     monkeypatch: pytest.MonkeyPatch, overlaps: bool
 ) -> None:
-    """Though that listing began when the output was still there, and is remembered only afterwards."""
+    """Even if that listing began before the deletion, and is remembered after it."""
     store = ObjectStore("memory:///", listing_seconds=60)
     for name in ("a/x.txt", "a/y.txt"):
         publish(store, name)
@@ -106,10 +106,10 @@ def test_a_deletion_is_known_at_once_to_a_listing_under_way(
     assert not store.delete("a/x.txt")
 
 
-def test_a_deletion_whose_answer_got_lost_is_not_remembered_otherwise(
+def test_a_deletion_whose_response_was_lost_is_not_remembered_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The call raises; whether the output is there is asked anew."""
+    """The call raises; the next look sends a request."""
     store = ObjectStore("memory:///", listing_seconds=60)
     publish(store, "a/x.txt")
     assert store.status("a/x.txt", "x.err") == "complete"
@@ -131,7 +131,7 @@ def test_a_deletion_whose_answer_got_lost_is_not_remembered_otherwise(
 def test_a_claim_in_a_forked_child_is_refused_before_its_body_runs(
     tmp_path: Path, name: str, replace: bool
 ) -> None:
-    """And is no "busy", for which it would wait for ever: the parent's claim never ends in the child."""
+    """And is not "busy", for which it would wait for ever: the parent's claim never ends in the child."""
     script = f"""
         import os
         from asflow.errors import DeadlockError
@@ -197,24 +197,8 @@ def test_a_forked_child_that_ends_writes_nothing_into_the_parents_bytes(tmp_path
     assert (tmp_path / "x.bin").read_bytes() == LARGE + b"and the end"
 
 
-@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 100])
-def test_a_spool_gives_back_what_it_took(size: int) -> None:
-    """In memory and in a file, in pieces of any type and item size."""
-    spool = Spool(8)
-    for start in range(0, size, 3):
-        spool.write(LARGE[start : min(start + 3, size)])
-    assert spool.rewound().read() == LARGE[:size]
-    assert isinstance(spool.rewound(), io.BytesIO) == (size <= 8)
-    spool.close()
-    wide = Spool(8)
-    wide.write(bytearray(b"ab"))
-    wide.write(memoryview(LARGE[:16]).cast("I"))
-    assert wide.rewound().read() == b"ab" + LARGE[:16]
-    wide.close()
-
-
 class Stingy(io.BytesIO):
-    """Takes three bytes at a time, and none at all after *room*."""
+    """Takes three bytes at a time, and none after *room*."""
 
     room = 1000
 
@@ -225,7 +209,7 @@ class Stingy(io.BytesIO):
 
 
 def test_a_temporary_folder_that_takes_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is written, a part at a time; where no more is taken it is an error, and nothing is published."""
+    """All is written, a part at a time; when no more is taken it is an error, and nothing is published."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: Stingy())
     spool = Spool(8)
     spool.write(b"12345678")
@@ -243,7 +227,7 @@ def test_a_temporary_folder_that_takes_a_part(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_bytes_that_can_not_be_moved_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The temporary file that was made for them is closed, and the claim can be given up at once."""
+    """The temporary file that was made for them is closed, and the claim can be aborted at once."""
     file = Stingy()
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: file)
     store = ObjectStore("memory:///")

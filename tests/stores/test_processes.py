@@ -72,7 +72,7 @@ def test_a_forked_child_does_not_own_the_claim(tmp_path: Path) -> None:
 
 
 def test_a_lock_does_not_outlive_its_owner_in_a_child(tmp_path: Path) -> None:
-    """The owner is killed, its forked child lives: the output can be claimed at once."""
+    """The owner is killed and its forked child lives on: the output can be claimed at once."""
     out = run(
         """
         import os, pathlib, signal
@@ -179,8 +179,8 @@ def test_an_executed_program_inherits_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_signalled_owner_gives_way(tmp_path: Path, how: signal.Signals) -> None:
-    """Whatever ends the process ends its claim; the next claim takes the file over."""
+def test_a_signalled_owner_loses_its_claim(tmp_path: Path, how: signal.Signals) -> None:
+    """A claim ends with its process; the next claim takes the file over."""
     script = """
         import signal
         from asflow.stores import LocalStore

@@ -1,4 +1,4 @@
-"""`LocalStore.is_complete`, the one look of a skip: it never says yes where `status` would not."""
+"""`LocalStore.is_complete`, the one look of a skip: it is never True if `status` disagrees."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_second_name_is_swept_by_the_next_skip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
 
 
-def test_a_store_without_it_is_asked_for_status(tmp_path: Path) -> None:
+def test_a_store_without_it_uses_status(tmp_path: Path) -> None:
     asked: list[str] = []
 
     class Counting(MemoryStore):

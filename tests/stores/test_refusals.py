@@ -1,4 +1,4 @@
-"""The local store on a disk that answers oddly: what is told, and what is left behind."""
+"""The local store on a faulty disk: what is raised, and what is left behind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_a_disk_that_takes_a_few_bytes_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The output and the report are whole all the same."""
+    """The output and the report are still whole."""
     claim = place.claim()
     monkeypatch.setattr(os, "write", lambda descriptor, data: WHOLE(descriptor, bytes(data)[:3]))
     assert claim.write(b"0123456789" * 3) == 30
@@ -77,7 +77,7 @@ def test_a_disk_that_takes_no_bytes(place: Place, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_write_that_is_interrupted_spoils_the_output(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the middle of a write: who knows how much of it was written."""
+    """Ctrl-C in the middle of a write: how much of it was written is unknown."""
     claim = place.claim()
 
     def interrupt(descriptor: int, data: bytes) -> int:
@@ -95,8 +95,8 @@ def test_a_write_that_is_interrupted_spoils_the_output(place: Place, monkeypatch
 
 
 @pytest.mark.parametrize("end", ["publish", "fail", "abort"])
-def test_a_claim_that_has_ended_closes_nobody_elses_file(place: Place, end: str) -> None:
-    """The number of its descriptor may be given to another file."""
+def test_a_claim_that_has_ended_closes_no_other_file(place: Place, end: str) -> None:
+    """Another file may get the number of its descriptor."""
     claim = place.claim()
     claim.publish() if end == "publish" else claim.fail(b"report") if end == "fail" else claim.abort()
     with open(place.folder / "other", "w+b", buffering=0) as other:
@@ -127,7 +127,7 @@ def test_atomic_waits_for_no_disk(place: Place, monkeypatch: pytest.MonkeyPatch)
 def test_the_bytes_are_on_the_disk_before_the_name(
     place: Place, monkeypatch: pytest.MonkeyPatch, durability: Durability
 ) -> None:
-    """And with "full" the name and the way to it are, too, before publish returns."""
+    """And with "full" the name and the path to it are too, before publish returns."""
     steps: list[str] = []
     fsync, link = os.fsync, os.link
 
@@ -149,7 +149,7 @@ def test_the_bytes_are_on_the_disk_before_the_name(
 
 
 def test_the_way_to_each_new_folder_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With "full", what is known of one folder's way says nothing about another's."""
+    """With "full", that one folder's path is synced says nothing about another's."""
     synced: set[int] = set()
     fsync = os.fsync
 
@@ -172,7 +172,7 @@ def test_the_way_to_each_new_folder_is_synced(tmp_path: Path, monkeypatch: pytes
 def test_an_empty_compressed_file_is_not_found(tmp_path: Path) -> None:
     name = str(tmp_path / "x.jsonl.gz")
     Path(name).touch()
-    with pytest.raises(FileNotFoundError, match="no whole output") as caught:
+    with pytest.raises(FileNotFoundError, match="not a whole output") as caught:
         LocalStore().open(name)
     assert caught.value.errno == errno.ENOENT
     assert caught.value.filename == name
@@ -199,7 +199,7 @@ def test_after_an_end_that_failed_nothing_more_is_taken(
 
 
 def test_a_report_shorter_than_the_bytes_it_replaces(place: Place) -> None:
-    """Not even a byte of the output stays in it, and none at all under an empty report."""
+    """No byte of the output stays in it, under an empty report either."""
     for report in (b"short", b""):
         claim = place.claim(replace=True)
         claim.write(b"bytes of an output")
@@ -211,7 +211,7 @@ def test_a_report_shorter_than_the_bytes_it_replaces(place: Place) -> None:
 def test_a_file_that_vanishes_at_the_last_moment_is_a_lost_claim(
     place: Place, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
-    """A stranger removes what is to be renamed, just before it is."""
+    """Another program removes the file just before it is renamed."""
     place.path.write_bytes(b"old")
     replace = os.replace
 
@@ -234,7 +234,7 @@ def test_a_file_that_vanishes_at_the_last_moment_is_a_lost_claim(
 def test_a_folder_that_can_not_be_synced_takes_the_name_back(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With "full"; the error is the one of the sync, also where the name can't be taken back."""
+    """With "full"; the error is the one of the sync, also if the name can't be removed."""
     fsync, unlink = os.fsync, os.unlink
 
     def refuse_folders(descriptor: int) -> None:
@@ -263,7 +263,7 @@ def test_a_folder_that_can_not_be_synced_takes_the_name_back(
 
 
 def test_an_older_output_is_not_taken_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a sync fails after one was replaced there is no way back to it: the new one stays, whole."""
+    """If a sync fails after the replacement, the old one can't be restored: the new one stays, whole."""
     place.path.write_bytes(b"old")
     fsync = os.fsync
 
@@ -282,7 +282,7 @@ def test_an_older_output_is_not_taken_back(place: Place, monkeypatch: pytest.Mon
     assert place.left() == ["x.txt"]
 
 
-def test_a_second_name_that_can_not_be_swept_harms_nobody(
+def test_a_second_name_that_can_not_be_swept_does_no_harm(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.path.write_bytes(b"whole")

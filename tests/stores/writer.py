@@ -41,7 +41,7 @@ def fails(index: int) -> bool:
 
 
 def make(store: LocalStore, folder: str, index: int, guards: Guards, draw: random.Random) -> bool:
-    """Make one output if it is missing; False where somebody else is at it, or this attempt was given up."""
+    """Make one output if it is missing; False if another process makes it, or if this attempt is aborted."""
     name, failure = f"{folder}/out/{index % 7}/{index}.jsonl.zst", f"{folder}/out/{index % 7}/{index}.err"
     if store.status(name, failure) != "absent":
         return True

@@ -1,14 +1,14 @@
 """One output in the making on an object store: spooled here, uploaded whole when it is published.
 
-    write        to memory, beyond 8 MiB to a temporary file: nothing has left this machine
+    write        to memory, beyond 8 MiB to a temporary file: nothing leaves this machine
     publish      up to 8 MiB: one PUT on the condition that the name is free
                  beyond: a multipart upload to `NAME.<random>.part`, then a server-side copy to NAME on the
                  condition that it is free, then the deletion of `NAME.<random>.part`
 
-S3, GCS and Azure all refuse the second of two such PUTs or copies, whoever made the first. The detail
-of the copy is needed because obstore completes a multipart upload without a condition. A copy of more than
-5 GiB is refused by S3: there the upload goes to NAME itself, after a look, and of two machines that
-finish at the same moment the later one's bytes stay, whole.
+S3, GCS and Azure all refuse the second of two such PUTs or copies, from any machine. The copy is needed
+because obstore completes a multipart upload without a condition. S3 refuses a copy of more than 5 GiB:
+such an output is uploaded to NAME itself, after a look, and of two machines that finish at the same
+moment the later one's bytes stay, whole.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html and
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html (limits).
@@ -20,29 +20,42 @@ import contextlib
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from asflow.stores._common import PART, ClaimState, may_publish, not_the_owner, too_late
+from asflow.stores._common import PART, ClaimState, closed_error, fork_error, may_publish
 from asflow.stores._objects.errors import patiently, translated
 from asflow.stores._spool import Spool
 
 if TYPE_CHECKING:
-    from asflow.stores._objects.store import ObjectStore
+    from obstore.store import ObjectStore as Client
 
-__all__ = ["ObjectClaim"]
-
+_SUBJECT = "ObjectStore()"
 _MIB = 1 << 20
 _SMALL = 8 * _MIB
-_MOST_PARTS = 9000  # S3 takes 10,000
-_UPLOADS = 4  # parts in flight: memory is 4 of them
+_MOST_PARTS = 9000  # S3 accepts 10,000
+_UPLOADS = 4  # parts in flight, all in memory
 _MOST_COPIED = 5 << 30
 
 
-class ObjectClaim:
-    """The right to make one output; see `asflow.protocols.Claim`. Made by `ObjectStore.claim`.
+class ClaimedStore(Protocol):
+    """The part of an `ObjectStore` that its claims use."""
 
-    Threads: safe; a write that is under way when the claim is ended is finished first. A forked child's copy
-    is dead. A claim that is dropped without an end is free at once.
+    retry_seconds: float
+
+    @property
+    def client(self) -> Client: ...
+
+    def url(self, name: str, /) -> str: ...
+    def info(self, name: str, /) -> object | None: ...
+    def delete(self, name: str, /) -> bool: ...
+    def free(self, name: str, /) -> None: ...
+
+
+class ObjectClaim:
+    """The right to make one output; see `asflow.protocols.Claim`. Returned by `ObjectStore.claim`.
+
+    Threads: safe; a write that is under way when the claim ends is finished first. In a forked child the
+    claim refuses everything. A claim that is garbage-collected without an end frees its output at once.
     """
 
     __slots__ = (
@@ -50,7 +63,7 @@ class ObjectClaim:
         "_replace", "_size", "_spoiled", "_spool", "_state", "_store",
     )  # fmt: skip
 
-    def __init__(self, store: ObjectStore, name: str, failure: str, *, replace: bool) -> None:
+    def __init__(self, store: ClaimedStore, name: str, failure: str, *, replace: bool) -> None:
         self._store = store
         self._name = name
         self._failure = failure
@@ -66,7 +79,7 @@ class ObjectClaim:
         return f"<ObjectClaim of {self._name!r}, {self._state}>"
 
     def __del__(self) -> None:
-        # The name is free already, by the store's weak reference; no lock may be taken here.
+        # The store's weak reference has freed the name already; no lock may be taken here.
         with contextlib.suppress(Exception):
             self._spool.close()
 
@@ -75,13 +88,13 @@ class ObjectClaim:
 
         Raises:
             OutputClosedError: the claim has ended, or this is a forked child.
-            OSError: the temporary folder is full, or the like; the claim can't be published any more.
+            OSError: as for a full temporary folder; the claim can't be published any more.
         """
         self._refuse_fork()
         size = memoryview(data).nbytes
         with self._lock:
             if self._state != "open":
-                raise too_late(self._name)
+                raise closed_error(_SUBJECT, self._name)
             try:
                 self._spool.write(data)
             except BaseException:
@@ -91,28 +104,32 @@ class ObjectClaim:
         return size
 
     def publish(self) -> None:
-        """Upload the bytes, give them the output's name at once, and give up the claim.
+        """Upload the bytes, publish them under the output's name in one step, and end the claim.
 
-        If somebody else has put an output there in the meantime, theirs stays and these bytes are
-        discarded, unless the claim was made with `replace`: then the output is replaced and an older
-        recorded failure deleted.
+        If an output has appeared under that name in the meantime, it stays and these bytes are discarded,
+        unless the claim was made with `replace`: then the output is replaced and an older recorded failure
+        deleted.
 
         Raises:
-            PermissionError: the credentials don't suffice.
+            PermissionError: the credentials are not sufficient.
             OSError: the service refused, or could not be reached for `retry_seconds`. Nothing was
-                published, unless the answer to the very last request got lost.
+                published, unless the response to the last request was lost.
             OutputClosedError: this is a forked child, or publishing has failed before.
         """
         self._refuse_fork()
         with self._lock:
-            if not may_publish(self._state, self._name):
+            if not may_publish(_SUBJECT, self._state, self._name):
                 return
             self._state = "sealed"
             if self._spoiled:
-                raise OSError(errno.EIO, "a write failed before, so the output would be cut", self._name)
+                raise OSError(
+                    errno.EIO,
+                    f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
+                    self._name,
+                )
             with translated(self._store.url(self._name)):
                 if self._replace:
-                    # In this order: a call that raises, here too, has published nothing.
+                    # In this order: a call that raises has published nothing.
                     self._store.delete(self._failure)
                     self._upload(self._name)
                 else:
@@ -120,7 +137,7 @@ class ObjectClaim:
             self._end()
 
     def fail(self, report: bytes, /) -> None:
-        """Discard the bytes, keep *report* as the failure, and give up the claim. Raises as `publish`."""
+        """Discard the bytes, keep *report* as the failure, and end the claim. Raises as `publish` does."""
         import obstore
 
         self._refuse_fork()
@@ -133,17 +150,17 @@ class ObjectClaim:
             self._end()
 
     def abort(self) -> None:
-        """Discard the bytes and give up the claim. Never raises."""
+        """Discard the bytes and end the claim. Never raises."""
         if self._pid == os.getpid():
             with self._lock:
                 self._end()
 
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
-            raise not_the_owner(self._name)
+            raise fork_error(_SUBJECT, self._name)
 
     def _create(self) -> None:
-        """Publish where the name is free; the first one wins, and its bytes are as good as ours."""
+        """Publish if the name is free; otherwise the other output stays, which is as good as ours."""
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
@@ -176,15 +193,15 @@ class ObjectClaim:
                     self._store.retry_seconds,
                 )
             except FileNotFoundError:
-                # A completion that is repeated because its answer got lost may find its upload gone.
+                # A completion that is repeated because its response was lost may find its upload gone.
                 if self._store.info(self._name) is None:
                     raise
         finally:
-            with contextlib.suppress(Exception):  # no reader is told of it, and the output is what counts
+            with contextlib.suppress(Exception):  # no listing shows it, and the output is what counts
                 obstore.delete(client, aside)
 
     def _upload(self, name: str) -> None:
-        """Upload the bytes as *name*, whatever is there; on a failure obstore aborts the upload."""
+        """Upload the bytes as *name*, replacing any object; on a failure obstore aborts the upload."""
         import obstore
 
         client = self._store.client

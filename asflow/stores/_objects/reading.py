@@ -1,4 +1,4 @@
-"""Reading: an object as a file, large ones piece by piece; a listing page by page."""
+"""Reading: an object as a file, a large one piece by piece; a listing page by page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from obstore import Bytes, ObjectMeta
     from obstore.store import ObjectStore as Client
 
-__all__ = ["open_object", "pages_of"]
-
+_NO_OBJECT = "ObjectStore(): there is no such object; run its task first"
 _PIECE = 4 << 20
 _PAGE = 1000
 
@@ -24,10 +23,10 @@ _PAGE = 1000
 def pages_of(
     client: Client, folder: str | None = None, skip: str | None = None
 ) -> Iterator[Sequence[ObjectMeta]]:
-    """Yield what is below *folder* and comes after the name *skip*, a request for each thousand."""
+    """Yield the objects below *folder* that sort after the name *skip*, in one request per thousand."""
     import obstore
 
-    # Its type knows arro3's tables, which are not installed.
+    # obstore's annotation refers to arro3, which is not installed.
     listed = cast("Callable[..., Iterator[Sequence[ObjectMeta]]]", getattr(obstore, "list"))  # noqa: B009
     return iter(listed(client, folder, offset=skip, chunk_size=_PAGE))
 
@@ -38,8 +37,8 @@ def open_object(client: Client, name: str, url: str, seconds: float) -> BinaryIO
     Args:
         client: obstore's store.
         name: the object's key under the client's prefix.
-        url: what it is called in messages.
-        seconds: for how long a lost connection is tried again.
+        url: its name in messages.
+        seconds: for how long to retry after a lost connection.
 
     Raises:
         FileNotFoundError: there is no such object.
@@ -56,7 +55,7 @@ def open_object(client: Client, name: str, url: str, seconds: float) -> BinaryIO
         try:
             size, tag, data = patiently(fetch, seconds)
         except FileNotFoundError:
-            raise FileNotFoundError(errno.ENOENT, "there is no such object", url) from None
+            raise FileNotFoundError(errno.ENOENT, _NO_OBJECT, url) from None
     if data is not None:
         return io.BytesIO(bytes(data))
 
@@ -70,7 +69,7 @@ def open_object(client: Client, name: str, url: str, seconds: float) -> BinaryIO
 
 
 class _Pieces(io.RawIOBase):
-    """Asks for one piece after the other, of one and the same version of the object."""
+    """Requests one piece after the other, all of the same version of the object."""
 
     def __init__(self, piece: Callable[[int, int], bytes], size: int, url: str) -> None:
         super().__init__()
@@ -92,7 +91,9 @@ class _Pieces(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise OSError(errno.EINVAL, "there is nothing before the beginning", self._url)
+            raise OSError(
+                errno.EINVAL, "ObjectStore(): can't seek before the beginning; use 0 or more", self._url
+            )
         self._at = base + offset
         return self._at
 
@@ -116,8 +117,12 @@ class _Pieces(io.RawIOBase):
                 self._data = self._piece(self._at, min(self._at + _PIECE, self._size))
         except (PreconditionError, FileNotFoundError) as error:
             raise OSError(
-                errno.ESTALE, "it was replaced or deleted while it was read: open it again", self._url
+                errno.ESTALE,
+                "ObjectStore(): the object was replaced or deleted while it was read; open it again",
+                self._url,
             ) from error
         self._start = self._at
         if not self._data:
-            raise OSError(errno.EIO, "the object store sent nothing where there is more", self._url)
+            raise OSError(
+                errno.EIO, "ObjectStore(): the service sent too few bytes; open it again", self._url
+            )
