@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 
 CODE := asflow tests $(wildcard typecheck/*.py) docs/examples
 
-.PHONY: help demo test lint format types typecheck unit soak mutants wheel docs pictures clean
+.PHONY: help demo test lint format types typecheck unit coverage soak mutants wheel docs pictures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,13 @@ typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each P
 unit: $(VENV)/.dev  ## the tests, without the slow ones
 	$(BIN)/pytest -q -m "not slow"
 
+COVERED := engine runtime flows dag dataflow writers stores sinks objects executors cli kits \
+	notebook/test_run.py dashboard/test_pages.py
+
+coverage: $(VENV)/.dev  ## the lines and branches that the quick tests run, in some three minutes; a report, not a gate
+	-$(BIN)/coverage run -m pytest -q -m "not slow" $(addprefix tests/,$(COVERED))
+	$(BIN)/coverage report
+
 bench: $(VENV)-bench/.bench  ## the performance envelope, side by side; writes docs/benchmarks.md (BENCH=--short: a try)
 	cd tests && $(abspath $(VENV)-bench)/bin/python -m benchmarks $(if $(BENCH),$(BENCH),--page ../docs)
 
@@ -66,7 +73,7 @@ pictures: $(VENV)/.dev  ## the pictures of the documentation, in docs/assets/; n
 	$(BIN)/python docs/moving_picture.py
 
 clean:  ## remove what the other targets made, the demo's data included
-	rm -rf $(VENV) $(VENV)-bench data dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench data dist build site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find asflow tests typecheck docs stubs -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.made:
