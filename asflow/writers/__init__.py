@@ -1,12 +1,12 @@
-"""How records become bytes, and bytes records: one file a format, one for compression.
+"""How records become bytes, and bytes become records: one module for each format, one for compression.
 
-    .jsonl .ndjson    JSON Lines        json_lines.py
-    .json             one document      json_document.py
-    .csv .tsv         delimited text    delimited.py
-    .parquet          columns           parquet.py        needs pyarrow (arrow.py)
-    any other         raw text, bytes   raw.py
+    .jsonl .ndjson    JSON Lines        _json_lines.py
+    .json             one document      _json_document.py
+    .csv .tsv         delimited text    _delimited.py
+    .parquet          columns           _parquet.py        needs pyarrow (_arrow.py)
+    any other         raw text, bytes   _raw.py
 
-then `.gz` or `.zst` (compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
+then `.gz` or `.zst` (_compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
 when an output of it is first opened, and reading and writing when first used.
 """
 
