@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
 
-def find_pyarrow() -> None:
+def find_pyarrow(subject: str) -> None:
     """Check that pyarrow is installed, without the time that importing it takes.
 
     Raises:
@@ -25,7 +25,7 @@ def find_pyarrow() -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise _missing()
+        raise _missing(f"{subject}: Parquet needs pyarrow, which is not installed")
 
 
 def import_pyarrow(module: str = "pyarrow") -> Any:
@@ -39,7 +39,7 @@ def import_pyarrow(module: str = "pyarrow") -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise _missing() from error
+        raise _missing("Parquet: pyarrow is not installed") from error
 
 
 @contextmanager
@@ -61,8 +61,8 @@ def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
         raise corrupt(name, f"not a whole Parquet file ({error})") from error
 
 
-def _missing() -> MissingExtraError:
-    return MissingExtraError("Parquet: pyarrow is not installed; run pip install 'asflow[parquet]'")
+def _missing(problem: str) -> MissingExtraError:
+    return MissingExtraError(f"{problem}; run pip install 'asflow[parquet]'")
 
 
 # ------------------------------------------------------------------------------------------- columns

@@ -64,7 +64,7 @@ class OutputStream:
         """
         self._sink = sink
         self._compression: Compression = compression
-        self._level = check_level(compression, level)
+        self._level = check_level(compression, level, subject_of(task))
         self._task = task
         self._buffer = bytearray()
         # Made by the first full buffer: most outputs are small and compressed in one call.

@@ -59,7 +59,9 @@ def split_suffixes(name: str) -> Suffixes:
     return Suffixes(FORMATS.get(dot + end, "raw"), compression)
 
 
-def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Suffixes:
+def check_suffix(
+    name: str, level: object = None, *, custom: bool = False, subject: str = "check_suffix()"
+) -> Suffixes:
     """Refuse, before anything runs, suffixes or a compression level that can't work.
 
     Args:
@@ -67,6 +69,7 @@ def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Su
         level: the compression level asked for: 0 to 9 for `.gz`, 1 to 22 or a negative number (faster)
             for `.zst`; None for the default (6 and 3).
         custom: True if the user's own writer makes the format, so that no extra is needed.
+        subject: what a message begins with, as in `task extract()`.
 
     Returns:
         What the suffixes ask for.
@@ -78,37 +81,39 @@ def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Su
         MissingExtraError: the format needs a package that is not installed.
     """
     suffixes = split_suffixes(name)
-    check_level(suffixes.compression, level)
+    check_level(suffixes.compression, level, subject)
     if suffixes.format == "parquet" and not custom:
         if suffixes.compression != "none":
             raise DefinitionValueError(
-                f"{short(name)} compresses Parquet, which compresses its columns itself; "
+                f"{subject}: Parquet, which compresses its columns itself, takes no other compression, "
+                f"not {short(name)}; "
                 "let the name end in .parquet"
             )
         from asflow.writers._arrow import find_pyarrow
 
         # Found, not imported: a task that only skips its outputs should not pay for the import.
-        find_pyarrow()
+        find_pyarrow(subject)
     return suffixes
 
 
-def check_level(compression: Compression, level: object) -> int:
+def check_level(compression: Compression, level: object, subject: str) -> int:
     """Return the compression level to use, or raise as `check_suffix` does."""
     if level is None:
         return DEFAULT_LEVELS[compression]
     if not isinstance(level, int) or isinstance(level, bool):
         raise DefinitionTypeError(
-            f"level takes an int or None, not {short(level)}; leave it out for the default"
+            f"{subject}: level takes an int or None, not {short(level)}; leave it out for the default"
         )
     if compression == "none":
         raise DefinitionValueError(
-            f"level takes None without compression, not {short(level)}; let the name end in .gz or .zst"
+            f"{subject}: level takes None without compression, not {short(level)}; "
+            "let the name end in .gz or .zst"
         )
     lowest, highest = _LEVELS[compression]
     if not lowest <= level <= highest or (compression == "zstd" and level == 0):
         allowed = "0 to 9" if compression == "gzip" else "1 to 22, or -1 to -131072 for more speed"
         raise DefinitionValueError(
-            f"level takes {allowed} ({compression}), not {short(level)}; "
+            f"{subject}: level takes {allowed} ({compression}), not {short(level)}; "
             f"leave it out for the default, {DEFAULT_LEVELS[compression]}"
         )
     return level

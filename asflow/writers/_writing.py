@@ -89,7 +89,7 @@ def open_writer(
         DefinitionTypeError: what *factory* returned is not a Writer; or as `check_suffix`.
         DefinitionValueError, MissingExtraError: as `check_suffix`.
     """
-    suffixes = check_suffix(name, level, custom=factory is not None)
+    suffixes = check_suffix(name, level, custom=factory is not None, subject=subject_of(task))
     compressed = OutputStream(stream, suffixes.compression, level, task=task)
     if factory is None:
         return OutputWriter(open_format(suffixes.format, compressed, task=task), compressed, task=task)
