@@ -9,7 +9,7 @@ from __future__ import annotations
 from sys import float_info
 
 from asflow._labels import short
-from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError
 
 
 def task_subject(qualname: str) -> str:
@@ -43,3 +43,11 @@ def checked_seconds(
             f"{subject}: {what} takes {least} finite seconds, not {short(value)}; write for example {what}=30"
         )
     return float(value)
+
+
+def closed_error(subject: str) -> OutputClosedError:
+    """Return the error for a write that comes after the task has ended."""
+    return OutputClosedError(
+        f"{subject}: the output is closed, its task has ended or was cancelled; "
+        "wait for the threads and tasks that write before the task returns"
+    )

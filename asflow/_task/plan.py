@@ -169,7 +169,7 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
             f"{who}: writer takes a function that returns a Writer, not {short(options.writer)}; "
             f"write for example writer=JsonWriter"
         )
-    check_suffix(pattern.suffix, options.level, custom=options.writer is not None)
+    check_suffix(pattern.suffix, options.level, custom=options.writer is not None, subject=who)
     if options.suppress and not pattern.suffix:
         raise DefinitionValueError(
             f"{who}: suppress=... needs a suffix after the last placeholder, which `.err` replaces, "

@@ -1,12 +1,12 @@
-"""How records become bytes, and bytes records: one file a format, one for compression.
+"""How records become bytes, and bytes become records: one module for each format, one for compression.
 
-    .jsonl .ndjson    JSON Lines        json_lines.py
-    .json             one document      json_document.py
-    .csv .tsv         delimited text    delimited.py
-    .parquet          columns           parquet.py        needs pyarrow (arrow.py)
-    any other         raw text, bytes   raw.py
+    .jsonl .ndjson    JSON Lines        _json_lines.py
+    .json             one document      _json_document.py
+    .csv .tsv         delimited text    _delimited.py
+    .parquet          columns           _parquet.py        needs pyarrow (_arrow.py)
+    any other         raw text, bytes   _raw.py
 
-then `.gz` or `.zst` (compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
+then `.gz` or `.zst` (_compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
 when an output of it is first opened, and reading and writing when first used.
 """
 
@@ -14,12 +14,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asflow._names import lazily
 from asflow.writers._suffixes import COMPRESSIONS, FORMATS, check_suffix, split_suffixes
 
 if TYPE_CHECKING:
     from asflow.writers._compression import open_reader
     from asflow.writers._reading import RecordReader, read_records, read_text
     from asflow.writers._writing import OutputWriter, open_format, open_writer
+else:
+    # `import asflow` loads this package for the suffixes alone, and must stay fast.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "OutputWriter": "._writing",
+            "RecordReader": "._reading",
+            "open_format": "._writing",
+            "open_reader": "._compression",
+            "open_writer": "._writing",
+            "read_records": "._reading",
+            "read_text": "._reading",
+        },
+    )
 
 __all__ = [
     "COMPRESSIONS",
@@ -34,24 +49,3 @@ __all__ = [
     "read_text",
     "split_suffixes",
 ]
-
-_HOMES = {
-    "OutputWriter": "_writing",
-    "RecordReader": "_reading",
-    "open_format": "_writing",
-    "open_reader": "_compression",
-    "open_writer": "_writing",
-    "read_records": "_reading",
-    "read_text": "_reading",
-}
-
-
-def __getattr__(name: str) -> object:
-    # `import asflow` loads this package for the suffixes alone, and must stay fast.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value

@@ -1,6 +1,6 @@
-"""pyarrow, which Parquet needs: where it is found, imported, asked to open a file; and what types it is told.
+"""pyarrow, which Parquet needs: finding and importing it, opening a file, and the types of columns.
 
-It has no types of its own, so that whatever comes from it is an `Any` here.
+pyarrow is not typed, so its objects are `Any` here.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ import datetime
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from asflow.errors import CorruptOutputError, MissingExtraError
+from asflow.errors import MissingExtraError
+from asflow.writers._refusals import corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-__all__ = ["check_times", "find_pyarrow", "import_pyarrow", "open_parquet", "plain_type", "roomy", "widened"]
 
-
-def find_pyarrow() -> None:
-    """Look whether pyarrow is there, without the time that importing it takes.
+def find_pyarrow(subject: str) -> None:
+    """Check that pyarrow is installed, without the time that importing it takes.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -26,7 +25,7 @@ def find_pyarrow() -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise _missing()
+        raise _missing(f"{subject}: Parquet needs pyarrow, which is not installed")
 
 
 def import_pyarrow(module: str = "pyarrow") -> Any:
@@ -40,7 +39,7 @@ def import_pyarrow(module: str = "pyarrow") -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise _missing() from error
+        raise _missing("Parquet: pyarrow is not installed") from error
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
     """Open *file* as a `pyarrow.parquet.ParquetFile`; *file* is closed by the caller.
 
     Raises:
-        CorruptOutputError: here or in the block: the output *name* is no whole Parquet file.
+        CorruptOutputError: here or in the block: the output *name* is not a whole Parquet file.
         MissingExtraError: pyarrow is not installed.
         OSError: here or in the block: it can't be read.
     """
@@ -59,18 +58,18 @@ def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise CorruptOutputError(f"output {name!r} is no whole Parquet file: {error}.") from error
+        raise corrupt(name, f"not a whole Parquet file ({error})") from error
 
 
-def _missing() -> MissingExtraError:
-    return MissingExtraError("Parquet needs pyarrow. Run: pip install 'asflow[parquet]'")
+def _missing(problem: str) -> MissingExtraError:
+    return MissingExtraError(f"{problem}; run pip install 'asflow[parquet]'")
 
 
 # ------------------------------------------------------------------------------------------- columns
 
 
 def plain_type(kind: Any) -> Any:
-    """Return the plain type among those that hold the same values: string for large_string, string_view."""
+    """Return the plainest type that holds the same values: string for large_string or string_view."""
     pyarrow = import_pyarrow()
     types = pyarrow.types
     if types.is_large_string(kind) or types.is_string_view(kind):
@@ -88,7 +87,7 @@ def plain_type(kind: Any) -> Any:
 
 
 def check_times(kind: Any, values: Iterable[Any]) -> None:
-    """Refuse dates and times of which Arrow would cut something off to make one column of them.
+    """Refuse dates and times that Arrow would truncate to put them into one column.
 
     Raises:
         ValueError: dates beside datetimes, datetimes with a zone beside some without, or times with a zone.
@@ -114,8 +113,8 @@ def _has_zone(value: object) -> bool:
     return getattr(value, "tzinfo", None) is not None
 
 
-def roomy(column: Any) -> Any:
-    """Give decimals all digits that Arrow has: the next records may need more than the first ones."""
+def with_all_digits(column: Any) -> Any:
+    """Return decimals with Arrow's full precision: later records may need more digits than the first."""
     pyarrow = import_pyarrow()
     if pyarrow.types.is_decimal128(column.type):
         return column.cast(pyarrow.decimal128(38, column.type.scale))
@@ -125,7 +124,7 @@ def roomy(column: Any) -> Any:
 def widened(column: Any, kind: Any) -> Any:
     """Return *column* as *kind* if that holds all its values.
 
-    `pyarrow.array(values, type=kind)` would do more than that: it cuts 1.5 to 1 and drops new keys.
+    `pyarrow.array(values, type=kind)` loses values instead: it truncates 1.5 to 1 and drops new keys.
 
     Raises:
         ValueError, ArrowException: it does not.

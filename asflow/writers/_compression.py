@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from asflow.errors import CorruptOutputError, OutputClosedError
+from asflow._checks import closed_error
+from asflow.writers._refusals import corrupt, raise_again, subject_of
 from asflow.writers._suffixes import check_level, split_suffixes
 
 if TYPE_CHECKING:
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
     import zstandard
     from typing_extensions import Buffer
 
+    from asflow.errors import CorruptOutputError
     from asflow.protocols import ByteStream
     from asflow.writers._suffixes import Compression
-
-__all__ = ["CHUNK", "OutputStream", "open_reader"]
 
 CHUNK = 65536
 """Bytes that are gathered before they are compressed and passed on: 0.3 ms of work at zstd's level 3."""
 
-_DIRECT = CHUNK // 2  # bytes; so much at once is compressed without a copy, once compression has begun
-_SLICE = 4 * CHUNK  # a bigger write is compressed in such pieces, so that memory stays flat
+_DIRECT = CHUNK // 2  # bytes; a write of this size skips the buffer once compression has begun
+_SLICE = 4 * CHUNK  # a bigger write is compressed in pieces of this size, so that memory stays flat
 
 
 class _Compressor(Protocol):
@@ -35,9 +35,12 @@ class _Compressor(Protocol):
 class OutputStream:
     """A `ByteStream` that gathers, compresses and passes bytes on to another stream.
 
-    Memory is constant: a buffer of 64 KiB and the compressor. A failed write is not forgotten: the
-    stream raises it again on every later write and on `finish`, so that no output with a hole in it is
-    published by a body that swallowed the error.
+    Memory is constant: a buffer of 64 KiB and the compressor. The stream raises the error of a failed
+    write again on every later write and on `finish`, so that a body that swallows it can't publish an
+    output with a hole in it.
+
+    After its end the stream refuses bytes, which a user's own writer may still send: one that is safe in
+    threads and was encoding a record when the body ended, or one that keeps a thread of its own.
 
     Threads: one call at a time, any thread.
     """
@@ -56,15 +59,15 @@ class OutputStream:
             task: the task's name, for messages.
 
         Raises:
-            DefinitionTypeError: *level* is no int.
+            DefinitionTypeError: *level* is not an int.
             DefinitionValueError: *level* is out of range, or given without compression.
         """
         self._sink = sink
         self._compression: Compression = compression
-        self._level = check_level(compression, level)
+        self._level = check_level(compression, level, subject_of(task))
         self._task = task
         self._buffer = bytearray()
-        # Made by the first full buffer: most outputs are small and done in one shot.
+        # Made by the first full buffer: most outputs are small and compressed in one call.
         self._compressor: _Compressor | None = None
         self._closed = False
         self._failure: BaseException | None = None
@@ -80,7 +83,7 @@ class OutputStream:
             OSError: the store can't take the bytes.
         """
         if self._closed or self._failure is not None:
-            self._refuse()
+            self.check_open()
         view = memoryview(data).cast("B")
         try:
             if len(view) < (CHUNK if self._compressor is None else _DIRECT):
@@ -96,6 +99,18 @@ class OutputStream:
             raise
         return len(view)
 
+    def check_open(self) -> None:
+        """Raise what `write` would raise because of what happened before.
+
+        Raises:
+            OutputClosedError: the output has ended.
+            OSError: an earlier write failed.
+        """
+        if self._closed:
+            raise closed_error(subject_of(self._task))
+        if self._failure is not None:
+            raise_again(self._failure, self._task)
+
     def finish(self) -> None:
         """Compress and pass on what is left, end the frame, and take nothing more. The sink stays open.
 
@@ -103,8 +118,7 @@ class OutputStream:
             OutputClosedError: the output has ended already.
             OSError: the store can't take the bytes, now or in an earlier write.
         """
-        if self._closed or self._failure is not None:
-            self._refuse()
+        self.check_open()
         self._closed = True
         try:
             if self._compressor is None and self._compression == "zstd":
@@ -122,7 +136,7 @@ class OutputStream:
             self._compressor = None
 
     def abort(self) -> None:
-        """Let go of the buffer and the compressor; take nothing more. Writes nothing, raises nothing."""
+        """Drop the buffer and the compressor; take nothing more. Writes nothing, raises nothing."""
         self._closed = True
         self._compressor = None
         self._buffer = bytearray()
@@ -152,21 +166,13 @@ class OutputStream:
         else:
             import zlib
 
-            # 31: a gzip header with no file name and no time in it, so equal records make equal bytes.
+            # 31: a gzip header without a file name or a time, so equal records make equal bytes.
             self._compressor = cast("_Compressor", zlib.compressobj(self._level, zlib.DEFLATED, 31))
         return self._compressor
 
-    def _refuse(self) -> NoReturn:
-        where = f"task {self._task}: " if self._task else ""
-        if self._closed:
-            raise OutputClosedError(f"{where}the output is closed, its task has ended; nothing was written.")
-        if isinstance(self._failure, Exception):
-            raise self._failure
-        raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
-
 
 class _Reusable(threading.local):
-    """A thread's zstd context for outputs of less than 64 KiB: making one costs as much as using it."""
+    """A thread's zstd context for outputs of less than 64 KiB: to make one costs as much as to use it."""
 
     level: int | None = None
     context: zstandard.ZstdCompressor | None = None
@@ -189,22 +195,22 @@ def _compress_at_once(data: bytearray, level: int) -> bytes:
 
 
 def open_reader(name: str, raw: BinaryIO, *, suffix: str | None = None) -> BinaryIO:
-    """Open the bytes of an output for reading, without their compression.
+    """Open the bytes of an output for reading, decompressed.
 
-    The end is checked: an output that was cut anywhere, or has something behind its last frame, raises
-    when the reader gets there. Files of several frames (zstd) or members (gzip) are whole files.
+    The end is checked: an output that is cut anywhere, or has other bytes after its last frame, raises
+    when the reader reaches that point. Files of several frames (zstd) or members (gzip) are whole files.
     Memory is constant.
 
     Args:
         name: the output's name, for messages.
         raw: the stored bytes; closed together with the reader.
-        suffix: the suffixes that tell the compression, where *name* does not end in them.
+        suffix: the suffixes that name the compression, if *name* does not end in them.
 
     Returns:
-        A buffered reader; *raw* itself where nothing is compressed. One thread at a time.
+        A buffered reader; *raw* itself if nothing is compressed. One thread at a time.
 
     Raises:
-        CorruptOutputError: while reading: the output is empty, cut or no gzip or zstd file.
+        CorruptOutputError: while reading: the output is empty, cut, or not a gzip or zstd file.
     """
     compression = split_suffixes(name if suffix is None else suffix).compression
     if compression == "none":
@@ -215,18 +221,18 @@ def open_reader(name: str, raw: BinaryIO, *, suffix: str | None = None) -> Binar
 
 
 class _Source:
-    """Reads exact amounts from a stored output, and says what is wrong with it."""
+    """Reads exact amounts of bytes from a stored output."""
 
     def __init__(self, name: str, raw: BinaryIO) -> None:
         self._name = name
         self._raw = raw
 
     def some(self, size: int) -> bytes:
-        """Return 1 to *size* bytes, or none at the end."""
+        """Return 1 to *size* bytes, or no bytes at the end."""
         return self._raw.read(size)
 
     def up_to(self, size: int) -> bytes:
-        """Return *size* bytes, fewer at the end only."""
+        """Return *size* bytes, or fewer at the end."""
         data = self._raw.read(size)
         while len(data) < size and (more := self._raw.read(size - len(data))):
             data += more
@@ -236,20 +242,20 @@ class _Source:
         """Return *size* bytes.
 
         Raises:
-            CorruptOutputError: the output ends before.
+            CorruptOutputError: the output ends before that.
         """
         data = self.up_to(size)
         if len(data) < size:
-            raise self.corrupt("is cut short")
+            raise self.corrupt("cut short")
         return data
 
     def skip(self, size: int) -> None:
-        """Read *size* bytes (4 GiB at most) and let them go; raises as `exactly` does."""
+        """Read *size* bytes (4 GiB at most) and drop them; raises as `exactly` does."""
         while size:
             size -= len(self.exactly(min(size, CHUNK)))
 
-    def corrupt(self, what: str) -> CorruptOutputError:
-        return CorruptOutputError(f"output {self._name!r} {what}. Delete it to have it made again.")
+    def corrupt(self, reason: str) -> CorruptOutputError:
+        return corrupt(self._name, reason)
 
 
 class _Pieces(io.RawIOBase):
@@ -287,19 +293,19 @@ _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 def _unpack_zstd(source: _Source) -> Iterator[bytes]:
     """Yield what the frames hold, a block (128 KiB at most) at a time.
 
-    Walks the frames itself: zstandard takes a frame that was cut between two blocks for a whole one, and
-    a block at a time keeps memory flat whatever the ratio.
+    Walks the frames itself: zstandard takes a frame that is cut between two blocks for a whole one, and
+    a block at a time keeps memory flat at any ratio.
     Source: RFC 8878, section 3.1.
     """
     import zstandard
 
     start = source.up_to(4)
     if not start:
-        raise source.corrupt("is empty, so it is no zstd file")
+        raise source.corrupt("empty, so not a zstd file")
     while start:
         magic = int.from_bytes(start, "little")
         if len(start) < 4:
-            raise source.corrupt("is cut short, or has something behind its last zstd frame")
+            raise source.corrupt("cut short, or with other bytes after its last zstd frame")
         if magic in _SKIPPABLE:
             source.skip(int.from_bytes(source.exactly(4), "little"))
         elif magic == _FRAME:
@@ -308,7 +314,7 @@ def _unpack_zstd(source: _Source) -> Iterator[bytes]:
             except zstandard.ZstdError as error:
                 raise source.corrupt(f"does not decompress ({error})") from error
         else:
-            raise source.corrupt("is no zstd file, or has something behind its last frame")
+            raise source.corrupt("not a zstd file, or with other bytes after its last frame")
         start = source.up_to(4)
 
 
@@ -320,7 +326,7 @@ def _unpack_frame(source: _Source, magic: bytes) -> Iterator[bytes]:
     single_segment, checksum = flags & 0x20, flags & 0x04
     size_bytes = (1 if single_segment else 0, 2, 4, 8)[flags >> 6]
     header = source.exactly((not single_segment) + (0, 1, 2, 4)[flags & 3] + size_bytes)
-    # 2^27 is what other readers allow by default, and the most that our levels ask for.
+    # 2^27 is the default limit of other readers, and the most that our levels ask for.
     frame = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
     frame.decompress(magic + descriptor + header)
     last = False
@@ -337,7 +343,7 @@ def _unpack_frame(source: _Source, magic: bytes) -> Iterator[bytes]:
         if piece:
             yield piece
     if not frame.eof:
-        raise source.corrupt("has a zstd frame without an end")
+        raise source.corrupt("a zstd frame has no end")
 
 
 def _unpack_gzip(source: _Source) -> Iterator[bytes]:
@@ -346,19 +352,20 @@ def _unpack_gzip(source: _Source) -> Iterator[bytes]:
 
     data = source.some(CHUNK)
     if not data:
-        raise source.corrupt("is empty, so it is no gzip file")
+        raise source.corrupt("empty, so not a gzip file")
     while data:
         member = zlib.decompressobj(31)
         while not member.eof:
             try:
                 piece = member.decompress(data, 2 * CHUNK)
             except zlib.error as error:
-                raise source.corrupt(f"is no gzip file, or has something behind its end ({error})") from error
+                reason = f"not a gzip file, or with other bytes after its end ({error})"
+                raise source.corrupt(reason) from error
             if piece:
                 yield piece
             data = member.unconsumed_tail
             if not data and not member.eof:
                 data = source.some(CHUNK)
                 if not data and not piece:
-                    raise source.corrupt("is cut short")
+                    raise source.corrupt("cut short")
         data = member.unused_data or source.some(CHUNK)

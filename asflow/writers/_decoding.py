@@ -5,28 +5,17 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, get_args
 
-from asflow.errors import CorruptOutputError
+from asflow._labels import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import msgspec.inspect
 
-__all__ = [
-    "Column",
-    "Columns",
-    "bad_record",
-    "columns_of",
-    "convert_unknown",
-    "decode_errors",
-    "json_decoder",
-    "value_converter",
-]
-
 T = TypeVar("T")
 
-# pydantic's models are written by their fields' names, and from elsewhere may come by their aliases. Before
-# pydantic 2.11 aliases alone are known, unless the model says `populate_by_name`.
+# pydantic models are written with the names of their fields; other tools may write the aliases. Before 2.11
+# pydantic accepts aliases only, unless the model sets `populate_by_name`.
 _ANY_NAME = {"by_alias": True, "by_name": True}
 
 
@@ -34,9 +23,9 @@ def json_decoder(record_type: type[T]) -> Callable[[bytes], T]:
     """Return a function that decodes and validates the JSON of one record.
 
     Args:
-        record_type: whatever msgspec decodes (TypedDict, dataclass, NamedTuple, attrs, Struct, dict[...],
-            unions), pydantic models, these nested, and classes that take their JSON value as the only
-            argument (Path).
+        record_type: any type that msgspec decodes (TypedDict, dataclass, NamedTuple, attrs, Struct,
+            dict[...], unions), pydantic models, these nested, and classes that take their JSON value as the
+            only argument (Path).
 
     Returns:
         A function that raises one of `decode_errors` for bytes that don't fit.
@@ -54,8 +43,8 @@ def value_converter(record_type: type[T], *, strict: bool) -> Callable[[object],
 
     Args:
         record_type: as `json_decoder` takes it.
-        strict: False where numbers, booleans and None may come as texts, as they do from CSV. pydantic's
-            models never are strict here: a text may stand for a date, a list for a set.
+        strict: False if numbers, booleans and None may be texts, as they are in CSV. pydantic models are
+            never strict here: a date may be a text, a set a list.
 
     Returns:
         A function that raises one of `decode_errors` for values that don't fit.
@@ -78,25 +67,25 @@ def convert_unknown(kind: type, value: object) -> object:
     """Make a value of a class that msgspec does not know from its JSON value.
 
     Raises:
-        ValueError: the value does not fit; the message of the class is kept.
+        ValueError: the value does not fit; the message includes that of the class.
     """
     validate = getattr(kind, "model_validate_json", None)
     if callable(validate):
         import msgspec
 
-        # From JSON, since a strict model takes a text for a date only there.
+        # From JSON, because only there does a strict model accept a text as a date.
         return validate(msgspec.json.encode(value), **_known_options(validate, **_ANY_NAME))
     if isinstance(value, kind):
         return value
     try:
         return kind(value)
     except Exception as error:
-        raise ValueError(f"no {kind.__qualname__} can be made from {value!r:.60}: {error}") from error
+        raise ValueError(f"{short(value)} does not make a {kind.__qualname__}: {error}") from error
 
 
 @lru_cache
 def _known_options(method: Callable[..., object], **options: bool) -> dict[str, bool]:
-    """Return the *options* that *method* of a pydantic model has: an older pydantic lacks some."""
+    """Return those *options* that *method* of a pydantic model has: older versions lack some."""
     from inspect import signature
 
     known = signature(method).parameters
@@ -104,22 +93,16 @@ def _known_options(method: Callable[..., object], **options: bool) -> dict[str, 
 
 
 def _known(record_type: type[T]) -> type[T]:
-    # msgspec takes `object` for a class of the user's; everybody else for "anything".
+    # To msgspec `object` is a user's class; here it means any value.
     return cast("type[T]", Any) if record_type is object else record_type
 
 
 def decode_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which a decoder says that bytes or values don't fit."""
+    """Return the exceptions that a decoder raises for bytes or values that don't fit."""
     import msgspec
 
-    # MsgspecError is a ValueError in newer versions of msgspec only.
+    # Only in newer versions of msgspec is MsgspecError a ValueError.
     return (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
-
-
-def bad_record(name: str, number: int, error: Exception) -> CorruptOutputError:
-    """Return the error for record *number* (from 1) of the output *name*."""
-    advice = "Read it as another type, or delete it to have it made again."
-    return CorruptOutputError(f"output {name!r}, record {number}: {error}. {advice}")
 
 
 class Column(NamedTuple):
@@ -132,21 +115,21 @@ class Column(NamedTuple):
     nested: bool = False
 
     def drop_or_fill(self) -> tuple[bool, str | None]:
-        """Return whether an empty cell is left out, and else its value.
+        """Return whether an empty cell is left out, and its value if it is not.
 
-        It is None where the column may be None, an empty text where it may be a text, left out where
-        there is a default, and else an empty text, which will be refused.
+        The value is None if the column may be None, an empty text if it may be a text. A cell with a
+        default is left out. Any other is an empty text, which will be refused.
         """
         if self.nullable:
             return False, None
         return (True, None) if not self.textual and not self.required else (False, "")
 
     def drops_none(self) -> bool:
-        """Tell whether None can only stand for a value that was left out, as it does in Parquet."""
+        """Whether None can only mean a value that was left out, as it does in Parquet."""
         return not (self.nullable or self.required or self.untyped)
 
     def value_of(self, cell: str) -> object:
-        """Return a cell as it is, or what its JSON holds where the column has lists or mappings only."""
+        """Return *cell* as it is, or decoded from JSON if the column has only lists or mappings."""
         if not self.nested:
             return cell
         import msgspec
@@ -154,17 +137,17 @@ class Column(NamedTuple):
         try:
             value: object = msgspec.json.decode(cell)
         except msgspec.MsgspecError:
-            return cell  # a validator of the user's own may still take it
+            return cell  # the user's own validator may still accept it
         return cast("object", value) if isinstance(value, (list, dict)) else cell
 
 
 class Columns(NamedTuple):
-    """The shape of a record, as far as a table needs to know it.
+    """The columns of a record type.
 
     Attributes:
         kind: "mapping" by column names, "named row" for a named tuple, "row" for lists and tuples.
-        by_name: the columns with names that are known beforehand, in order.
-        other: what holds for any other column.
+        by_name: the columns whose names the type declares, in order.
+        other: describes any other column.
     """
 
     kind: str
@@ -172,14 +155,13 @@ class Columns(NamedTuple):
     other: Column
 
     def column(self, name: str) -> Column:
-        """Return what holds for the column *name*."""
         return self.by_name.get(name, self.other)
 
     def arrange(self, values: dict[str, object]) -> object:
         """Return *values* in the form that the record is made from: a list for a named tuple.
 
         Raises:
-            ValueError: a named tuple lacks a value that one after it has.
+            ValueError: a named tuple lacks a value but has a later one.
         """
         if self.kind != "named row":
             return values
@@ -194,7 +176,7 @@ _ANYTHING = Column(nullable=False, textual=True, required=True, untyped=True)
 
 
 def columns_of(record_type: object) -> Columns:
-    """Tell which columns *record_type* has and what an empty cell means in each."""
+    """Return the columns of *record_type*, and what an empty cell means in each."""
     if (fields := getattr(record_type, "model_fields", None)) is not None:
         return Columns("mapping", _pydantic_columns(cast("Mapping[str, object]", fields)), _ANYTHING)
     import msgspec.inspect as shapes
@@ -234,7 +216,7 @@ def _column(shape: msgspec.inspect.Type, *, required: bool) -> Column:
 def _is_untyped(shape: msgspec.inspect.Type) -> bool:
     import msgspec.inspect as shapes
 
-    # `object` is a class of the user's to msgspec.
+    # To msgspec `object` is a user's class.
     is_object = isinstance(shape, shapes.CustomType) and shape.cls is object
     return is_object or isinstance(shape, shapes.AnyType)
 
@@ -256,7 +238,7 @@ def _pydantic_columns(fields: Mapping[str, object]) -> dict[str, Column]:
         is_required = cast("Callable[[], bool]", getattr(field, "is_required", lambda: True))
         column = _annotated_column(getattr(field, "annotation", None), required=is_required())
         if any(type(mark).__name__ == "Json" for mark in getattr(field, "metadata", ())):
-            column = column._replace(nested=False, textual=True)  # pydantic's Json wants the text
+            column = column._replace(nested=False, textual=True)  # pydantic's Json decodes the text
         for label in (name, getattr(field, "alias", None), getattr(field, "validation_alias", None)):
             if isinstance(label, str):
                 columns[label] = column
@@ -269,6 +251,6 @@ def _annotated_column(annotation: object, *, required: bool) -> Column:
     try:
         return _column(shapes.type_info(annotation), required=required)
     except (TypeError, ValueError, NameError, AttributeError):
-        # An annotation of pydantic's that msgspec can't look into.
+        # An annotation of pydantic's that msgspec can't inspect.
         options = (annotation, *get_args(annotation))
         return Column(type(None) in options, str in options, required)

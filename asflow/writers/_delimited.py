@@ -1,8 +1,8 @@
 r"""CSV and TSV: mappings under a header, or bare rows.
 
-A line ends in `\n`; a cell that holds the delimiter, a quote or a line break is quoted (RFC 4180 but for the
-line end). None is an empty cell, a bool `true` or `false`, a number as Python prints it, a text itself; any
-other value the text of its JSON form (a date in ISO 8601, a list as `[1,2]`).
+A line ends in `\n`; a cell that holds the delimiter, a quote or a line break is quoted (RFC 4180 except for
+the line end). None is an empty cell, a bool `true` or `false`, a number as Python prints it, a text itself;
+any other value the text of its JSON form (a date in ISO 8601, a list as `[1,2]`).
 """
 
 from __future__ import annotations
@@ -11,32 +11,22 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
-from asflow.writers._encoding import (
-    ENCODE_ERRORS,
-    is_raw,
-    json_encoder,
-    raw_bytes,
-    refuse_type,
-    refuse_value,
-    refused,
-)
-from asflow.writers._mappings import as_mapping
+from asflow.writers._encoding import ENCODE_ERRORS, as_mapping, is_raw, json_encoder, raw_bytes
+from asflow.writers._refusals import refuse_type, refuse_value, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asflow.protocols import ByteStream
 
-__all__ = ["DelimitedWriter", "cell_text"]
-
 
 class DelimitedWriter:
     """Writes mappings (the first one makes the header), sequences (rows) or raw text.
 
     A dataclass, a named tuple, an attrs or msgspec object and a pydantic model count as mappings. Mappings
-    and sequences don't mix, and the header must stand first: no mapping after raw text. Raw text after that
-    passes as it is, wherever it comes. A key that the header lacks is refused, a missing one is an empty
-    cell. Rows may differ in length. A refused record leaves nothing behind.
+    and sequences don't mix, and the header comes first: no mapping after raw text. Raw text after the
+    header is written as it is. A key that the header lacks is refused, a missing one is an empty cell.
+    Rows may differ in length. A refused record leaves nothing behind.
 
     Threads: one call at a time, any thread.
     """
@@ -44,10 +34,9 @@ class DelimitedWriter:
     __slots__ = ("_columns", "_encode", "_format_row", "_kind", "_stream", "_task")
 
     concurrent = False
-    """False: asflow makes one call at a time."""
 
     def __init__(self, stream: ByteStream, *, delimiter: str = ",", task: str = "") -> None:
-        """Write to *stream*, cells apart by *delimiter*; *task* is the task's name, for messages."""
+        """Write to *stream*, cells separated by *delimiter*; *task* is the task's name, for messages."""
         self._stream = stream
         self._task = task
         self._kind: Literal["mapping", "row", "raw"] | None = None
@@ -59,10 +48,9 @@ class DelimitedWriter:
         """Write *record* as one line (and the header before the first mapping), or raw text unchanged.
 
         Raises:
-            RecordTypeError: no mapping, sequence or raw text; or a cell that has no JSON form.
+            RecordTypeError: not a mapping, sequence or raw text; or a cell that has no JSON form.
             RecordValueError: a key that the header lacks, an empty record, a mapping after anything else
-                or a row after a mapping, a text that is no UTF-8.
-            OutputClosedError: the output has ended.
+                or a row after a mapping, a text that is not UTF-8.
             OSError: the store can't take the bytes.
         """
         if is_raw(record):
@@ -80,28 +68,31 @@ class DelimitedWriter:
         elif isinstance(cells := _tolist(record), list):
             self._write_row(record, cast("list[object]", cells))
         else:
-            reason = "is no row: write a mapping, a dataclass, a list or tuple of cells, or raw text"
+            reason = "is not a row; write a mapping, a dataclass, a list or tuple of cells, or raw text"
             raise refuse_type(record, reason, self._task)
 
     def commit(self) -> None:
         """Do nothing: all is written already."""
 
     def abort(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: nothing is buffered."""
 
     def _write_mapping(self, record: object, mapping: Mapping[object, object]) -> None:
         texts = {self._cell(record, key): self._cell(record, value) for key, value in mapping.items()}
         if len(texts) < len(mapping):
-            raise refuse_value(record, "has two keys that would be one column, such as 1 and '1'", self._task)
+            reason = "has two keys that would be one column, such as 1 and '1'; rename one of them"
+            raise refuse_value(record, reason, self._task)
         if self._kind is None:
             if not texts:
-                raise refuse_value(record, "has no keys to make the header from", self._task)
+                reason = "has no keys to make the header from; give every column in the first record"
+                raise refuse_value(record, reason, self._task)
             header, columns = self._format_row(texts), dict.fromkeys(texts)
         elif self._kind == "mapping":
             header, columns = "", self._columns
         else:
             before = "rows without a header" if self._kind == "row" else "raw text"
-            raise refuse_value(record, f"comes after {before}, where its header can't stand", self._task)
+            reason = f"comes after {before}, too late for a header; write mappings first, or rows only"
+            raise refuse_value(record, reason, self._task)
         new = [key for key in texts if key not in columns]
         if new:
             reason = f"has a key {new[0]!r} that the first record lacks; give every column in the first one"
@@ -112,9 +103,10 @@ class DelimitedWriter:
 
     def _write_row(self, record: object, row: Sequence[object]) -> None:
         if self._kind == "mapping":
-            raise refuse_value(record, "is a bare row after records with a header", self._task)
+            reason = "is a bare row after records with a header; write it as a mapping"
+            raise refuse_value(record, reason, self._task)
         if not row:
-            raise refuse_value(record, "has no cells", self._task)
+            raise refuse_value(record, "has no cells; leave it out", self._task)
         self._pass_on(record, self._format_row([self._cell(record, value) for value in row]))
         self._kind = "row"
 
@@ -133,10 +125,10 @@ class DelimitedWriter:
 
 
 def cell_text(value: object, encode: Callable[[object], bytes]) -> str:
-    """Return *value* as the text of a cell; *encode* makes JSON of what is no plain value.
+    """Return *value* as the text of a cell; *encode* makes JSON of a value that is not plain.
 
     Raises:
-        TypeError, ValueError: whatever *encode* raises.
+        TypeError, ValueError: as *encode* does.
     """
     kind = type(value)
     if kind is str:
@@ -163,7 +155,7 @@ def _tolist(record: object) -> object:
 
 
 class _LastRow:
-    """The file that csv.writer writes to: keeps the last row only."""
+    """The file that csv.writer writes to; keeps only the last row."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -177,8 +169,8 @@ def _row_formatter(delimiter: str) -> Callable[[Iterable[str]], str]:
     import csv
 
     last = _LastRow()
-    # Asked for "\r\n", since Pythons before 3.13 quote a lone "\r" only if the line end holds it, and
-    # unquoted it is read as a line end.
+    # "\r\n", because before 3.13 Python quotes a lone "\r" only if the line end contains it; unquoted, it
+    # is read as a line end.
     write_row = csv.writer(last, delimiter=delimiter, lineterminator="\r\n").writerow
 
     def format_row(cells: Iterable[str]) -> str:

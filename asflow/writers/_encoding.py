@@ -1,40 +1,28 @@
-"""What the formats share: raw text, values that JSON does not know, and how a record is refused."""
+"""What the formats share: raw text, records with named fields, and values that JSON does not know."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from asflow._labels import short
-from asflow.errors import RecordTypeError, RecordValueError
+from asflow.writers._refusals import refused, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import msgspec
-
-__all__ = [
-    "ENCODE_ERRORS",
-    "RawData",
-    "encode_unknown",
-    "is_raw",
-    "json_encoder",
-    "raw_bytes",
-    "refuse_type",
-    "refuse_value",
-    "refused",
-    "type_name",
-]
 
 ENCODE_ERRORS = (TypeError, ValueError, RecursionError, OverflowError)
 """What an encoder raises for a record that it can't encode."""
 
 RawData = str | bytes | bytearray | memoryview
-"""What every format takes as raw text or bytes, unencoded."""
+"""What every text format takes as raw text or bytes, unencoded."""
 
 
 def is_raw(record: object) -> TypeGuard[RawData]:
-    """Tell whether *record* is raw text or bytes. A member of a str enum is a value, not text."""
+    """Whether *record* is raw text or bytes. A member of a str enum is a value, not text."""
     return isinstance(record, (str, bytes, bytearray, memoryview)) and not isinstance(record, enum.Enum)
 
 
@@ -42,7 +30,7 @@ def raw_bytes(record: RawData, task: str) -> bytes | bytearray | memoryview:
     """Return raw text as UTF-8, raw bytes as they are (a memoryview as flat bytes).
 
     Raises:
-        RecordValueError: the text holds half of a surrogate pair, which UTF-8 can't hold.
+        RecordValueError: the text holds half of a surrogate pair, which UTF-8 can't encode.
     """
     if isinstance(record, str):
         try:
@@ -52,6 +40,46 @@ def raw_bytes(record: RawData, task: str) -> bytes | bytearray | memoryview:
     if isinstance(record, memoryview):
         return record.cast("B") if record.c_contiguous else record.tobytes()
     return record
+
+
+# ------------------------------------------------------------------------------- records with fields
+
+
+def has_private_fields(kind: type) -> bool:
+    """Whether *kind* is an attrs class with fields that begin with `_`, which msgspec leaves out."""
+    fields = cast("Iterable[object]", getattr(kind, "__attrs_attrs__", ()))
+    return any(str(getattr(field, "name", "")).startswith("_") for field in fields)
+
+
+def as_mapping(record: object) -> Mapping[object, object] | None:
+    """Return the names and values of a record with named fields, or None if it has none."""
+    if isinstance(record, Mapping):
+        return cast("Mapping[object, object]", record)
+    if isinstance(record, type):
+        return None
+    if isinstance(record, tuple):
+        row = cast("tuple[object, ...]", record)
+        names = cast("Iterable[object] | None", getattr(row, "_fields", None))
+        return None if names is None else dict(zip(names, row, strict=True))
+    import dataclasses
+
+    if dataclasses.is_dataclass(record):
+        return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    for kind in ("__struct_fields__", "__attrs_attrs__"):
+        fields = cast("Iterable[object] | None", getattr(record, kind, None))
+        if fields is not None:
+            return _attributes(record, fields)
+    dump = getattr(record, "model_dump", None)
+    return cast("Mapping[object, object]", dump()) if callable(dump) else None
+
+
+def _attributes(record: object, fields: Iterable[object]) -> dict[object, object]:
+    names = [field if isinstance(field, str) else str(getattr(field, "name", field)) for field in fields]
+    labels: Iterable[object] = getattr(record, "__struct_encode_fields__", names)
+    return {label: getattr(record, name) for label, name in zip(labels, names, strict=True)}
+
+
+# ---------------------------------------------------------------------------------------------- JSON
 
 
 def json_encoder() -> msgspec.json.Encoder:
@@ -70,14 +98,14 @@ def json_encoder() -> msgspec.json.Encoder:
 def encode_unknown(value: object) -> object:
     """Return *value*, of a type that msgspec does not know, as one that it does.
 
-    Knows subclasses of str, int, float, bytes, Decimal and of dates, times and durations (pandas' too),
-    paths, pydantic models, numpy's scalars and arrays (and whatever else has `tolist`), and any mapping.
+    Knows subclasses of str, int, float, bytes, Decimal and of dates, times and durations (also pandas'),
+    paths, pydantic models, numpy's scalars and arrays (anything that has `tolist`), and any mapping.
 
     Raises:
         TypeError: the type is not known here either, or *value* is a key, which JSON has as text only.
     """
     import os
-    from collections.abc import Mapping, Set
+    from collections.abc import Set
 
     from asflow.writers._times import BASES, is_numpy_time, plain_base, plain_numpy_time
 
@@ -115,42 +143,11 @@ def encode_unknown(value: object) -> object:
 
 
 def _has_form(value: object) -> bool:
-    # msgspec knows these itself, and asks for them only where they are keys.
+    # msgspec encodes these itself; it asks for them only as keys.
     return value is None or isinstance(value, (tuple, list, frozenset))
 
 
 def _is_pandas_na(value: object) -> bool:
-    """Tell whether *value* is `pandas.NA`, which shares no base with anything."""
+    """Whether *value* is `pandas.NA`, which shares no base class with anything else."""
     kind = type(value)
     return kind.__name__ == "NAType" and kind.__module__.partition(".")[0] == "pandas"
-
-
-def refused(record: object, error: Exception, task: str) -> RecordTypeError | RecordValueError:
-    """Return the error to raise for *record*, which an encoder refused with *error*."""
-    if isinstance(error, UnicodeEncodeError):
-        return refuse_value(record, "holds half of a surrogate pair, which UTF-8 can't hold", task)
-    if isinstance(error, (ValueError, RecursionError, OverflowError)):
-        return refuse_value(record, f"can't be encoded: {error}", task)
-    advice = "Convert it first, for example to a dict, a dataclass, a str or a number"
-    return refuse_type(record, f"can't be encoded: {error}. {advice}", task)
-
-
-def refuse_type(record: object, reason: str, task: str) -> RecordTypeError:
-    """Return the error for a record of a type that the format has no use for."""
-    return RecordTypeError(_message(record, reason, task))
-
-
-def refuse_value(record: object, reason: str, task: str) -> RecordValueError:
-    """Return the error for a record that the format can't take, or not now."""
-    return RecordValueError(_message(record, reason, task))
-
-
-def _message(record: object, reason: str, task: str) -> str:
-    where = f"task {task}: " if task else ""
-    return f"{where}the record {short(record)} of type {type_name(record)} {reason}."
-
-
-def type_name(value: object) -> str:
-    """Return the name of the type of *value*, with its module unless that is builtins."""
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

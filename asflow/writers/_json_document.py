@@ -1,22 +1,27 @@
-"""JSON: one document an output."""
+"""JSON: one document in an output."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from asflow.writers._encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refuse_value, refused
-from asflow.writers._mappings import as_mapping, has_private_fields
+from asflow.writers._encoding import (
+    ENCODE_ERRORS,
+    as_mapping,
+    has_private_fields,
+    is_raw,
+    json_encoder,
+    raw_bytes,
+)
+from asflow.writers._refusals import refuse_value, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asflow.protocols import ByteStream
 
-__all__ = ["JsonDocumentWriter"]
-
 
 class JsonDocumentWriter:
-    """Writes the only record as one strict JSON document and a newline, or raw text as that document.
+    """Writes its only record as a strict JSON document and a newline, or raw text as that document.
 
     Encoding follows `asflow.writers._encoding.json_encoder`. An output without a record is empty.
 
@@ -26,7 +31,6 @@ class JsonDocumentWriter:
     __slots__ = ("_stream", "_task", "_written")
 
     concurrent = False
-    """False: asflow makes one call at a time."""
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:
         """Write to *stream*; *task* is the task's name, for messages."""
@@ -39,8 +43,8 @@ class JsonDocumentWriter:
 
         Raises:
             RecordTypeError: the record, or something in it, has no JSON form.
-            RecordValueError: there is a document already, a text is no UTF-8, or a record holds itself.
-            OutputClosedError: the output has ended.
+            RecordValueError: a document has been written already, a text is not UTF-8, or a record holds
+                itself.
             OSError: the store can't take the bytes.
         """
         if self._written:
@@ -50,7 +54,7 @@ class JsonDocumentWriter:
             data = raw_bytes(record, self._task)
         else:
             try:
-                data = json_encoder().encode(_whole(record)) + b"\n"
+                data = json_encoder().encode(_with_private_fields(record)) + b"\n"
             except ENCODE_ERRORS as error:
                 raise refused(record, error, self._task) from error
         self._stream.write(data)
@@ -60,10 +64,10 @@ class JsonDocumentWriter:
         """Do nothing: all is written already."""
 
     def abort(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: nothing is buffered."""
 
 
-def _whole(record: object) -> object:
+def _with_private_fields(record: object) -> object:
     """Return *record*, or the items of a list, with the private fields that msgspec leaves out."""
     if has_private_fields(type(record)):
         return as_mapping(record)

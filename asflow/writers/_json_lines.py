@@ -6,15 +6,21 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from asflow.errors import OutputClosedError
+from asflow._checks import closed_error
 from asflow.writers._compression import CHUNK
-from asflow.writers._encoding import ENCODE_ERRORS, is_raw, json_encoder, raw_bytes, refused
-from asflow.writers._mappings import as_mapping, has_private_fields
+from asflow.writers._encoding import (
+    ENCODE_ERRORS,
+    as_mapping,
+    has_private_fields,
+    is_raw,
+    json_encoder,
+    raw_bytes,
+)
+from asflow.writers._refusals import raise_again, refused, subject_of
 
 if TYPE_CHECKING:
+    from asflow.errors import OutputClosedError
     from asflow.protocols import ByteStream
-
-__all__ = ["JsonLinesWriter"]
 
 _LONG = 4096  # bytes; a longer line is passed on at once, so that gathered lines stay under 4 MiB
 _MOST_LINES = 1024
@@ -26,11 +32,11 @@ def _gil_enabled() -> bool:
 
 
 class JsonLinesWriter:
-    r"""Writes each record as one line of strict JSON; raw text and bytes as the lines that they are.
+    """Writes each record as one line of strict JSON; raw text and bytes as the lines that they are.
 
-    What JSON knows no form for follows `asflow.writers._encoding.json_encoder` (NaN is null). Raw text may
-    hold several lines; a missing final newline is added, an empty text writes nothing. A record that is
-    refused leaves nothing behind.
+    Values that JSON has no form for follow `asflow.writers._encoding.json_encoder` (NaN is null). Raw text
+    may hold several lines; a missing final newline is added, an empty text writes nothing. A record that
+    is refused leaves nothing behind.
 
     Memory: at most 1,024 gathered lines of at most 4 KiB, typically 64 KiB in all.
 
@@ -39,11 +45,11 @@ class JsonLinesWriter:
     """
 
     # How it works: a line is encoded into a bytes object of its own and appended to one list that is
-    # never replaced. Both are single steps under the GIL, so that no lock, owner or half-written line is
-    # needed, not even if encoding calls back into `write`. Under a lock, a full list is cut off in front
-    # and passed on. The end sets `_batch` to 0, which sends every later call to `_drain`, where it is
-    # refused: a write that returned normally was appended before that, so it is in the output. The lock is
-    # reentrant, and `_passing` tells a call from within the stream's own write, or from a signal handler.
+    # never replaced. Both are single steps under the GIL, so they need no lock and no line is half
+    # written, not even if encoding calls back into `write`. Under a lock, the lines of a full list are cut
+    # off at the front and passed on. The end sets `_batch` to 0, which sends every later call to `_drain`,
+    # where it is refused: a write that returned normally was appended before that, so it is in the output.
+    # The lock is reentrant; `_passing` marks a call from within the stream's write, or a signal handler.
 
     __slots__ = (
         "_batch",
@@ -59,7 +65,7 @@ class JsonLinesWriter:
     )
 
     concurrent: bool = _gil_enabled()
-    """True: `write` needs no lock of the caller's (on builds of Python with a GIL)."""
+    """True if `write` needs no lock around it: on builds of Python with a GIL."""
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:
         """Write to *stream*; *task* is the task's name, for messages."""
@@ -79,7 +85,7 @@ class JsonLinesWriter:
 
         Raises:
             RecordTypeError: the record, or something in it, has no JSON form.
-            RecordValueError: a text that is no UTF-8, or a record that holds itself.
+            RecordValueError: a text that is not UTF-8, or a record that holds itself.
             OutputClosedError: the output has ended.
             OSError: the store can't take the bytes, now or in an earlier write.
         """
@@ -115,7 +121,7 @@ class JsonLinesWriter:
                 self._lines.clear()
 
     def abort(self) -> None:
-        """Let go of the gathered lines and take no more. Writes nothing, raises nothing."""
+        """Drop the gathered lines and take no more. Writes nothing, raises nothing."""
         with self._lock:
             self._closed = True
             self._batch = 0
@@ -132,11 +138,11 @@ class JsonLinesWriter:
         """Pass the gathered lines on, or raise because the output has ended. One thread at a time."""
         with self._lock:
             if self._closed:
-                if not self._passing:  # else `commit` may not have cut off all yet, and clears what is left
+                if not self._passing:  # else `commit` may not have cut off all lines yet; it clears the rest
                     self._lines.clear()
                 raise self._closed_error()
             if self._passing:
-                return  # the call that is at it already, further up, or the next one passes the line on
+                return  # the call further up the stack, or the next one, passes the line on
             self._passing = True
             try:
                 self._pass_on()
@@ -146,10 +152,7 @@ class JsonLinesWriter:
     def _pass_on(self) -> None:
         if self._failure is not None:
             self._lines.clear()
-            if isinstance(self._failure, Exception):
-                raise self._failure
-            where = f"task {self._task}: " if self._task else ""
-            raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
+            raise_again(self._failure, self._task)
         lines = self._lines
         try:
             cut = lines[:]
@@ -163,10 +166,9 @@ class JsonLinesWriter:
                 self._batch = batch
             self._stream.write(data)
         except BaseException as error:
-            # What was cut off is lost to the output: never let it be committed without.
+            # The lines that were cut off are lost: the output must not be committed without them.
             self._failure = error
             raise
 
     def _closed_error(self) -> OutputClosedError:
-        where = f"task {self._task}: " if self._task else ""
-        return OutputClosedError(f"{where}the output is closed, its task has ended; the record is not in it.")
+        return closed_error(subject_of(self._task))

@@ -6,11 +6,17 @@ import datetime
 import decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from asflow.errors import CorruptOutputError, OutputClosedError
-from asflow.writers._arrow import check_times, import_pyarrow, open_parquet, plain_type, roomy, widened
-from asflow.writers._decoding import bad_record, columns_of, decode_errors, value_converter
-from asflow.writers._encoding import ENCODE_ERRORS, encode_unknown, is_raw, refuse_type, refuse_value, refused
-from asflow.writers._mappings import as_mapping
+from asflow.writers._arrow import (
+    check_times,
+    import_pyarrow,
+    open_parquet,
+    plain_type,
+    widened,
+    with_all_digits,
+)
+from asflow.writers._decoding import columns_of, decode_errors, value_converter
+from asflow.writers._encoding import ENCODE_ERRORS, as_mapping, encode_unknown, is_raw
+from asflow.writers._refusals import bad_record, corrupt, raise_again, refuse_type, refuse_value, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,12 +24,10 @@ if TYPE_CHECKING:
     from asflow.protocols import ByteStream
     from asflow.writers._decoding import Columns
 
-__all__ = ["ParquetWriter", "read_parquet"]
-
 T = TypeVar("T")
 
 _GROUP_ROWS = 131072
-_GROUP_BYTES = 16 << 20  # of Arrow data in memory; what a row group holds at most, about
+_GROUP_BYTES = 16 << 20  # of Arrow data in memory; about the most that a row group holds
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 1 << 20  # of text and bytes in records that wait to become columns
 _KEPT = (
@@ -40,11 +44,11 @@ _KEPT = (
 class ParquetWriter:
     """Writes records (rows) and Arrow tables as row groups, compressed with zstd by Parquet itself.
 
-    A record is a mapping or has named fields, as for CSV. The first table's schema, or what Arrow infers
-    from the first 1,024 records, holds for the whole output: a later column is refused, a missing one
-    is null, a later table with the same columns is cast where that loses nothing. Dates and datetimes
-    don't mix in a column, nor datetimes with and without a zone, and a time has no zone. Without any record
-    the output is a file without columns.
+    A record is a mapping or has named fields, as for CSV. The schema of the first table, or the one that
+    Arrow infers from the first 1,024 records, holds for the whole output: a later column is refused, a
+    missing one is null, a later table with the same columns is cast if that loses nothing. Dates and
+    datetimes don't mix in a column, nor datetimes with and without a zone, and a time has no zone. Without
+    any record the output is a file without columns.
 
     Memory: one row group, about 16 MiB or 131,072 rows.
 
@@ -53,7 +57,6 @@ class ParquetWriter:
 
     __slots__ = (
         "_bytes",
-        "_closed",
         "_failure",
         "_groups",
         "_held_bytes",
@@ -66,7 +69,6 @@ class ParquetWriter:
     )
 
     concurrent = False
-    """False: asflow makes one call at a time."""
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:
         """Write to *stream*; *task* is the task's name, for messages.
@@ -83,22 +85,22 @@ class ParquetWriter:
         self._held_rows = self._held_bytes = 0  # in the pending tables
         self._schema: Any = None
         self._groups: Any = None  # the pyarrow.parquet.ParquetWriter, once there is a schema
-        self._closed = False
         self._failure: BaseException | None = None
 
     def write(self, record: object, /) -> None:
         """Write one record, or all rows of an object with `__arrow_c_stream__` or `__arrow_c_array__`.
 
         Raises:
-            RecordTypeError: raw text or bytes, no record, or a value that Arrow has no type for.
+            RecordTypeError: raw text or bytes, not a record, or a value that Arrow has no type for.
             RecordValueError: a column that the first records lack, or values that don't fit its type;
                 found when up to 1,024 records become columns, so a later `write` or `commit` may raise it.
-            OutputClosedError: the output has ended.
             OSError: the store can't take the bytes.
         """
-        self._check_open()
+        if self._failure is not None:
+            raise_again(self._failure, self._task)
         if is_raw(record):
-            raise refuse_type(record, "is raw, and Parquet holds records or tables only", self._task)
+            reason = "is raw, and Parquet holds records or tables only; write a mapping or a dataclass"
+            raise refuse_type(record, reason, self._task)
         if not isinstance(record, type) and hasattr(record, "__arrow_c_stream__"):
             self._guarded(record, lambda: self._add_stream(record))
         elif not isinstance(record, type) and hasattr(record, "__arrow_c_array__"):
@@ -107,34 +109,25 @@ class ParquetWriter:
             self._add_row(record)
 
     def commit(self) -> None:
-        """Write what is gathered and the file's footer. Raises as `write` does."""
-        self._check_open()
-        self._closed = True
+        """Write the gathered rows and the file's footer. Raises as `write` does."""
+        if self._failure is not None:
+            raise_again(self._failure, self._task)
         self._guarded(self._rows[-1] if self._rows else self._schema, self._finish)
 
     def abort(self) -> None:
-        """Let go of what is gathered. What pyarrow would still write goes nowhere."""
-        self._closed = True
-        self._sink.dead = True  # pyarrow writes a footer when its writer is let go of
+        """Drop the gathered rows, and what pyarrow would still write."""
+        self._sink.discarding = True  # pyarrow writes a footer when its writer is dropped
         self._rows.clear()
         self._pending.clear()
         self._groups = None
 
-    def _check_open(self) -> None:
-        if isinstance(self._failure, Exception):
-            raise self._failure
-        where = f"task {self._task}: " if self._task else ""
-        if self._failure is not None:
-            raise OutputClosedError(f"{where}an earlier write was interrupted.") from self._failure
-        if self._closed:
-            raise OutputClosedError(f"{where}the output is closed, its task has ended; nothing was written.")
-
     def _guarded(self, record: object, act: Callable[[], None]) -> None:
-        # A row group that failed took other records with it: the output can't be committed any more.
+        # A row group that fails loses other records too: the output can't be committed any more.
         try:
             act()
         except import_pyarrow().ArrowException as error:
-            self._failure = refuse_type(record, f"can't be stored as Parquet: {error}", self._task)
+            reason = f"can't be stored as Parquet: {error}; convert it to another type first"
+            self._failure = refuse_type(record, reason, self._task)
             raise self._failure from error
         except BaseException as error:
             self._failure = error
@@ -145,7 +138,7 @@ class ParquetWriter:
 
         mapping = as_mapping(record)
         if mapping is None:
-            reason = "is no row: write a mapping, a dataclass or a table with __arrow_c_stream__"
+            reason = "is not a row; write a mapping, a dataclass or a table with __arrow_c_stream__"
             raise refuse_type(record, reason, self._task)
         try:
             row: dict[str, object] = msgspec.to_builtins(
@@ -157,37 +150,39 @@ class ParquetWriter:
         except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
         if not row:
-            raise refuse_value(record, "has no columns, and Parquet can't hold a row without one", self._task)
+            reason = "has no columns, and Parquet can't hold a row without one; leave it out"
+            raise refuse_value(record, reason, self._task)
         if len(row) < len(mapping):
-            raise refuse_value(record, "has two keys that would be one column, such as 1 and '1'", self._task)
+            reason = "has two keys that would be one column, such as 1 and '1'; rename one of them"
+            raise refuse_value(record, reason, self._task)
         self._rows.append(row)
         self._bytes += sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
         if len(self._rows) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
             self._guarded(record, self._gather_rows)
 
     def _gather_rows(self) -> None:
-        """Turn the waiting records into a table."""
+        """Turn the gathered records into a table."""
         if not self._rows:
             return
         rows, self._rows, self._bytes = self._rows, [], 0
         names = dict.fromkeys(name for row in rows for name in row)
         columns = {name: self._column(name, rows) for name in names}
         if self._schema is None:
-            columns = {name: roomy(column) for name, column in columns.items()}
+            columns = {name: with_all_digits(column) for name, column in columns.items()}
         self._add_table(import_pyarrow().table(columns))
 
     def _column(self, name: str, rows: list[dict[str, object]]) -> Any:
-        """Make one column of records, of the type that the output has for it; or refuse one of them."""
+        """Make one column of records, of the type that the output has for it, or refuse one of them."""
         if self._schema is not None and name not in self._schema.names:
             row = next(row for row in rows if name in row)
-            raise refuse_value(row, f"has a column {name!r} that the first records lack", self._task)
+            raise self._new_column(row, name)
         pyarrow = import_pyarrow()
         values = [row.get(name) for row in rows]
         try:
             column = pyarrow.array(values)
             check_times(column.type, values)
         except (pyarrow.ArrowException, OverflowError, ValueError) as error:
-            reason = f"starts a batch whose column {name!r} has no one type: {error}"
+            reason = f"starts a batch whose column {name!r} mixes types: {error}; write values of one type"
             raise refuse_value(rows[0], reason, self._task) from error
         if self._schema is None:
             return column
@@ -198,11 +193,15 @@ class ParquetWriter:
             row = next((row for row in rows if not _fits(row.get(name), kind)), rows[0])
             raise self._misfit(row, name, error) from error
 
+    def _new_column(self, record: object, name: str) -> Exception:
+        reason = f"has a column {name!r} that the first records lack; give every column in the first ones"
+        return refuse_value(record, reason, self._task)
+
     def _misfit(self, record: object, name: str, error: Exception) -> Exception:
         kind = self._schema.field(name).type
         reason = (
-            f"does not fit column {name!r}, made {kind} by the first records: {error}. "
-            "Write a table with the schema first, or values of one type"
+            f"does not fit column {name!r}, made {kind} by the first records: {error}; "
+            "write a table with the schema first, or values of one type"
         )
         return refuse_value(record, reason, self._task)
 
@@ -237,10 +236,10 @@ class ParquetWriter:
             self._write_group()
 
     def _fit(self, table: Any) -> Any:
-        """Give *table* the schema of the output, or refuse it."""
+        """Return *table* with the schema of the output, or refuse it."""
         pyarrow = import_pyarrow()
         if new := [name for name in table.schema.names if name not in self._schema.names]:
-            raise refuse_value(table, f"has a column {new[0]!r} that the first records lack", self._task)
+            raise self._new_column(table, new[0])
         columns: list[Any] = []
         for field in self._schema:
             if field.name not in table.schema.names:
@@ -288,7 +287,7 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        CorruptOutputError: from the iterator: no whole Parquet file, or a row that does not fit the type.
+        CorruptOutputError: from the iterator: not a whole Parquet file, or a row that does not fit the type.
     """
     import_pyarrow("pyarrow.parquet")
     convert = value_converter(record_type, strict=True)
@@ -315,7 +314,7 @@ def _arranged(row: dict[str, object], columns: Columns) -> object:
 def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
     import io
 
-    # The footer is at the end: what can't seek (an object store's stream) is read into memory.
+    # The footer is at the end: a stream that can't seek (an object store's) is read into memory.
     source: Any = raw if raw.seekable() else io.BytesIO(raw.read())
     with open_parquet(name, source) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
@@ -328,7 +327,7 @@ def _rows_of(name: str, batch: Any) -> list[dict[str, object]]:
     except TypeError:  # an older pyarrow, or a key that can't be one in a dict: maps are lists of pairs
         return cast("list[dict[str, object]]", batch.to_pylist())
     except KeyError as error:
-        raise CorruptOutputError(f"output {name!r}: a map has a key twice: {error}.") from error
+        raise corrupt(name, f"a map has a key twice ({error})") from error
 
 
 class _Sink:
@@ -339,10 +338,10 @@ class _Sink:
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self._position = 0
-        self.dead = False
+        self.discarding = False
 
     def write(self, data: bytes) -> int:
-        if not self.dead:
+        if not self.discarding:
             self._stream.write(data)
         self._position += len(data)
         return len(data)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow.writers._encoding import is_raw, raw_bytes, refuse_type
+from asflow.writers._encoding import is_raw, raw_bytes
+from asflow.writers._refusals import refuse_type
 
 if TYPE_CHECKING:
     from asflow.protocols import ByteStream
-
-__all__ = ["RawWriter"]
 
 
 class RawWriter:
@@ -21,7 +20,6 @@ class RawWriter:
     __slots__ = ("_stream", "_task")
 
     concurrent = False
-    """False: asflow makes one call at a time."""
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:
         """Write to *stream*; *task* is the task's name, for messages."""
@@ -33,14 +31,13 @@ class RawWriter:
 
         Raises:
             RecordTypeError: the record is something else.
-            RecordValueError: a text that is no UTF-8.
-            OutputClosedError: the output has ended.
+            RecordValueError: a text that is not UTF-8.
             OSError: the store can't take the bytes.
         """
         if not is_raw(record):
             reason = (
-                "needs a format, and the output's suffix names none: only str and bytes can be written. "
-                "Records go to .jsonl, .json, .csv, .tsv or .parquet"
+                "is not str or bytes, and the output's suffix names no format; "
+                "write records to .jsonl, .json, .csv, .tsv or .parquet"
             )
             raise refuse_type(record, reason, self._task)
         self._stream.write(raw_bytes(record, self._task))
@@ -49,4 +46,4 @@ class RawWriter:
         """Do nothing: all is written already."""
 
     def abort(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: nothing is buffered."""

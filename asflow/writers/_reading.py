@@ -1,13 +1,13 @@
-"""Reading outputs back: text, or records of a type that the user names."""
+"""Reads outputs back: as text, or as records of a type that the user names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
 
 from asflow._labels import short
-from asflow.errors import CorruptOutputError
 from asflow.writers._compression import CHUNK, open_reader
-from asflow.writers._decoding import bad_record, columns_of, decode_errors, json_decoder, value_converter
+from asflow.writers._decoding import columns_of, decode_errors, json_decoder, value_converter
+from asflow.writers._refusals import bad_record, corrupt
 from asflow.writers._suffixes import split_suffixes
 
 if TYPE_CHECKING:
@@ -15,36 +15,34 @@ if TYPE_CHECKING:
 
     from asflow.writers._decoding import Columns
 
-__all__ = ["RecordReader", "read_records", "read_text"]
-
 T = TypeVar("T")
 
 
 def read_text(name: str, raw: BinaryIO, *, suffix: str | None = None) -> str:
-    """Return all of an output as text, without its compression, and close *raw*.
+    """Return all of an output as text, decompressed, and close *raw*.
 
     Args:
         name: the output's name, for messages.
         raw: the stored bytes.
-        suffix: the suffixes that tell the compression, where *name* does not end in them.
+        suffix: the suffixes that name the compression, if *name* does not end in them.
 
     Raises:
         TypeError: the output is a Parquet file, which has no text.
-        CorruptOutputError: the output is cut, does not decompress or is no UTF-8.
+        CorruptOutputError: the output is cut, does not decompress or is not UTF-8.
     """
     with open_reader(name, raw, suffix=suffix) as reader:
         data = reader.read()
     form = split_suffixes(name if suffix is None else suffix).format
-    if form == "parquet" and data.startswith(b"PAR1"):  # a writer of the user's may have written text there
-        raise TypeError(f"output {name!r}: Parquet has no text. Use records().")
+    if form == "parquet" and data.startswith(b"PAR1"):  # else the user's own writer may have written text
+        raise TypeError(f"output {name!r}: Parquet has no text; use records()")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise CorruptOutputError(f"output {name!r} is no UTF-8 text ({error}).") from error
+        raise corrupt(name, f"not UTF-8 text ({error})") from error
 
 
 class RecordReader(Generic[T]):
-    """An iterator over the records of an output. Closes the output at its end, on `close`, or with itself.
+    """An iterator over the records of an output, which it closes at the end, on `close` and when dropped.
 
     Threads: one at a time.
     """
@@ -73,7 +71,7 @@ class RecordReader(Generic[T]):
             raise
 
     def close(self) -> None:
-        """Close the output; for a reader that is not read to its end."""
+        """Close the output, if it is not read to the end."""
         self._raw.close()
 
     def __enter__(self) -> RecordReader[T]:
@@ -93,19 +91,19 @@ def read_records(
 ) -> RecordReader[T]:
     r"""Read, decode and validate the records of an output, one at a time, in constant memory.
 
-    JSON Lines: one record a line; blank lines don't count. JSON: the items if the document is a list,
+    JSON Lines: one record per line; blank lines don't count. JSON: the items if the document is a list,
     else the document as the only record; an empty output holds none (the document is held in memory).
-    CSV and TSV: a record a row, by the names in the first row, cells converted from their text; for
-    list and tuple types every row is a record and there is no header. An empty cell is None where the
-    type allows that, else an empty text, else the field's default; that of a field of lists or mappings
-    only is JSON. Parquet: a record a row, by the names of the columns; a null is the field's default where
-    the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
+    CSV and TSV: one record per row, by the names in the first row, cells converted from their text; for
+    list and tuple types every row is a record and there is no header. An empty cell is None if the type
+    allows that, else an empty text, else the field's default; a cell of a field that has only lists or
+    mappings is JSON. Parquet: one record per row, by the names of the columns; a null is the field's
+    default if the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
 
     Args:
         name: the output's name, for messages.
         raw: the stored bytes; closed at the end.
         record_type: what a record is: TypedDict, dataclass, NamedTuple, attrs, msgspec, pydantic, dict...
-        suffix: the suffixes that tell format and compression, where *name* does not end in them.
+        suffix: the suffixes that name format and compression, if *name* does not end in them.
 
     Returns:
         An iterator that can be closed.
@@ -175,7 +173,7 @@ def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) ->
         try:
             parts = [bytes(item) for item in msgspec.json.decode(document, type=list[msgspec.Raw])]
         except decode_errors() as error:
-            raise CorruptOutputError(f"output {name!r} is no JSON document: {error}.") from error
+            raise corrupt(name, f"not a JSON document ({error})") from error
     del document
     for number, part in enumerate(parts, 1):
         try:
@@ -196,7 +194,7 @@ def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
     import csv
     import io
 
-    # A guard of the whole process, against unclosed quotes; our own long cells must pass it.
+    # A limit of the whole process, against unclosed quotes; our own long cells must pass it.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
     text = io.TextIOWrapper(reader, "utf-8", newline="")
     try:
@@ -204,9 +202,9 @@ def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
             if row:
                 yield row
     except (csv.Error, UnicodeDecodeError) as error:
-        raise CorruptOutputError(f"output {name!r} does not read as CSV: {error}.") from error
+        raise corrupt(name, f"does not read as CSV ({error})") from error
     finally:
-        text.close()  # or its end would warn of an unclosed file
+        text.close()  # else it would warn of an unclosed file
 
 
 def _convert_rows(
@@ -246,8 +244,8 @@ def _raw_lines(name: str, reader: BinaryIO, record_type: type[T]) -> Iterator[T]
         return cast("Iterator[T]", _lines(reader))
     if record_type is not str:
         raise TypeError(
-            f"output {name!r}: its suffix names no format, so its records are lines: str or bytes, "
-            f"not {short(record_type)}."
+            f"output {name!r}: its suffix names no format, so its records are lines, not "
+            f"{short(record_type)}; read them as str or bytes"
         )
     return cast("Iterator[T]", _text_lines(name, reader))
 

@@ -1,22 +1,12 @@
-"""Which format and which compression an output's suffixes ask for."""
+"""Which format and which compression the suffixes of an output ask for."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
-
-__all__ = [
-    "COMPRESSIONS",
-    "FORMATS",
-    "Compression",
-    "Format",
-    "Suffixes",
-    "check_level",
-    "check_suffix",
-    "split_suffixes",
-]
 
 Format = Literal["json lines", "json", "csv", "tsv", "parquet", "raw"]
 """How records become bytes."""
@@ -39,12 +29,12 @@ COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 
 DEFAULT_LEVELS: dict[Compression, int] = {"gzip": 6, "zstd": 3, "none": 0}
 
-# zstd's fastest level is -(1 << 17); 0 would mean "the default" there and "store" for gzip.
+# zstd's fastest level is -(1 << 17). Level 0 is zstd's default, and "store" for gzip.
 _LEVELS: dict[Compression, tuple[int, int]] = {"gzip": (0, 9), "zstd": (-131072, 22)}
 
 
 class Suffixes(NamedTuple):
-    """What the end of an output's name asks for."""
+    """The format and compression of an output."""
 
     format: Format
     compression: Compression
@@ -52,7 +42,7 @@ class Suffixes(NamedTuple):
 
 @lru_cache
 def split_suffixes(name: str) -> Suffixes:
-    """Tell format and compression from the end of *name*.
+    """Return the format and compression that the end of *name* asks for.
 
     Args:
         name: an output's name, or just its suffixes (`.jsonl.zst`). Case does not count.
@@ -69,49 +59,61 @@ def split_suffixes(name: str) -> Suffixes:
     return Suffixes(FORMATS.get(dot + end, "raw"), compression)
 
 
-def check_suffix(name: str, level: object = None, *, custom: bool = False) -> Suffixes:
+def check_suffix(
+    name: str, level: object = None, *, custom: bool = False, subject: str = "check_suffix()"
+) -> Suffixes:
     """Refuse, before anything runs, suffixes or a compression level that can't work.
 
     Args:
         name: an output's pattern or name, or just its suffixes.
         level: the compression level asked for: 0 to 9 for `.gz`, 1 to 22 or a negative number (faster)
             for `.zst`; None for the default (6 and 3).
-        custom: True where a writer of the user's own makes the format, so that no extra is needed.
+        custom: True if the user's own writer makes the format, so that no extra is needed.
+        subject: what a message begins with, as in `task extract()`.
 
     Returns:
         What the suffixes ask for.
 
     Raises:
-        DefinitionTypeError: *level* is no int.
+        DefinitionTypeError: *level* is not an int.
         DefinitionValueError: *level* is out of range or given without a compressed suffix, or Parquet,
             which compresses its columns itself, is to be compressed again.
         MissingExtraError: the format needs a package that is not installed.
     """
     suffixes = split_suffixes(name)
-    check_level(suffixes.compression, level)
+    check_level(suffixes.compression, level, subject)
     if suffixes.format == "parquet" and not custom:
         if suffixes.compression != "none":
             raise DefinitionValueError(
-                f"{name!r}: Parquet compresses its columns itself and can't be read through another "
-                "compression. Let the name end in .parquet."
+                f"{subject}: Parquet, which compresses its columns itself, takes no other compression, "
+                f"not {short(name)}; "
+                "let the name end in .parquet"
             )
         from asflow.writers._arrow import find_pyarrow
 
-        # Looked up, not imported: a task that only skips its outputs should not pay for the import.
-        find_pyarrow()
+        # Found, not imported: a task that only skips its outputs should not pay for the import.
+        find_pyarrow(subject)
     return suffixes
 
 
-def check_level(compression: Compression, level: object) -> int:
+def check_level(compression: Compression, level: object, subject: str) -> int:
     """Return the compression level to use, or raise as `check_suffix` does."""
     if level is None:
         return DEFAULT_LEVELS[compression]
     if not isinstance(level, int) or isinstance(level, bool):
-        raise DefinitionTypeError(f"level={level!r}: a compression level is an int or None.")
+        raise DefinitionTypeError(
+            f"{subject}: level takes an int or None, not {short(level)}; leave it out for the default"
+        )
     if compression == "none":
-        raise DefinitionValueError(f"level={level}: only outputs that end in .gz or .zst are compressed.")
+        raise DefinitionValueError(
+            f"{subject}: level takes None without compression, not {short(level)}; "
+            "let the name end in .gz or .zst"
+        )
     lowest, highest = _LEVELS[compression]
     if not lowest <= level <= highest or (compression == "zstd" and level == 0):
-        allowed = "0 to 9" if compression == "gzip" else "1 to 22, or a negative number for more speed"
-        raise DefinitionValueError(f"level={level}: {compression} has the levels {allowed}.")
+        allowed = "0 to 9" if compression == "gzip" else "1 to 22, or -1 to -131072 for more speed"
+        raise DefinitionValueError(
+            f"{subject}: level takes {allowed} ({compression}), not {short(level)}; "
+            f"leave it out for the default, {DEFAULT_LEVELS[compression]}"
+        )
     return level

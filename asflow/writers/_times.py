@@ -1,4 +1,4 @@
-"""Dates, times, durations and decimals of other classes, pandas' and numpy's above all, as Python's own."""
+"""Converts dates, times, durations and decimals of other classes, mostly pandas' and numpy's, to Python's."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import datetime
 import decimal
 from typing import Any
 
-__all__ = ["BASES", "is_numpy_time", "plain_base", "plain_numpy_time"]
-
 BASES = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
-"""The classes (datetime is a date) whose subclasses `plain_base` brings back to them."""
+"""The classes (datetime is a date) whose subclasses `plain_base` converts."""
 
 _DIGITS = {"ns": 9, "ps": 12, "fs": 15, "as": 18}
 
 
 def plain_base(value: Any) -> object:
-    """Return *value*, of a subclass of one of `BASES`, as that base class itself.
+    """Convert *value*, of a subclass of one of `BASES`, to that base class.
 
-    Nanoseconds, which only pandas has, make it ISO 8601 text; pandas' NaT is None.
+    A value with nanoseconds, which only pandas has, becomes ISO 8601 text; pandas' NaT becomes None.
     """
     if isinstance(value, decimal.Decimal):
         return decimal.Decimal(value)
@@ -36,14 +34,14 @@ def plain_base(value: Any) -> object:
 
 
 def is_numpy_time(value: Any) -> bool:
-    """Tell whether *value* is one of numpy's datetime64 or timedelta64, or an array or column of them."""
+    """Whether *value* is one of numpy's datetime64 or timedelta64, or an array or column of them."""
     return getattr(getattr(value, "dtype", None), "kind", None) in ("M", "m") and hasattr(value, "tolist")
 
 
 def plain_numpy_time(value: Any) -> object:
-    """Return a datetime64 or timedelta64 as Python's class, several as a list of what they hold.
+    """Convert a datetime64 or timedelta64 to Python's class, an array of them to a list.
 
-    Where Python's class has no place for it (nanoseconds, the year 10,000), it is ISO 8601 text. A
+    A value that Python's class can't hold (nanoseconds, the year 10,000) becomes ISO 8601 text. A
     timedelta64 of years, of months or without a unit has no fixed length and stays a number.
     """
     if value.shape:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, cast
 
-from asflow.errors import DefinitionTypeError, OutputClosedError
+from asflow._checks import closed_error
+from asflow._labels import short
+from asflow.errors import DefinitionTypeError
 from asflow.writers._compression import OutputStream
+from asflow.writers._refusals import subject_of, type_name
 from asflow.writers._suffixes import check_suffix
 
 if TYPE_CHECKING:
@@ -15,26 +19,24 @@ if TYPE_CHECKING:
     from asflow.protocols import ByteStream, Writer
     from asflow.writers._suffixes import Format
 
-__all__ = ["OutputWriter", "open_format", "open_writer"]
-
 
 class OutputWriter:
     """A `Writer` of records in one format, compressed as the output's suffix asks.
 
     Attributes:
-        concurrent: True where `write` may be called from several threads at the same time.
+        concurrent: True if `write` may be called from several threads at the same time.
+        write: takes one record and raises what the format raises; OutputClosedError after the end.
     """
 
-    def __init__(self, form: Writer[object], stream: OutputStream, *, own: bool, task: str = "") -> None:
-        """Join the writer *form* and its *stream*; *own*: it is one of asflow's formats."""
+    def __init__(self, form: Writer[object], stream: OutputStream, *, task: str = "") -> None:
+        """Join the writer *form* and its *stream*; *task* is the task's name, for messages."""
         self._format = form
         self._stream = stream
         self._task = task
-        self._closed = False
         self.concurrent: bool = bool(getattr(form, "concurrent", False))
-        if own:
-            # asflow's formats refuse writes after the end themselves: keeping their method saves a call.
-            self.write = form.write  # type: ignore[method-assign]
+        # The format's own method, which saves a call for each record; replaced at the end. A thread that
+        # is already past this is refused by a lock (see `_runtime`), by JSON Lines, or by the stream.
+        self.write: Callable[[object], object] = form.write
 
     def commit(self) -> None:
         """Flush the format and finish the compression: the bytes are whole. The sink stays open.
@@ -43,29 +45,22 @@ class OutputWriter:
             OutputClosedError: the output has ended already.
             OSError: the store can't take the bytes, now or in an earlier write.
         """
-        if self._closed:
-            raise self._closed_error()
-        self._closed = True
+        self._stream.check_open()
+        self.write = partial(_refuse, self._task)
         self._format.commit()
         self._stream.finish()
 
     def abort(self) -> None:
-        """Let go of all buffers. Writes nothing; raises only what a user's own writer raises."""
-        self._closed = True
+        """Drop all buffers. Writes nothing; raises only what a user's own writer raises."""
+        self.write = partial(_refuse, self._task)
         try:
             self._format.abort()
         finally:
             self._stream.abort()
 
-    def write(self, record: object, /) -> object:
-        """Take one record. Raises what the format raises, and OutputClosedError after the end."""
-        if self._closed:
-            raise self._closed_error()
-        return self._format.write(record)
 
-    def _closed_error(self) -> OutputClosedError:
-        where = f"task {self._task}: " if self._task else ""
-        return OutputClosedError(f"{where}the output is closed, its task has ended; nothing was written.")
+def _refuse(task: str, record: object, /) -> NoReturn:
+    raise closed_error(subject_of(task))
 
 
 def open_writer(
@@ -80,42 +75,37 @@ def open_writer(
 
     Args:
         name: the output's name, or just the literal suffixes of its pattern (`.jsonl.zst`), which is
-            safer where an argument's value may hold a dot.
+            safer if an argument's value may hold a dot.
         stream: where the bytes go; it is left open at the end.
         level: the compression level, as `check_suffix` takes it; None for the default.
         task: the task's name, for messages.
-        factory: makes the format, in place of the one that the suffix names; compression stays by suffix.
+        factory: makes the format, instead of the one that the suffix names; compression stays by suffix.
 
     Returns:
         A writer whose `commit` leaves *stream* with a whole file. An output without a record is whole
-        too: an empty frame or gzip member, never zero bytes where it is compressed.
+        too: if it is compressed, an empty frame or gzip member, never zero bytes.
 
     Raises:
-        DefinitionTypeError: what *factory* returned is no Writer; or as `check_suffix`.
+        DefinitionTypeError: what *factory* returned is not a Writer; or as `check_suffix`.
         DefinitionValueError, MissingExtraError: as `check_suffix`.
     """
-    suffixes = check_suffix(name, level, custom=factory is not None)
+    suffixes = check_suffix(name, level, custom=factory is not None, subject=subject_of(task))
     compressed = OutputStream(stream, suffixes.compression, level, task=task)
     if factory is None:
-        return OutputWriter(
-            open_format(suffixes.format, compressed, task=task), compressed, own=True, task=task
-        )
+        return OutputWriter(open_format(suffixes.format, compressed, task=task), compressed, task=task)
     # A record that the user's own writer does not take is between the body and that writer.
     form = cast("Writer[object]", _checked(factory(compressed), task))
-    return OutputWriter(form, compressed, own=False, task=task)
+    return OutputWriter(form, compressed, task=task)
 
 
 def _checked(form: object, task: str) -> object:
-    """Return *form*, or refuse what lacks a method of a `Writer` before a record is written."""
+    """Return *form*, or refuse it before a record is written if it lacks a method of a `Writer`."""
     for method in ("write", "commit", "abort"):
         if not callable(getattr(form, method, None)):
-            from asflow._labels import short
-            from asflow.writers._encoding import type_name
-
-            where = f"task {task}: " if task else ""
             raise DefinitionTypeError(
-                f"{where}writer= returned {short(form)} of type {type_name(form)}, which has no method "
-                f"{method!r}. Return a Writer: write(record), commit() and abort()."
+                f"{subject_of(task)}: writer must return a Writer, not {short(form)} of type "
+                f"{type_name(form)}, which has no method {method!r}; give it write(record), commit() and "
+                "abort()"
             )
     return form
 

@@ -35,7 +35,7 @@ SUFFIXES = [text + compression for text in TEXTS for compression in ("", ".gz", 
 
 
 def rows(part: int, count: int) -> list[Row]:
-    """Records with what formats stumble over: quotes, delimiters, other scripts, a missing value."""
+    """Records with values that break formats: quotes, delimiters, other scripts, a missing value."""
     names = ['say "hi", twice', "日本語\té", None, "plain"]
     return [(part * 100 + i, names[i % 4], i + 0.5) for i in range(count)]
 
@@ -120,7 +120,7 @@ def read_pyarrow(pattern: str, suffix: str) -> Any:
     """Its data sets read no zstd, so each file is opened as a stream, which does."""
 
     def read(path: str) -> Any:
-        # Told by the name from .gz, but for the short form .zst of .zstd
+        # It infers compression from the name, but knows .zstd only, not .zst.
         stream = arrow.input_stream(path, compression="zstd") if path.endswith("zst") else path
         if "json" in suffix:
             return arrow.json.read_json(stream)
@@ -159,7 +159,7 @@ def test_one_by_one_and_by_glob(
 def test_zero_records_among_others_in_polars(
     tmp_path: Path, write: Callable[[str, list[int]], list[Row]], suffix: str, place: str
 ) -> None:
-    """It looks at one file for the columns, so they are best given; then each format is read."""
+    """It takes the columns from one file, so they are best given; then each format is read."""
     expected = sorted(write(suffix, [0, 4] if place == "first" else [4, 0]))
     pattern = f"{tmp_path}/*{suffix}"
     match suffix.split(".")[1]:
@@ -217,7 +217,7 @@ def test_zero_records_alone(
 
 
 def test_zero_records_in_pyarrow(tmp_path: Path, write: Callable[[str, list[int]], list[Row]]) -> None:
-    """It refuses text without records by a clear message; tables of Parquet are put together."""
+    """It refuses text without records with a clear message; tables of Parquet are concatenated."""
     write(".jsonl.gz", [0])
     with pytest.raises(arrow.ArrowInvalid, match="Empty JSON file"):
         arrow.json.read_json(f"{tmp_path}/0.jsonl.gz")
@@ -241,7 +241,7 @@ READ_ALL: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("reader", READ_ALL)
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_an_empty_frame_keeps_its_columns(tmp_path: Path, reader: str, place: str) -> None:
-    """Written as a frame, zero rows are read by everybody, first or last, without an option."""
+    """Written as a frame, zero rows are read by every library, first or last, without an option."""
     flow = Flow(tmp_path, sink=NullSink())
 
     @flow.task(on="data/{day}.parquet")
@@ -259,7 +259,7 @@ def test_an_empty_frame_keeps_its_columns(tmp_path: Path, reader: str, place: st
 @pytest.mark.parametrize("place", ["first", "last"])
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
 def test_csv_with_its_header_has_columns(tmp_path: Path, suffix: str, place: str) -> None:
-    """A header that is written before the rows makes zero rows a table too; types can't be told from it."""
+    """A header that is written before the rows makes zero rows a table too, without types."""
     flow = Flow(tmp_path, sink=NullSink())
 
     @flow.task(on="{part}" + suffix)
@@ -325,7 +325,7 @@ def test_a_glob_meets_whole_files_only(tmp_path: Path, reader: str) -> None:
 
 
 def test_polars_leaves_out_a_column_that_comes_late(tmp_path: Path) -> None:
-    """What the page warns of: without a word, unless Polars is told to look at all records."""
+    """As the page warns: silently, unless Polars is asked to look at all records."""
     flow = Flow(tmp_path, sink=NullSink())
 
     @flow.task(on="rows.jsonl.zst")

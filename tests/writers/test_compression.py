@@ -110,8 +110,8 @@ def test_a_cut_between_blocks_is_refused(written: Callable[..., bytes], suffix: 
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("garbage", [b"\0", b"\0" * 9, b"abc", b"garbage behind the end"])
-def test_garbage_behind_the_end_is_refused(suffix: str, garbage: bytes) -> None:
+@pytest.mark.parametrize("garbage", [b"\0", b"\0" * 9, b"abc", b"garbage after the end"])
+def test_garbage_after_the_end_is_refused(suffix: str, garbage: bytes) -> None:
     with pytest.raises(CorruptOutputError):
         read("x" + suffix, pack(suffix, b"data") + garbage)
     with pytest.raises(CorruptOutputError):
@@ -159,7 +159,7 @@ def test_levels_change_the_bytes(written: Callable[..., bytes]) -> None:
         assert len(small) < len(fast), "small outputs too, made one after the other"
 
 
-def test_a_failed_write_is_not_forgotten() -> None:
+def test_a_failed_write_is_raised_again() -> None:
     class Full:
         def write(self, data: object) -> None:
             raise OSError(28, "No space left on device")
@@ -178,8 +178,8 @@ def test_windows_stay_within_what_others_allow(written: Callable[..., bytes]) ->
     assert zstandard.get_frame_parameters(data).window_size <= 1 << 27
 
 
-def test_a_small_output_tells_its_size(written: Callable[..., bytes]) -> None:
-    """Made in one shot, so that a reader can allocate at once."""
+def test_a_small_output_records_its_size(written: Callable[..., bytes]) -> None:
+    """Compressed in one call, so that a reader can allocate at once."""
     for size in (0, 1, 50_000, 65_535):
         assert zstandard.frame_content_size(written("x.zst", noise(size))) == size
 
@@ -205,7 +205,7 @@ def test_a_stream_takes_nothing_after_its_end() -> None:
         stream.write(b"a")
         getattr(stream, end)()
         size = len(sink.getvalue())
-        with pytest.raises(OutputClosedError, match="task get"):
+        with pytest.raises(OutputClosedError, match=r"^task get\(\): the output is closed"):
             stream.write(b"b")
         with pytest.raises(OutputClosedError):
             stream.finish()

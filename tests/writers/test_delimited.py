@@ -132,9 +132,9 @@ def test_tsv_sets_cells_apart_by_tabs(text: Callable[..., str]) -> None:
         ([{1: "a", "1": "b"}], RecordValueError, "two keys"),
         ([{}], RecordValueError, "no keys"),
         ([[]], RecordValueError, "no cells"),
-        ([5], RecordTypeError, "no row"),
-        ([{1, 2}], RecordTypeError, "no row"),
-        ([Row], RecordTypeError, "no row"),
+        ([5], RecordTypeError, "is not a row"),
+        ([{1, 2}], RecordTypeError, "is not a row"),
+        ([Row], RecordTypeError, "is not a row"),
         ([{"a": 1j}], RecordTypeError, "complex"),
         ([{"a": "\ud800"}], RecordValueError, "surrogate"),
     ],
@@ -142,7 +142,7 @@ def test_tsv_sets_cells_apart_by_tabs(text: Callable[..., str]) -> None:
 def test_what_makes_no_table_is_refused(
     written: Callable[..., bytes], records: list[object], error: type[Exception], match: str
 ) -> None:
-    with pytest.raises(error, match=f"task get: .*{match}"):
+    with pytest.raises(error, match=rf"^task get\(\): .*{match}"):
         written("x.csv", *records, task="get")
 
 

@@ -1,4 +1,4 @@
-"""JSON: one document an output."""
+"""JSON: one document in an output."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def test_raw_text_is_the_document_unchanged(text: Callable[..., str]) -> None:
 @pytest.mark.parametrize("first", [{"a": 1}, "raw", ""])
 @pytest.mark.parametrize("second", [{"b": 1}, "raw", b""])
 def test_a_second_document_is_refused(written: Callable[..., bytes], first: object, second: object) -> None:
-    with pytest.raises(RecordValueError, match=r"task get: .*second document"):
+    with pytest.raises(RecordValueError, match=r"^task get\(\): .*second document"):
         written("x.json", first, second, task="get")
 
 

@@ -157,8 +157,8 @@ def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
     [
         (["text"], RecordTypeError, "is raw"),
         ([b"bytes"], RecordTypeError, "is raw"),
-        ([5], RecordTypeError, "no row"),
-        ([[1, 2]], RecordTypeError, "no row"),
+        ([5], RecordTypeError, "is not a row"),
+        ([[1, 2]], RecordTypeError, "is not a row"),
         ([{"a": 1j}], RecordTypeError, "complex"),
         ([{"a": "\ud800"}], RecordValueError, "'a'"),
         ([{"a": 1}, {"a": "x"}], RecordValueError, "'a'"),
@@ -199,7 +199,7 @@ def test_rows_are_gathered_into_groups_in_constant_memory() -> None:
 def test_what_fits_no_column_is_refused(
     written: Callable[..., bytes], records: list[object], error: type[Exception], match: str
 ) -> None:
-    with pytest.raises(error, match=f"(?s)task get: .*{match}") as caught:
+    with pytest.raises(error, match=rf"(?s)^task get\(\): .*{match}") as caught:
         written("x.parquet", *records, task="get")
     assert "\n" not in str(caught.value)
 
@@ -254,7 +254,7 @@ def test_an_interrupted_row_group_is_never_committed() -> None:
     writer = ParquetWriter(Interrupted(), task="get")
     with pytest.raises(KeyboardInterrupt):
         writer.write(pa.table({"a": np.random.default_rng(5).random(400_000)}))
-    with pytest.raises(OutputClosedError, match="task get: an earlier write was interrupted"):
+    with pytest.raises(OutputClosedError, match=r"^task get\(\): an earlier write was interrupted"):
         writer.write({"a": 1.0})
     with pytest.raises(OutputClosedError):
         writer.commit()
@@ -290,10 +290,10 @@ def test_abort_writes_nothing_and_later_writes_are_refused() -> None:
     alone.abort()
     del alone
     gc.collect()
-    assert len(sink.getvalue()) == size, "no footer, although pyarrow writes one when it is let go of"
+    assert len(sink.getvalue()) == size, "no footer, although pyarrow writes one when it is dropped"
 
 
-def test_a_missing_pyarrow_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyarrow_is_reported_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"asflow\[parquet\]"):
         check_suffix("x.parquet")
@@ -370,12 +370,12 @@ def test_map_columns_come_back_as_dicts(back: Callable[..., list[object]]) -> No
 def test_a_parquet_file_has_no_text(written: Callable[..., bytes]) -> None:
     for name in ("x.parquet", "x.PARQUET"):
         raw = io.BytesIO(written("x.parquet", {"a": 1}))
-        with pytest.raises(TypeError, match=rf"'{name}': Parquet has no text. Use records\(\)"):
+        with pytest.raises(TypeError, match=rf"'{name}': Parquet has no text; use records\(\)"):
             read_text(name, raw)
         assert raw.closed
 
 
-def test_cut_files_and_other_types_are_told(written: Callable[..., bytes]) -> None:
+def test_cut_files_and_other_types_are_refused(written: Callable[..., bytes]) -> None:
     data = written("x.parquet", {"a": "x"})
     for cut in range(0, len(data), 7):
         with pytest.raises(CorruptOutputError, match=r"'x\.parquet'"):

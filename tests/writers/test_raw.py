@@ -15,8 +15,8 @@ def test_text_and_bytes_pass_unchanged(text: Callable[..., str], name: str) -> N
 
 
 @pytest.mark.parametrize("record", [{"a": 1}, 5, None, ["x"], object()])
-def test_anything_else_is_refused_and_told_where_to_go(written: Callable[..., bytes], record: object) -> None:
-    with pytest.raises(RecordTypeError, match=r"task get: .*\.jsonl"):
+def test_anything_else_is_refused_with_advice(written: Callable[..., bytes], record: object) -> None:
+    with pytest.raises(RecordTypeError, match=r"^task get\(\): .*\.jsonl"):
         written("x.html", record, task="get")
 
 

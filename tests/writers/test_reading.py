@@ -1,4 +1,4 @@
-"""Records back as the types that users name, and what is wrong with an output."""
+"""Records come back as the types that users name; a damaged output is refused."""
 
 import datetime
 import decimal
@@ -116,7 +116,7 @@ def test_a_json_list_comes_back_as_its_items(back: Callable[..., list[object]], 
         ("x.jsonl", '{"text":"a"}', Snippet, "start"),
         ("x.jsonl", '{"at":"never"}', Model, "record 1"),
         ("x.json", '[{"a":1},{"b":1}]', Attrs, "record 2"),
-        ("x.json", '[{"a":1}', Attrs, "no JSON document"),
+        ("x.json", '[{"a":1}', Attrs, "not a JSON document"),
         ("x.txt", b"a\n\xff", str, "record 2"),
     ],
 )
@@ -173,7 +173,7 @@ def test_strict_models_come_back(back: Callable[..., list[object]], name: str) -
     assert back(name, Strict, record) == [record]
 
 
-def test_good_records_before_a_bad_one_are_given() -> None:
+def test_good_records_before_a_bad_one_are_yielded() -> None:
     records = read_records("x.jsonl", io.BytesIO(b"1\n2\nx\n4\n"), int)
     assert [next(records), next(records)] == [1, 2]
     with pytest.raises(CorruptOutputError, match="record 3"):
@@ -191,7 +191,7 @@ def test_the_last_line_may_lack_its_line_feed() -> None:
     assert list(read_records("x.jsonl", io.BytesIO(b'{"a":1}\r\n \n{"a":2}'), Attrs)) == [Attrs(1), Attrs(2)]
 
 
-def test_suffixes_may_be_told_apart_from_the_name(written: Callable[..., bytes]) -> None:
+def test_suffixes_may_be_given_apart_from_the_name(written: Callable[..., bytes]) -> None:
     """An argument's value with a dot in it does not change how its output is read."""
     data = written(".jsonl.zst", {"a": 1})
     assert list(read_records("v1.csv", io.BytesIO(data), Attrs, suffix=".jsonl.zst")) == [Attrs(1)]
@@ -231,6 +231,6 @@ def test_a_file_left_unread_warns_of_nothing(tmp_path: pathlib.Path, written: Ca
             gc.collect()
 
 
-def test_text_that_is_no_utf8_is_refused() -> None:
-    with pytest.raises(CorruptOutputError, match=r"'x\.txt' is no UTF-8"):
+def test_text_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(CorruptOutputError, match=r"'x\.txt': not UTF-8"):
         read_text("x.txt", io.BytesIO(b"\xff"))

@@ -1,4 +1,4 @@
-"""Records in are records out, for asflow's own reader and for everybody else's."""
+"""Records in are records out, for asflow's own reader and those of other libraries."""
 
 import io
 import math

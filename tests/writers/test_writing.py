@@ -1,12 +1,14 @@
-"""A user's own writer in the place of a format, and what `open_writer` gives."""
+"""A user's own writer instead of a format, and what `open_writer` returns."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow  # type: ignore[import-untyped]
 import pytest
 
-from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError
+from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordError
 from asflow.protocols import ByteStream, Writer
 from asflow.writers import open_writer, read_text
 
@@ -51,7 +53,7 @@ def test_a_users_writer_takes_nothing_after_the_end() -> None:
     writer = open_writer("x", io.BytesIO(), factory=factory, task="get")
     writer.abort()
     assert made[0].aborted
-    with pytest.raises(OutputClosedError, match="task get"):
+    with pytest.raises(OutputClosedError, match=r"^task get\(\): the output is closed"):
         writer.write("late")
     assert made[0].lines == []
 
@@ -70,7 +72,7 @@ def test_a_users_error_passes_unchanged() -> None:
 
 
 class Endless:
-    """Lacks a method, and has a name in the place of another."""
+    """Lacks one method; another is not callable."""
 
     abort = None
 
@@ -87,8 +89,10 @@ class Endless:
         (Endless(), "Endless, which has no method 'abort'"),
     ],
 )
-def test_what_is_no_writer_is_refused_at_once(made: Any, match: str) -> None:
-    with pytest.raises(DefinitionTypeError, match=rf"^task get: writer= returned .*{match}"):
+def test_an_object_that_is_not_a_writer_is_refused_at_once(made: Any, match: str) -> None:
+    with pytest.raises(
+        DefinitionTypeError, match=rf"^task get\(\): writer must return a Writer, not .*{match}; "
+    ):
         open_writer("x.jsonl", io.BytesIO(), factory=lambda stream: made, task="get")
 
 
@@ -109,12 +113,46 @@ def test_every_format_is_a_writer_that_leaves_the_sink_open(name: str, text: Cal
     assert sink.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("x.jsonl", [object()]),
+        ("x.jsonl", ["\ud800"]),
+        ("x.json", [1, 2]),
+        ("x.csv", [5]),
+        ("x.csv", [{1: 1, "1": 1}]),
+        ("x.csv", [{}]),
+        ("x.csv", [[]]),
+        ("x.csv", ["raw", {"a": 1}]),
+        ("x.csv", [{"a": 1}, [1]]),
+        ("x.csv", [{"a": 1}, {"b": 1}]),
+        ("x.txt", [5]),
+        ("x.parquet", ["raw"]),
+        ("x.parquet", [5]),
+        ("x.parquet", [{}]),
+        ("x.parquet", [{1: 1, "1": 1}]),
+        ("x.parquet", [{"a": 1}, {"a": "x"}]),
+        ("x.parquet", [pyarrow.table({"a": [1]}), {"a": "x"}]),
+        ("x.parquet", [pyarrow.table({"a": [1]}), {"b": 1}]),
+    ],
+)
+@pytest.mark.parametrize("task", ["get", ""])
+def test_every_refused_record_is_named_with_a_remedy(
+    written: Callable[..., bytes], name: str, records: list[object], task: str
+) -> None:
+    """`task NAME(): the record VALUE of type TYPE ...; what to do`, without a full stop."""
+    with pytest.raises(RecordError) as caught:
+        written(name, *records, task=task)
+    subject = r"task get\(\)" if task else r"open_writer\(\)"
+    assert re.fullmatch(rf"{subject}: the record [^;]+ of type [^;]+; [^;]+[^;.]", str(caught.value))
+
+
 def test_a_level_is_checked_before_anything_is_opened() -> None:
-    with pytest.raises(DefinitionValueError, match="level=5"):
+    with pytest.raises(DefinitionValueError, match=r"^open_writer\(\): level takes None .*, not 5"):
         open_writer("x.jsonl", io.BytesIO(), level=5)
 
 
-def test_the_room_is_imported_without_the_libraries_that_it_uses() -> None:
+def test_the_package_is_imported_without_the_libraries_that_it_uses() -> None:
     import subprocess
     import sys
 
@@ -127,4 +165,4 @@ def test_the_room_is_imported_without_the_libraries_that_it_uses() -> None:
     for name in asflow.writers.__all__:
         assert getattr(asflow.writers, name) is not None
     with pytest.raises(AttributeError, match="nothing_such"):
-        asflow.writers.nothing_such  # noqa: B018
+        getattr(asflow.writers, "nothing_such")  # noqa: B009 - checkers know that it is not there
