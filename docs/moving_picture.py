@@ -1,8 +1,8 @@
 """Turn the recording of a terminal into a moving picture: `python docs/moving_picture.py`.
 
 Reads `docs/assets/terminal.cast` (asciicast 2, as `make pictures` records it from a real run) and writes
-`docs/assets/demo.svg`: the screen as it was every quarter of a second, shown one after the other by
-CSS alone. Nothing is fetched when it is shown, and whoever prefers no motion sees the last screen.
+`docs/assets/demo.svg`: the screen of every quarter of a second, shown one after the other with
+CSS alone. Nothing is fetched to show it, and readers who prefer reduced motion see the last screen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyte
 ASSETS = Path(__file__).parent / "assets"
 STEP = 0.25
 HOLD = 4.0
-"""Seconds between two looks at the screen, and for which the last one stays."""
+"""Seconds between two frames, and for which the last one stays."""
 
 WIDTH, HEIGHT = 8.4, 19.0
 FONTS = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
@@ -38,7 +38,7 @@ def row_of(screen: pyte.Screen, y: int) -> Row:
 
 
 def frames(cast: str) -> list[tuple[float, list[Row]]]:
-    """Play a recording and return what the screen showed, each time something had changed."""
+    """Play a recording and return the screen and its time, for each change."""
     header, *events = (json.loads(line) for line in cast.splitlines())
     screen = pyte.Screen(header["width"], header["height"])
     stream = pyte.Stream(screen)
@@ -56,7 +56,7 @@ def frames(cast: str) -> list[tuple[float, list[Row]]]:
 
 
 def note(found: list[tuple[float, list[Row]]], time: float, screen: pyte.Screen) -> None:
-    """Add what the screen shows, if it is something else than before."""
+    """Add the screen if it has changed."""
     rows = [row_of(screen, y) for y in range(screen.lines)]
     if not found or found[-1][1] != rows:
         found.append((time, rows))
@@ -87,12 +87,12 @@ def svg_of(shown: list[tuple[float, list[Row]]]) -> str:
 
 
 def blank(row: Row) -> bool:
-    """Whether there is nothing to be seen on a line."""
+    """Whether a line shows nothing."""
     return not any(text.strip() for text, _ in row)
 
 
 def styles(times: list[float]) -> str:
-    """Return the style sheet that shows each frame from its time until the next one's."""
+    """Return the style sheet that shows each frame from its time until that of the next."""
     total, last = times[-1] + HOLD, len(times) - 1
     rules = [".f{visibility:hidden}", "text{white-space:pre}"]
     for number, (begin, end) in enumerate(zip(times, [*times[1:], total], strict=True)):
@@ -111,7 +111,7 @@ def styles(times: list[float]) -> str:
 
 
 def text_of(row: Row) -> str:
-    """Draw the runs of one line, each at its column and of its exact width, whatever the font is."""
+    """Draw the runs of one line, each at its column and of its exact width in any font."""
     parts: list[str] = []
     column = 0
     for text, color in row:

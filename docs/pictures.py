@@ -2,7 +2,7 @@
 
     streamlit.png   the example dashboard while its flow runs, in Chromium
     terminal.svg    the demo in a terminal while it runs
-    terminal.cast   the whole run, to be played with asciinema
+    terminal.cast   the whole run, for asciinema
 
 Needs Chromium and its driver (Debian: chromium, chromium-driver) and a terminal's pty, so Linux or macOS.
 """
@@ -48,7 +48,7 @@ PYTE_COLORS = {"brown": "yellow", "default": None}
 
 @contextmanager
 def service(latency: float) -> Generator[str]:
-    """Run the demo's API in a process of its own; gives its address."""
+    """Run the demo's API in its own process, and yield its address."""
     command = [sys.executable, "-u", str(DEMO / "api.py"), "--port", "0", "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -60,7 +60,7 @@ def service(latency: float) -> Generator[str]:
 
 @contextmanager
 def dashboard(folder: Path, api: str) -> Generator[str]:
-    """Serve a copy of the example dashboard in *folder*; gives its address."""
+    """Serve a copy of the example dashboard in *folder*, and yield its address."""
     shutil.copytree(DOCS / "examples" / "streamlit", folder, ignore=shutil.ignore_patterns("data"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -87,7 +87,7 @@ def dashboard(folder: Path, api: str) -> Generator[str]:
 
 
 def browser(profile: Path) -> webdriver.Chrome:
-    """Start Chromium without a window."""
+    """Start headless Chromium."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for argument in (
@@ -101,7 +101,7 @@ def browser(profile: Path) -> webdriver.Chrome:
 
 
 def picture_of_streamlit() -> None:
-    """Take the dashboard's first page when a third of its month is there."""
+    """Take a picture of the dashboard's first page while its flow runs."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         api = stack.enter_context(service(1.5))
@@ -141,7 +141,7 @@ def record() -> list[tuple[float, bytes]]:
 
 
 def pictures_of_the_terminal() -> None:
-    """Write a run of the demo as a recording, and its screen half way as a picture."""
+    """Record a run of the demo, and draw its screen halfway."""
     written = record()
     header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": "asflow: the demo"}
     text = b"".join(data for _, data in written).decode()
@@ -161,7 +161,7 @@ def pictures_of_the_terminal() -> None:
     for row in range(last + 1):
         console.print(_styled(screen, row), no_wrap=True)
     picture = console.export_svg(title="python pipeline.py", unique_id="demo")
-    # The reader's own monospaced font: a page must not load one from elsewhere.
+    # The reader's own monospaced font: a page must not load one from another host.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     (ASSETS / "terminal.svg").write_text(picture, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Find the code in a Markdown page: what is to be run, and what it should print."""
+"""Find the code in a Markdown page: what to run, and what it should print."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The checkout; `installed` says whether asflow is imported from it."""
+"""The checkout."""
 
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     if "examples" not in path.relative_to(ROOT).parts
 )
-"""Every page: README and its neighbours, and the site."""
+"""Every page: README and the files beside it, and the site."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.M | re.S)
 _TITLE = re.compile(r'title="([^"]+)"')
@@ -28,9 +28,9 @@ class Block:
     Attributes:
         line: the number of its first line, for messages.
         language: the fence's first word.
-        title: the file that it is, or None.
-        text: what it holds, without the fence's indentation.
-        directive: the word and the text of a comment `<!-- skip: why -->` right before it, or two Nones.
+        title: the name of the file that it shows, or None.
+        text: its content, without the fence's indentation.
+        directive: the word and the text of a comment `<!-- skip: why -->` right before it, if any.
     """
 
     line: int
@@ -70,8 +70,8 @@ def without_code(page: str) -> str:
 def same_output(expected: str, actual: str) -> bool:
     """Compare what a page shows with what was printed.
 
-    `...` stands for any text, and numbers that measure time for any others of their kind; spaces at line
-    ends, and empty lines at both ends, don't count.
+    `...` matches any text, and a measured time matches any other; spaces at line ends, and empty lines at
+    both ends, don't count.
     """
     return re.fullmatch(_pattern(expected), _plain(actual), re.S) is not None
 

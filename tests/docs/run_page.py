@@ -1,7 +1,7 @@
 """Run the Python blocks of one page, in order, in one namespace: `python run_page.py BLOCKS.json`.
 
-A process of its own, because examples print, decorate functions of `__main__` and start event loops.
-The file holds a list of `[line, code]`; what each prints on standard output is written to OUTPUTS.json.
+A separate process, because examples print, decorate functions of `__main__` and start event loops.
+The file holds the page's name and a list of `[line, code]`; a list of what each printed replaces it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run(code: str, name: str, namespace: dict[str, object]) -> str:
 
 
 def statements(code: str, name: str) -> Iterator[tuple[types.CodeType, str | None]]:
-    """Yield the top-level statements of *code*, each with the error that a comment beside it announces."""
+    """Yield the top-level statements of *code*, each with the error that a comment beside it shows."""
     lines = code.splitlines()
     for node in ast.parse(code, name).body:
         end = node.end_lineno or node.lineno
@@ -62,15 +62,15 @@ def execute(statement: types.CodeType, announced: str | None, namespace: dict[st
         shown = " ".join(f"{type(error).__name__}: {error}".split())
         if announced is None:
             raise
-        assert shown.startswith(announced.strip()), f"the page announces {announced!r}, but it was {shown!r}"
+        assert shown.startswith(announced.strip()), f"the page shows {announced!r}, but it was {shown!r}"
     else:
-        assert announced is None, f"the page announces {announced!r}, but nothing was raised"
+        assert announced is None, f"the page shows {announced!r}, but nothing was raised"
 
 
 def main(path: Path) -> int:
-    """Run them all; the first that fails ends it, with exit code 1 and the traceback."""
+    """Run all blocks; stop at the first that fails, with its traceback and exit code 1."""
     page, blocks = json.loads(path.read_text())
-    # A module of its own, under the name that a script has: nothing of this file is in sight.
+    # A new module, with the name that a script has: it sees nothing of this file.
     sys.modules["__main__"] = module = types.ModuleType("__main__")
     namespace = vars(module)
     outputs: list[str] = []

@@ -1,13 +1,13 @@
-"""Every block of code in the pages runs, and prints what the page says that it prints.
+"""Every block of code in the pages runs, and prints what the page shows.
 
-    ```python                  runs after the page's blocks before it, in the same namespace and folder;
-                               a command that runs in between begins a new process
+    ```python                  runs after the page's earlier blocks, in the same namespace and folder;
+                               a command in between starts a new process
     ```python title="x.py"     is written to that file, for the commands that follow
     ```console                 each `$ command` runs, and prints what follows it
     ```output, ```text         right after a Python block: what that block prints
 
-A comment `<!-- skip: why -->` right before a block leaves it alone; it must still be valid Python. Names
-and files that a page leaves out are made by `setups/PAGE.py`, which runs before the page's first block.
+A comment `<!-- skip: why -->` right before a block skips it; it must still be valid Python. `setups/PAGE.py`
+defines names and files that a page takes for granted, and runs before the page's first block.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RUNNER = HERE / "run_page.py"
 DEMO = ROOT / "docs" / "examples" / "demo" / "api.py"
 
 ELSEWHERE = ("pip install ", "make ", "streamlit run ", "asflow ")
-"""Commands that install or don't end, and those whose output `tests/cli` compares."""
+"""Commands that install or don't end, and those whose output is compared in `tests/cli`."""
 
 WITH_PYTHON = [
     page for page in PAGES if any(b.language in {"python", "console"} for b in blocks(page.read_text()))
@@ -41,7 +41,7 @@ WITH_PYTHON = [
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """No color, a fixed width, and the `python` of this environment first."""
+    """Return variables for no color, a fixed width, and the `python` of this environment."""
     kept = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "CI"}}
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     return {**kept, "PATH": path, "PYTHONPATH": str(folder), "COLUMNS": "80", "NO_COLOR": "1",
@@ -75,7 +75,7 @@ def commands(block: Block) -> list[tuple[str, str]]:
 
 
 def converse(page: Path, block: Block, folder: Path) -> None:
-    """Run the commands of a console block and compare what they print, both streams together."""
+    """Run the commands of a console block and compare both streams with the page."""
     for command, expected in commands(block):
         if command.startswith(ELSEWHERE):
             continue
@@ -85,11 +85,11 @@ def converse(page: Path, block: Block, folder: Path) -> None:
         )  # fmt: skip
         where = f"{page.relative_to(ROOT)}:{block.line}: $ {command}"
         assert same_output(expected, done.stdout), (
-            f"{where}\nthe page says:\n{expected}\nit was:\n{done.stdout}"
+            f"{where}\nthe page shows:\n{expected}\nit was:\n{done.stdout}"
         )
 
 
-@pytest.mark.timeout(180)  # a page is several programs, one after the other
+@pytest.mark.timeout(180)  # a page runs several programs, one after the other
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "api.py")
@@ -103,7 +103,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: Path, tmp_
         for index, printed in enumerate(execute(page, code, tmp_path) if len(code) > len(first) else ()):
             if index in expected:
                 line, text = expected[index]
-                assert same_output(text, printed), f"{page.name}:{line} says:\n{text}\nit was:\n{printed}"
+                assert same_output(text, printed), f"{page.name}:{line} shows:\n{text}\nit was:\n{printed}"
         code[:] = first
         expected.clear()
 

@@ -1,4 +1,4 @@
-"""The tutorial's files and the dashboard's, put together as the pages say, make a page that works."""
+"""The files of the tutorial and the dashboard page, put together, make a dashboard that works."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_dashboard_of_the_page_shows_its_flow_and_its_chart(tmp_path: Path) 
     shutil.copy(ROOT / "docs" / "examples" / "demo" / "api.py", tmp_path)
     for page in ("tutorial.md", "dashboard.md"):
         for block in blocks((ROOT / "docs" / "learn" / page).read_text()):
-            if block.title is not None:  # a later one of the same name is the file's next state
+            if block.title is not None:  # a later one of the same name replaces the file
                 target = tmp_path / block.title
                 target.parent.mkdir(exist_ok=True)
                 target.write_text(block.text)

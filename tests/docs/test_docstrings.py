@@ -1,7 +1,7 @@
 """The code in docstrings runs: every fenced or indented block that is Python.
 
-Blocks are excerpts; the names that they leave out are given here. Trees and tables, which are indented
-blocks as well, are no Python and not tried; a test counts what is found, so that none slips away.
+Blocks are excerpts; the setups define the names that they leave out. Trees and tables are indented blocks
+too, but not Python; a test counts the examples, so that none is lost.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 SETUPS = ROOT / "tests" / "docs" / "setups"
 SETUP = "\n".join((SETUPS / name).read_text() for name in ("dataflows.py", "docstrings.py"))
-"""The names of the page about data flows, and more; what comes later counts."""
+"""The names of the page about data flows, and more; later definitions win."""
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Every docstring of the package, with the place that it stands in."""
+    """Yield every docstring of the package, with its place."""
     for path in sorted((ROOT / "asflow").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -39,7 +39,7 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def code_of(docstring: str) -> Iterator[str]:
-    """The blocks of a docstring that are Python and do something."""
+    """Yield the blocks of a docstring that are Python and do something."""
     for fence in re.findall(r"^ *```python\n(.*?)^ *```", docstring, re.M | re.S):
         yield textwrap.dedent(fence)
     plain = re.sub(r"^ *```.*?^ *```", "", docstring, flags=re.M | re.S)
@@ -77,7 +77,7 @@ def test_an_example_compiles(code: str) -> None:
 
 
 def test_the_examples_run(tmp_path: Path) -> None:
-    """In one process, each with names of its own."""
+    """In one process, each in its own namespace."""
     script = tmp_path / "examples.py"
     script.write_text(
         inspect.cleandoc(
@@ -90,7 +90,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
                 try:
                     exec(compile(SETUP, "setups", "exec"), vars(module))
                     compiled = compile(code, place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-                    async def main():  # an excerpt may stand within an async function
+                    async def main():  # an excerpt may be part of an async function
                         if compiled.co_flags & inspect.CO_COROUTINE:
                             await types.FunctionType(compiled, vars(module))()
                         else:

@@ -1,4 +1,4 @@
-"""Links within the repository lead somewhere, anchors too; nothing is fetched from elsewhere when read."""
+"""Links and anchors within the repository exist; pages load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIRECTIVE = re.compile(r"^::: +([\w.]+)", re.M)
 
 
 def anchors(page: Path) -> set[str]:
-    """The places within a page that a link may name: headings and documented names."""
+    """Return the anchors of a page: headings and documented names."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
     found = {name or slugify(re.sub(r"[`*]", "", title), "-") for title, name in HEADING.findall(text)}
     return found | set(DIRECTIVE.findall(text))
@@ -26,9 +26,9 @@ def links(page: Path) -> list[str]:
 
 
 def problem(page: Path, link: str) -> str | None:
-    """What is wrong with a link of *page*, or None."""
+    """Return what is wrong with a link of *page*, or None."""
     if link.startswith(("https://", "mailto:")):
-        return "a picture from elsewhere" if f"![{link}" in page.read_text() else None
+        return "a picture from another host" if f"![{link}" in page.read_text() else None
     if "://" in link:
         return "neither https nor a path"
     path, _, anchor = link.partition("#")

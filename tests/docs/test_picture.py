@@ -1,4 +1,4 @@
-"""The moving picture of the first page shows what was recorded, and needs nothing from elsewhere."""
+"""The moving picture of the first page shows what was recorded, and loads nothing from other hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference lists what the package offers, and its docstrings say what each parameter is."""
+"""The reference lists what the package offers, and docstrings explain each parameter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MADE_BY_ASFLOW = {
     "TaskRun",
     "TaskDecorator",
 }
-"""Users get these from a call and don't make them."""
+"""Users get these from a call and never make them."""
 
 NOT_SHOWN = {
     "FlowRun": {"finished", "note", "put", "started", "tally"},
@@ -43,7 +43,7 @@ NOT_SHOWN = {
 """Methods that only asflow calls; the reference leaves them out."""
 
 PROTOCOLS = {"claim", "delete", "emit", "info", "list", "open", "status"}
-"""Methods that `asflow.protocols` explains for all that have them."""
+"""Methods that `asflow.protocols` explains for every class that has them."""
 
 
 def public(module: str) -> set[str]:
@@ -85,7 +85,7 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
 
 
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
-    """A change here is one that users see: write it into the changelog, too."""
+    """Users see a change here: add it to the changelog, too."""
     assert sorted(public("asflow")) == [
         "AsflowError", "Completed", "Failed", "Flow", "FlowRun", "Limit", "LocalStore", "MemoryStore",
         "Output", "Progress", "ProgressSink", "Retry", "Store", "TaskDecorator", "TaskRun", "Writer",
@@ -94,7 +94,7 @@ def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
 
 
 def functions() -> Iterator[tuple[str, griffe.Function]]:
-    """Public functions and methods of public modules, with their overloads."""
+    """Yield public functions and methods of public modules, with their overloads."""
     package = load()
     seen: set[str] = set()
     for module in sorted(MODULES):
@@ -137,7 +137,7 @@ def documented(function: griffe.Function) -> tuple[str, set[str]]:
 
 
 def test_every_public_parameter_is_explained() -> None:
-    """By an entry under Args, or, where the text is one line, by its name in it."""
+    """By an entry under Args, or, in a docstring of one line, by its name."""
     unexplained: list[str] = []
     for path, function in functions():
         prose, named = documented(function)

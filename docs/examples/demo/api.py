@@ -1,12 +1,12 @@
 """A small HTTP API on loopback that serves real data, and fails in the ways real services do.
 
-It has the form of Open-Meteo's archive, so that a client of one is a client of the other:
+It has the interface of Open-Meteo's archive, so a client of one works with the other:
 
     GET /v1/archive?start_date=2010-01-01&end_date=2010-01-01&hourly=temperature_2m&...
 
-answers `{"hourly": {"time": ["2010-01-01T00:00", ...], "temperature_2m": [39.4, ...]}, ...}`. The data
-are the hourly temperatures of Seattle in 2010 (degrees Fahrenheit) that the package `vega-datasets`
-ships. Every answer takes about 20 ms; one day in 30 is gone for good (404), and one in 25 is refused
+returns `{"hourly": {"time": ["2010-01-01T00:00", ...], "temperature_2m": [39.4, ...]}, ...}`. The data
+is the hourly temperatures of Seattle in 2010 (degrees Fahrenheit) from the package `vega-datasets`.
+Every response takes about 20 ms; one day in 30 is permanently gone (404), and one in 25 is refused
 once with `503` and `Retry-After: 1`.
 
     python docs/examples/demo/api.py --port 8000
@@ -49,7 +49,7 @@ def read_pages() -> dict[date, Page]:
 
 
 class Api(ThreadingHTTPServer):
-    """The server. `requests` counts what was asked, `answers` how often each status was given."""
+    """The server. `requests` counts requests, `answers` counts them by status."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -58,9 +58,9 @@ class Api(ThreadingHTTPServer):
         """Listen on loopback.
 
         Args:
-            port: 0 takes any that is free.
-            latency: seconds that an answer takes.
-            unstable: number of days (the first of the year) whose first request ends in a cut connection.
+            port: 0 picks a free one.
+            latency: seconds per response.
+            unstable: the first request of this many days (from January 1) ends in a broken connection.
         """
         self.pages = read_pages()
         self.latency = latency
@@ -74,21 +74,21 @@ class Api(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the API is, without a path."""
+        """The base URL of the API."""
         return f"http://127.0.0.1:{self.server_port}"
 
     @property
     def requests(self) -> int:
-        """Requests so far, whatever the answer was."""
+        """Requests so far, with any response."""
         return sum(self.answers.values())
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Report what went wrong, but for clients that left before their answer came."""
+        """Report errors, except for clients that disconnected early."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def status(self, day: date) -> int:
-        """Decide on the answer to a request for *day*, and count it. 0 cuts the connection."""
+        """Choose the status for a request for *day*, and count it. 0 breaks the connection."""
         with self.lock:
             if day in self.cut:
                 self.cut.remove(day)
@@ -105,14 +105,14 @@ class Api(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one connection's requests."""
+    """Handles the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     @property
     def api(self) -> Api:
-        """The server, by its own type."""
+        """The server, with its own type."""
         assert isinstance(self.server, Api)
         return self.server
 
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(*, latency: float = 0.02, unstable: int = 0) -> Generator[Api]:
-    """Run the API in a thread of this process for the time of a `with` block."""
+    """Run the API in a thread of this process for the duration of a `with` block."""
     with Api(latency=latency, unstable=unstable) as api:
         thread = threading.Thread(target=api.serve_forever, args=(0.05,), name="demo-api")
         thread.start()
@@ -165,9 +165,9 @@ def serve(*, latency: float = 0.02, unstable: int = 0) -> Generator[Api]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve Seattle's temperatures of 2010 on loopback.")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes any that is free")
-    parser.add_argument("--latency", type=float, default=0.02, help="seconds that an answer takes")
-    parser.add_argument("--unstable", type=int, default=0, help="days whose first request is cut off")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
+    parser.add_argument("--latency", type=float, default=0.02, help="seconds per response")
+    parser.add_argument("--unstable", type=int, default=0, help="days whose first request breaks")
     with Api(**vars(parser.parse_args())) as server:
         print(f"serving on {server.url} until Ctrl-C", flush=True)
         server.serve_forever()

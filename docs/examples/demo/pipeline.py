@@ -1,9 +1,9 @@
-"""Download a year of hourly temperatures, one page a day, and make a table of its months.
+"""Download a year of hourly temperatures, one page per day, and make a table of its months.
 
     python docs/examples/demo/pipeline.py                  a loopback API with real data (api.py)
     python docs/examples/demo/pipeline.py --url https://archive-api.open-meteo.com --year 2023
 
-Run it twice: the second run finds everything on disk. Delete a file under `data/` to ask for it again.
+Run it twice: the second run finds everything on disk. Delete a file under `data/` to download it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NoSuchDayError(Exception):
 
 
 class ServerBusyError(Exception):
-    """The service asks to come back in `seconds`, or leaves it open (None)."""
+    """The service asks to retry after `seconds`; None: it doesn't say when."""
 
     def __init__(self, seconds: float | None) -> None:
         super().__init__(seconds)
@@ -39,12 +39,12 @@ class ServerBusyError(Exception):
 
 
 def retry_after(error: Exception, retry: int) -> float | None:
-    """Wait as long as the service asks for; None leaves it to the back-off."""
+    """Wait as long as the service asks for; None means the usual backoff."""
     return error.seconds if isinstance(error, ServerBusyError) else None
 
 
 def check(response: httpx.Response) -> httpx.Response:
-    """Turn the answers that need a decision into exceptions of their own."""
+    """Raise an exception for each response that needs a decision."""
     if response.status_code == HTTPStatus.NOT_FOUND:
         raise NoSuchDayError(f"{response.url}: {response.text}")
     if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
@@ -64,10 +64,10 @@ class Archive:
         limit=8,
         retry=Retry(total=3, exceptions=(ServerBusyError,), delay=retry_after),
         skip=(httpx.TransportError,),  # the connection broke: the next run tries again
-        suppress=(NoSuchDayError,),  # permanent: remembered in an .err file, never asked for again
+        suppress=(NoSuchDayError,),  # permanent: recorded in an .err file, never requested again
     )
     async def download(self, day: date) -> None:
-        """Keep one day's page on disk, a record an hour."""
+        """Keep one day's page on disk, one record per hour."""
         query = {"start_date": f"{day}", "end_date": f"{day}", "hourly": "temperature_2m", **SEATTLE}
         hourly = check(await self.client.get("/v1/archive", params=query)).json()["hourly"]
         for hour, temperature in zip(hourly["time"], hourly["temperature_2m"], strict=True):
@@ -94,24 +94,24 @@ def monthly(year: int) -> pl.DataFrame:
 
 @flow
 async def temperatures(url: str, days: list[date]) -> pl.DataFrame:
-    """Download what is missing of *days*, then transform."""
+    """Download the missing *days*, then transform."""
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         await flow.task.map(Archive(client).download, days, ordered=False)
     return await asyncio.to_thread(monthly, days[0].year)
 
 
 def on_disk(days: list[date]) -> Counter[str]:
-    """Count the days by what is known of their outputs: complete, suppressed or absent."""
+    """Count the days by the status of their outputs: complete, suppressed or absent."""
     archive = Archive(httpx.AsyncClient())
     return Counter(flow.task.output(archive.download, day).status for day in days)
 
 
 def main() -> None:
-    """Read the options, run the flow, tell what it did."""
+    """Read the options, run the flow, report what it did."""
     parser = argparse.ArgumentParser(description="A year of hourly temperatures, by month.")
-    parser.add_argument("--url", help="a service of the same form; default: a loopback API with data of 2010")
+    parser.add_argument("--url", help="a compatible service; default: a loopback API with data of 2010")
     parser.add_argument("--year", type=int, default=2010)
-    parser.add_argument("--base", default=".", help="the folder that holds data/ (default: the current one)")
+    parser.add_argument("--base", default=".", help="the folder for data/ (default: the current one)")
     options = parser.parse_args()
 
     os.makedirs(options.base, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What many outputs cost on this machine: the figures of docs/scaling.md.
+"""Measure what many outputs cost on this machine: the figures of docs/scaling.md.
 
 Run it with `python docs/examples/scaling/measure.py FOLDER [COUNT]`; it fills an empty folder with COUNT
-outputs (10,000 unless told otherwise), twice: in one folder, and sharded into 256.
+outputs (default: 10,000), twice: in one folder, and sharded into 256.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def measure(folder: str, pattern: str, count: int) -> None:
-    """Make, resume and list *count* outputs named by *pattern*, and print what each takes."""
+    """Make, resume and list *count* outputs named by *pattern*, and print the time of each step."""
     flow = Flow(folder, store=LocalStore(durability="atomic"), sink=NullSink())
 
     @flow.task(on=pattern)
@@ -36,7 +36,7 @@ def measure(folder: str, pattern: str, count: int) -> None:
 
 
 def show(what: str, count: int, action: Callable[[], object]) -> None:
-    """Time *action*."""
+    """Time *action* and print it."""
     began = time.perf_counter()
     action()
     seconds = time.perf_counter() - began

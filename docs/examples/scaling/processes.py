@@ -1,6 +1,6 @@
 """CPU-bound bodies on all cores: the standard library's process pool as a task's executor.
 
-Run it with `python docs/examples/scaling/processes.py`; run it again and nothing is left to do.
+Run it with `python docs/examples/scaling/processes.py`; a second run has nothing left to do.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from multiprocessing import get_context
 from asflow import Flow
 
 flow = Flow(sys.argv[1] if len(sys.argv) > 1 else "data")
-pool = ProcessPoolExecutor(mp_context=get_context("spawn"))  # starts nothing before its first use
+pool = ProcessPoolExecutor(mp_context=get_context("spawn"))  # starts no process before its first use
 
 
 @flow.task(on="primes/{start}.jsonl.zst", executor=pool)
 def primes(start: int) -> int:
-    """Runs in a worker; what it writes is published by the process that called it."""
+    """Run in a worker; the calling process publishes what this writes."""
     found = [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
     for prime in found:
         flow.task.write({"prime": prime})
@@ -27,7 +27,7 @@ def primes(start: int) -> int:
 
 @flow
 async def main() -> list[int | None]:
-    """As many calls at once as the task's limit allows: the number of CPUs."""
+    """Run as many calls at once as the task's limit allows: the number of CPUs."""
     return await flow.task.map(primes, range(0, 20_000, 1000))
 
 

@@ -1,4 +1,4 @@
-"""The same functions on a Dask cluster; here one on this machine, elsewhere give Client an address.
+"""The same function on a Dask cluster: a local one here; for another, pass its address to Client.
 
 Workers need asflow, too (`pip install 'asflow[dask]'`). Run it with
 `python docs/examples/scaling/with_dask.py`.
@@ -19,7 +19,7 @@ flow = Flow(sys.argv[1] if len(sys.argv) > 1 else "data")
 
 
 def primes(start: int) -> int:
-    """A plain function, that knows nothing of Dask."""
+    """Write the primes from *start* on; a plain function that knows nothing about Dask."""
     found = [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
     for prime in found:
         flow.task.write({"prime": prime})
@@ -27,7 +27,7 @@ def primes(start: int) -> int:
 
 
 async def main(executor: Executor) -> None:
-    """Becomes a task here, where the cluster is known. The limit is the cluster's, not this machine's."""
+    """Make the task here, where the executor is known. The limit is the cluster's, not this machine's."""
     task = flow.task(on="primes/{start}.jsonl.zst", limit=16, retry=Retry(2), executor=executor)(primes)
     counts = await flow.task.map(task, range(0, 20_000, 1000))
     print(f"{sum(count is not None for count in counts)} of {len(counts)} made now")

@@ -1,4 +1,4 @@
-"""The first page: one month, up to date whenever it is looked at.
+"""The first page: one month, brought up to date on each visit.
 
 python docs/examples/demo/api.py &
 cd docs/examples/streamlit && streamlit run app.py
@@ -16,7 +16,7 @@ st.title("Seattle, 2010")
 months = list(month_name)[1:]
 month = months.index(st.selectbox("Month", months)) + 1
 
-# Not cached: days that are on disk are found there, and only what is missing is downloaded.
+# Not cached: days on disk are read from there, and only missing ones are downloaded.
 hours = asyncio.run(flows.temperatures.monthly(month))
 
 days = hours.group_by(pl.col("time").dt.date().alias("day")).agg(

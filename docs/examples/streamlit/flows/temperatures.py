@@ -1,8 +1,8 @@
-"""Hourly temperatures: downloads what is missing, a file a day, and makes tables of it.
+"""Hourly temperatures: download what is missing, one file per day, and make tables of it.
 
     python -m flows.temperatures        the same in a terminal
 
-The service is the demo's (`docs/examples/demo/api.py`), or any of the same form at $TEMPERATURES_API.
+The service is the demo's (`docs/examples/demo/api.py`), or a compatible one at $TEMPERATURES_API.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NoSuchDayError(Exception):
 
 
 class BusyError(Exception):
-    """The service asks to come back later."""
+    """The service asks to retry later."""
 
 
 class Archive:
@@ -46,7 +46,7 @@ class Archive:
         suppress=(NoSuchDayError,),
     )
     async def download(self, day: date) -> None:
-        """Keep one day on disk, a record an hour."""
+        """Keep one day on disk, one record per hour."""
         query = {"start_date": f"{day}", "end_date": f"{day}", "hourly": "temperature_2m"}
         response = await self.client.get("/v1/archive", params=query)
         if response.status_code == 404:

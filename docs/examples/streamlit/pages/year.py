@@ -11,7 +11,7 @@ st.title("The year by month")
 
 @st.cache_data(show_spinner=False)
 def year() -> pl.DataFrame:
-    """Return all hours; while the flow runs, its status is shown in place of Streamlit's spinner."""
+    """Return all hours; while the flow runs, its status replaces Streamlit's spinner."""
     return asyncio.run(flows.temperatures.yearly())
 
 
