@@ -1,4 +1,4 @@
-"""`Flow`: where tasks keep their outputs, what shows their progress, and the `@flow` decorator."""
+"""`Flow`: the folder, store and display of its tasks, and the `@flow` decorator."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ _STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
 class Flow:
     """Makes flows and tasks that share a folder, a store and a display.
 
-    `asflow.flow` is a ready one. `@flow` marks a pipeline, `@flow.task` its steps.
+    `asflow.flow` is a ready one. `@flow` decorates a pipeline, `@flow.task` its steps.
 
     Args:
-        base: the folder under which outputs live; a relative one is resolved at each call against the
-            current directory. It is made when a body is to be called. Or the URL of an object store, such as
+        base: the folder of the outputs; a relative one is resolved against the current directory at each
+            call. It is created before a body is called. Or the URL of an object store, such as
             `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
-        store: where outputs are kept; None is the local disk, or what the URL says.
-        sink: shows what happens; None is the live display (plain lines if there is no terminal).
+        store: keeps the outputs; None: the local disk, or the store that the URL names.
+        sink: receives the events; None: the live display (plain lines if there is no terminal).
         verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
             do, too; False: no task does. The lines go to stderr.
 
     Raises:
-        DefinitionTypeError: an argument of the wrong type.
-        DefinitionValueError: *base* starts with `~` or holds a NUL, or is a URL of an unknown kind or beside
-            a store.
+        DefinitionTypeError: an argument has the wrong type.
+        DefinitionValueError: *base* starts with `~`, contains a NUL, is a URL of an unknown kind, or is a URL
+            and *store* is passed, too.
         MissingExtraError: *base* is the URL of an object store, and `asflow[s3]` is not installed.
 
-    Threads: a Flow and its tasks may be used from any thread and any event loop.
+    Threads: any thread and any event loop may use a Flow and its tasks.
     """
 
     __slots__ = ("_base", "_sink", "_verbose", "_workspace", "task")
@@ -99,11 +99,10 @@ class Flow:
         self.task: TaskDecorator = create(TaskDecorator, self._workspace)
 
     def __repr__(self) -> str:
-        """Show the base."""
         return f"Flow({self._base!r})"
 
     def __reduce__(self) -> tuple[object, ...] | str:
-        """Pickle what makes an equal one: functions that use a flow may be sent to worker processes."""
+        """Pickle the arguments, so that functions that use a flow can be sent to worker processes."""
         if self is flow:
             return "flow"
         implied = self.store is _local or "://" in self._base
@@ -111,12 +110,12 @@ class Flow:
 
     @overload
     def __call__(self, func: F, /) -> F:
-        """Turn a function into a flow: what it calls is shown together, under its name.
+        """Turn a function into a flow: the tasks that it calls are shown together, under its name.
 
-        The flow has the type of the function. Its events have all reached the sink when a call returns.
+        The flow has the type of the function. When a call returns, the sink has received all its events.
 
         Raises:
-            DefinitionTypeError: *func* is a generator function, or can't be called.
+            DefinitionTypeError: *func* is a generator function, or not callable.
         """
         ...
 
@@ -125,11 +124,11 @@ class Flow:
         """Turn a function into a flow.
 
         Args:
-            verbose: as for `Flow`, for this flow alone; None: as its `Flow` says.
-            progress: False shows no live display for it.
+            verbose: as for `Flow`, for this flow alone; None: as its `Flow`.
+            progress: False: without a live display.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, a generator function.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
         """
         ...
 
@@ -159,17 +158,17 @@ class Flow:
 
     @property
     def store(self) -> Store:
-        """Where outputs are kept."""
+        """The store that keeps the outputs."""
         return self._workspace.store
 
     @property
     def run(self) -> FlowRun | None:
-        """The run of the flow that is running here, also inside its tasks; None outside any flow."""
+        """The run of the flow that the caller runs in, also inside its tasks; None outside any flow."""
         run = current.get()
         return None if run is None or run.flow is None else create(FlowRun, run.flow)
 
     def path(self, path: str | os.PathLike[str], /) -> Path:
-        """Return *path* under this flow's base, as outputs are.
+        """Return *path* under this flow's base, like an output's path.
 
         Raises:
             NoPathError: the store keeps no files.
@@ -178,7 +177,7 @@ class Flow:
 
 
 def _prefix(base: str) -> str:
-    """Return the start of every output's name."""
+    """Return the prefix of every output's name."""
     base = base.replace(os.sep, "/")
     if base in ("", "."):
         return ""
@@ -186,7 +185,7 @@ def _prefix(base: str) -> str:
 
 
 def _place(base: str, store: Store | None) -> tuple[Store, str]:
-    """Return the store, which a URL names by itself, and the start of every output's name."""
+    """Return the store, which a URL names itself, and the prefix of every output's name."""
     scheme, _, rest = base.partition(":/")
     if not rest:
         return _local if store is None else store, _prefix(base)
@@ -226,14 +225,14 @@ def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
         return _Display(verbose)
     if not verbose:
         return sink
-    # A sink of the user's own is all there is, unless log lines are asked for.
+    # The user's sink alone, or with log lines beside it.
     from asflow.sinks._tee import Tee
 
     return Tee(sink, _Display(verbose=True, display=False))
 
 
 class _Display:
-    """The default display, imported with its first event: importing asflow must cost little."""
+    """The default display, imported with its first event, because importing asflow must be fast."""
 
     __slots__ = ("_display", "_made", "_verbose", "wants_tasks")
 
@@ -244,12 +243,11 @@ class _Display:
         self.wants_tasks = {None: "outside", True: "all", False: "none"}[verbose]
 
     def emit(self, event: Event, /) -> None:
-        """Pass *event* on."""
         sink = self._made.get("sink")
         if sink is None:
             from asflow.sinks import RichSink
 
-            # If two threads come here at once, both use the first one's: `setdefault` is one step.
+            # If two threads get here at once, both use the first one's: `setdefault` is atomic.
             sink = self._made.setdefault("sink", RichSink(verbose=self._verbose, display=self._display))
         sink.emit(event)
 

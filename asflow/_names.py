@@ -1,4 +1,4 @@
-"""Public homes and private constructors: what a user sees of an object is what the reference documents."""
+"""Public homes and private constructors: users see of an object what the reference documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def set_homes(module: str, objects: Iterable[object]) -> None:
     """Set the `__module__` of each class and function of *objects* to *module* if its own is private.
 
-    Tracebacks, hovers and pickles then name what a user may import, and a private file can be renamed.
+    Tracebacks, hovers and pickles then name a path that users may import, and private files can be renamed.
     """
     for each in objects:
         if isinstance(each, (type, FunctionType)) and "._" in each.__module__:
@@ -33,7 +33,7 @@ def _evaluate_annotations(kind: type) -> None:
 
         try:
             hints = get_type_hints(kind, include_extras=True)
-        except NameError:  # it has names that only checkers see, here as there
+        except NameError:  # some names exist only for checkers
             return
         kind.__annotations__ = {name: hints[name] for name in written}
 
@@ -41,12 +41,12 @@ def _evaluate_annotations(kind: type) -> None:
 def lazily(
     module: str, homes: Mapping[str, str], submodules: Iterable[str] = ()
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return a module's `__getattr__`, which imports a name when it is first asked for, and its `__dir__`.
+    """Return a module's `__getattr__`, which imports a name on first use, and its `__dir__`.
 
     Args:
         module: the public module.
-        homes: the private module, relative to *module*, of each name.
-        submodules: public modules below *module* that are attributes before anyone has imported them.
+        homes: name -> its private module, relative to *module*.
+        submodules: public modules below *module* that are attributes before they have been imported.
     """
     public = frozenset(submodules)
 
@@ -69,7 +69,7 @@ def lazily(
 
 
 class Sealed(type):
-    """The metaclass of classes whose instances only asflow makes, by `create`."""
+    """The metaclass of classes without a public constructor; asflow makes instances with `create`."""
 
     if not TYPE_CHECKING:
 

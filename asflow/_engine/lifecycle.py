@@ -1,7 +1,7 @@
 """One task call's life, as a pure step: `step(policy, state, event) -> (state, action)`.
 
 A driver (`asflow._runtime`) carries out the action and reports the result as the next event. The engine
-asks for nothing: the error and a random draw arrive with `Raised`, and the body's value never does.
+requests nothing: an error and a random draw arrive with `Raised`, and the body's value never does.
 
     phase      event           if                          next
     ---------  --------------  --------------------------  -------------------------------------------------
@@ -39,11 +39,11 @@ asks for nothing: the error and a random draw arrive with `Raised`, and the body
     wind down with C to X    Release if a slot is held, then C if a claim is held, then X
     wind down to X           Release if a slot is held, then X
 
-The slot is given back before the claim is closed, so the limit bounds bodies, not commits. The first row
+The slot is released before the claim is closed, so the limit bounds bodies, not commits. The first row
 that fits applies; `tests/engine/test_table.py` reads the table and tries every row.
 
 An exception that is not an `Exception` (cancellation, Ctrl-C, exit) is not an event: the driver discards the
-output, gives the slot back and re-raises it.
+output, releases the slot and re-raises it.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ class State(NamedTuple):
 
     Attributes:
         phase: what the call is waiting for.
-        attempt: how often the body was called.
-        closing: how to close the claim that is held, once the slot is given back.
-        ending: what to do once slot and claim are given back.
+        attempt: how many times the body was called.
+        closing: how to close the claim that is held, once the slot is released.
+        ending: what to do once slot and claim are released.
     """
 
     phase: Phase

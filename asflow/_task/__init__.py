@@ -1,1 +1,1 @@
-"""What `@flow.task` makes: options, definition, callables, `map`, outputs."""
+"""Tasks: options, definition, callables, `map`, outputs."""

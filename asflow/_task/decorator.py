@@ -1,6 +1,6 @@
 """`flow.task`: the decorator that makes tasks, and everything that belongs to a call of one.
 
-Long by its overloads: each has the docstring that an editor shows for it, options included.
+Long because of the overloads: each has the docstring that an editor shows for it, options included.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., object]")
 
-_get_run = current.get  # bound once: each record asks
+_get_run = current.get  # bound once: `write` calls it for each record
 
 
 def _running() -> TaskCall | None:
@@ -49,31 +49,30 @@ def _running() -> TaskCall | None:
 
 @final
 class TaskDecorator(metaclass=Sealed):
-    """Turns functions into tasks of one flow; `flow.task` is one.
+    """Turns functions into tasks; `flow.task` is one.
 
         @flow.task(on="data/{day}.jsonl.zst", retry=3, limit=4)
         async def download(day: str) -> None: ...
 
-    Inside a task, `flow.task.write`, `.progress`, `.track` and `.run` find the task that is running, also
-    through `asyncio.to_thread`, task groups and nested functions. From outside, `flow.task.output`,
-    `.outputs` and `.map` take a task and its arguments.
+    Inside a task, `flow.task.write`, `.progress`, `.track` and `.run` find the running task, also through
+    `asyncio.to_thread`, task groups and nested functions. From outside, `flow.task.output`, `.outputs` and
+    `.map` take a task and its arguments.
     """
 
     __slots__ = ("_workspace",)
     _made_by = "use flow.task, or Flow().task"
 
     def __init__(self, workspace: Workspace) -> None:
-        """Make tasks that live in *workspace*."""
         self._workspace = workspace
 
     @overload
     def __call__(self, func: F, /) -> F:
-        """Turn *func* into a task: logged, shown, and limited to so many bodies at once as there are CPUs.
+        """Turn *func* into a task: logged, shown, and limited to one body per CPU at a time.
 
-        Nothing is stored. The task has the type of *func*.
+        No output is stored. The task has the type of *func*.
 
         Raises:
-            DefinitionTypeError: *func* is a generator function, or can't be called.
+            DefinitionTypeError: *func* is a generator function, or not callable.
         """
         ...
 
@@ -92,15 +91,15 @@ class TaskDecorator(metaclass=Sealed):
 
         Args:
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
-            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
-                be shared by several tasks.
+            retry_exceptions: the exceptions to retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
+                share a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or a generator function.
-            DefinitionValueError: an option with a bad value.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: an option has a bad value.
         """
         ...
 
@@ -124,27 +123,27 @@ class TaskDecorator(metaclass=Sealed):
     ) -> MaybeKeyed[P]:
         """Turn a function into a task whose output is kept, named by *key*.
 
-        A call gives what the body gives, or None where the output exists or a failure is quiet.
+        A call returns the body's value, or None if the output exists or a failure is quiet.
 
         Args:
             on: the output's pattern, with a `*` that *key* fills, as in `"data/*.jsonl.zst"`.
-            key: a function with the task's own parameters that returns the text for `*`.
+            key: a function with the task's parameters that returns the text for `*`.
             skip: exceptions that end a call quietly; the next run tries again.
             suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
-            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
-                be shared by several tasks.
+            retry_exceptions: the exceptions to retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
+                share a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output anew that is older than this (a timedelta or seconds), or for which
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
-            writer: makes the format, in place of the one that the suffix names.
-            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+            writer: returns the writer, instead of the one for the suffix.
+            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or a generator function.
-            DefinitionValueError: an option or a pattern with a bad value.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: an option or the pattern has a bad value.
         """
         ...
 
@@ -165,30 +164,30 @@ class TaskDecorator(metaclass=Sealed):
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
         executor: Executor | None = None,
     ) -> MaybeNone:
-        """Turn a function into a task whose output is kept, once and whole.
+        """Turn a function into a task whose output is made once, and kept.
 
-        A call gives what the body gives, or None where the output exists or a failure is quiet.
+        A call returns the body's value, or None if the output exists or a failure is quiet.
 
         Args:
             on: the output's pattern, as in `"data/{video_id}.jsonl.zst"`: a path under the flow's `base`.
                 `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
-                most) a hash of all arguments. The suffixes name format and compression.
+                most) is a hash of all arguments. The suffixes name format and compression.
             skip: exceptions that end a call quietly; the next run tries again.
             suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
-            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
-                be shared by several tasks.
+            retry_exceptions: the exceptions to retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
+                share a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output anew that is older than this (a timedelta or seconds), or for which
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
-            writer: makes the format, in place of the one that the suffix names.
-            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+            writer: returns the writer, instead of the one for the suffix.
+            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or a generator function.
-            DefinitionValueError: an option or a pattern with a bad value.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: an option or the pattern has a bad value.
         """
         ...
 
@@ -205,20 +204,20 @@ class TaskDecorator(metaclass=Sealed):
         timeout: float | None = None,
         executor: Executor | None = None,
     ) -> MaybeNone:
-        """Turn a function into a task that gives None where the body raises one of *skip*.
+        """Turn a function into a task that returns None if the body raises one of *skip*.
 
         Args:
             skip: exceptions that end a call quietly, once its retries are used up.
-            suppress: the same, without retries; without `on` there is no place to remember it.
+            suppress: the same without retries; without `on` it is not recorded.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            retry_exceptions: the exceptions to retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or a generator function.
-            DefinitionValueError: an option with a bad value.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: an option has a bad value.
         """
         ...
 
@@ -234,20 +233,20 @@ class TaskDecorator(metaclass=Sealed):
         timeout: float | None = None,
         executor: Executor | None = None,
     ) -> MaybeNone:
-        """Turn a function into a task that gives None where the body raises one of *suppress*.
+        """Turn a function into a task that returns None if the body raises one of *suppress*.
 
         Args:
-            suppress: exceptions that end a call quietly and are never retried; without `on` there is no
-                place to remember them, so this holds for the one call.
+            suppress: exceptions that end a call quietly and are never retried; without `on` they are not
+                recorded, so this holds for the one call.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            retry_exceptions: the exceptions to retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or a generator function.
-            DefinitionValueError: an option with a bad value.
+            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: an option has a bad value.
         """
         ...
 
@@ -255,13 +254,13 @@ class TaskDecorator(metaclass=Sealed):
         """Turn a function into a task.
 
         Args:
-            func: the function, if no option is given: `@flow.task`.
+            func: the function, for `@flow.task` without options.
             options: `on`, `key`, `refresh`, `level` and `writer` for its output; `skip`, `suppress`, `retry`
                 and `retry_exceptions` for its failures; `limit`, `timeout` and `executor` for its calls.
 
         Raises:
-            DefinitionTypeError: an option of the wrong type, or one that does not exist.
-            DefinitionValueError: an option with a bad value.
+            DefinitionTypeError: an option has the wrong type, or does not exist.
+            DefinitionValueError: an option has a bad value.
         """
 
         def task(func: object, /) -> object:
@@ -277,29 +276,29 @@ class TaskDecorator(metaclass=Sealed):
 
     @property
     def run(self) -> TaskRun | None:
-        """The run of the task that is running here; None outside any task."""
+        """The run of the task that the caller runs in; None outside any task."""
         call = _running()
         return None if call is None else create(TaskRun, call)
 
     def write(self, data: object, /) -> None:
-        """Write one record, or raw text or bytes, to the output of the task that is running here.
+        """Write one record, or raw text or bytes, to the output of the running task.
 
-        `str` and `bytes` are raw text in every format; anything else is encoded as the suffix says. It
-        becomes visible, together with all the rest, when the body has returned.
+        `str` and `bytes` are raw text in every format; anything else is encoded by the suffix. The output
+        becomes visible as a whole when the body has returned.
 
         Args:
-            data: the record. In JSON Lines: anything that JSON can hold, also dataclasses, datetimes,
-                UUIDs, enums, msgspec, attrs and pydantic values (NaN and infinities become null).
+            data: the record. In JSON Lines: any JSON value, and dataclasses, datetimes, UUIDs, enums,
+                msgspec, attrs and pydantic values (NaN and infinities become null).
 
         Raises:
-            NotInTaskError: no task with `on` is running here (a RuntimeError).
+            NotInTaskError: the caller does not run in a task with `on` (a RuntimeError).
             OutputClosedError: the task has ended or was cancelled (a RuntimeError).
             RecordTypeError: the format can't encode *data* (a TypeError).
             RecordValueError: a second JSON document, a new CSV column (a ValueError).
             OSError: the disk is full, or the like.
 
-        Threads: may be called from any thread that runs in the task's context (`asyncio.to_thread`
-        does), at the same time too; records of one thread keep their order.
+        Threads: any thread that runs in the task's context (as in `asyncio.to_thread`) may call this, also
+        concurrently; the records of one thread keep their order.
         """
         run = _get_run()
         if run is None:
@@ -307,7 +306,7 @@ class TaskDecorator(metaclass=Sealed):
         run.put(data)
 
     def progress(self, description: str | None = None, *, total: float | None = None) -> Progress:
-        """Tell how far the running task is, as a context manager with `advance` and `update`.
+        """Report the running task's progress: a context manager with `advance` and `update`.
 
             with flow.task.progress("pages", total=12) as progress:
                 for page in pages:
@@ -316,38 +315,38 @@ class TaskDecorator(metaclass=Sealed):
 
         Args:
             description: what is being done, shown in the task's line.
-            total: units in all, >= 0; None, or an infinite one, where unknown.
+            total: units in all, >= 0; None or infinity if unknown.
         """
         return create(Progress, _running(), description, total)
 
     def track(
         self, items: Iterable[T], /, description: str | None = None, *, total: float | None = None
     ) -> Iterator[T]:
-        """Iterate over *items* and show in the task's line how many are done.
+        """Iterate over *items*, and show the number done in the task's line.
 
         Args:
             items: what to iterate over.
             description: what is being done.
-            total: how many there are; None: `len(items)` where it has one.
+            total: the number of items; None: `len(items)`, if it has a length.
         """
         return track(_running(), items, description, total)
 
     def output(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Output:
-        """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made.
+        """Return a handle on the output of the call `task(*args, **kwargs)`, without calling it.
 
         Raises:
-            TypeError: *task* is no task with `on`, or the arguments are not its own.
+            TypeError: *task* is not a task with `on`, or the arguments don't fit it.
         """
         definition, bound = self._definition(task)
         return definition.plan.output(*bound, *args, **kwargs)
 
     def outputs(self, task: Callable[..., object], /) -> Iterator[Output]:
-        """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures.
+        """Yield handles on all existing outputs of *task*: complete ones and suppressed failures.
 
-        Lazily and sorted by name. An output counts if its name fits the task's pattern.
+        They are listed lazily, sorted by name: everything whose name fits the task's pattern.
 
         Raises:
-            TypeError: *task* is no task with `on`.
+            TypeError: *task* is not a task with `on`.
         """
         definition, _ = self._definition(task)
         return definition.plan.outputs()
@@ -362,22 +361,22 @@ class TaskDecorator(metaclass=Sealed):
         ordered: bool = True,
         on_error: Literal["raise"] = "raise",
     ) -> TaskMap[R]:
-        """Apply an async task to each of *items*, as many at a time as its limit allows (100 if that is 0).
+        """Apply an async task to each of *items*, as many at a time as its limit allows (100 without one).
 
-        `async for` gives the results one by one, `await` all of them as a list. Items are pulled lazily,
-        so memory stays flat however many there are, and a slow consumer slows the calls down.
+        `async for` yields the results one by one; `await` returns all of them as a list. Items are pulled
+        lazily: memory stays flat for any number of them, and a slow consumer slows the calls down.
 
         Args:
             task: a task of one argument.
-            items: a sync or async iterable, of any length. It is asked on the event loop: let a source that
-                waits be an async one.
-            ordered: results in the order of *items* (True), or as they come.
-            on_error: `"raise"`: the first failure cancels what is under way and is raised, unchanged.
+            items: a sync or async iterable of any length, iterated on the event loop: make a source that
+                waits an async one.
+            ordered: results in the order of *items* (True), or of completion.
+            on_error: `"raise"`: the first failure cancels the other calls and is raised, unchanged.
                 `"collect"`: each result is a `Completed(item, value)` or a `Failed(item, error)`.
 
         Raises:
-            DefinitionTypeError: *task* is no task, or *on_error* no string.
-            DefinitionValueError: *on_error* is none of the two.
+            DefinitionTypeError: *task* is not a task, or *on_error* is not a string.
+            DefinitionValueError: *on_error* is another string.
         """
         ...
 
@@ -391,7 +390,7 @@ class TaskDecorator(metaclass=Sealed):
         ordered: bool = True,
         on_error: Literal["collect"],
     ) -> TaskMap[Completed[T, R] | Failed[T]]:
-        """Apply an async task to each of *items*; failures are handed back as values."""
+        """Apply an async task to each of *items*; failures are results, too."""
         ...
 
     @overload
@@ -417,7 +416,7 @@ class TaskDecorator(metaclass=Sealed):
         ordered: bool = True,
         on_error: Literal["collect"],
     ) -> TaskMap[Completed[T, R] | Failed[T]]:
-        """Apply a sync task to each of *items*, in threads; failures are handed back as values."""
+        """Apply a sync task to each of *items*, in threads; failures are results, too."""
         ...
 
     def map(

@@ -1,4 +1,4 @@
-"""What a decorated task is: its options checked, its outputs planned, its wrapper made."""
+"""From a function and its options to a task: check the options, plan the outputs, make the wrapper."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Workspace:
         self._lock = threading.Lock()
 
     def own_failures(self, shape: str, subject: Subject) -> None:
-        """Note that failures of *shape* belong to *subject*; the same task may be decorated again.
+        """Register failures of *shape* for *subject*; the same task may be decorated again.
 
         Raises:
-            DefinitionValueError: they belong to another task already.
+            DefinitionValueError: they belong to another task.
         """
         identity = subject.qualname if subject.key is None else subject.key
         with self._lock:
@@ -62,7 +62,7 @@ class Workspace:
 
 
 class TaskDefinition:
-    """A task as `flow.task.output`, `.outputs` and `.map` find it on the decorated function.
+    """What `flow.task.output`, `.outputs` and `.map` find on a decorated function.
 
     Attributes:
         spec: the task as the drivers see it.
@@ -81,7 +81,7 @@ class TaskDefinition:
         """Where and how the task keeps its outputs.
 
         Raises:
-            DefinitionTypeError: it keeps none.
+            DefinitionTypeError: it has none.
         """
         if self._plan is None:
             raise DefinitionTypeError(f"task {self.spec.name}(): has no outputs; give it on='...'")
@@ -94,7 +94,7 @@ def define(
     """Check *options* and make the wrapper of *subject*.
 
     Raises:
-        DefinitionError: an option can't work; the message names the task and the value.
+        DefinitionError: an option is invalid; the message names the task and the value.
     """
     policy = policy_for(options, subject)
     timeout = timeout_for(options, subject)
@@ -124,7 +124,7 @@ def _plan_for(workspace: Workspace, subject: Subject, options: TaskOptions) -> O
 
     plan = OutputPlan(workspace, subject, options)
     if options.suppress:
-        # Last of all: a task that is refused for another reason owns no names.
+        # Last: a task that is refused for another reason must not own any names.
         pattern = plan.namer.pattern
         hashed = pattern.has_hash and options.key is None
         workspace.own_failures(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)

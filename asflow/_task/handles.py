@@ -1,4 +1,4 @@
-"""What `flow.run` and `flow.task.run` return: the documented part of a run, and nothing else."""
+"""What `flow.run` and `flow.task.run` return: the public part of a run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class FlowRun(metaclass=Sealed):
     """One call of a flow: `flow.run` inside it, and inside its tasks.
 
-    Keep it to ask for the report after the flow has returned. Equal handles point at the same call.
+    Keep it to get the report after the flow has returned. Equal handles refer to the same call.
 
-    Threads: may be used from any, at any time.
+    Threads: any thread may use it, at any time.
     """
 
     __slots__ = ("_call",)
@@ -43,14 +43,14 @@ class FlowRun(metaclass=Sealed):
 
     @property
     def seconds(self) -> float:
-        """How long the flow has been running, or ran."""
+        """The duration of the flow so far, or in all."""
         return self._call.seconds
 
     def report(self) -> FlowReport:
-        """Return what this run has come to so far, or came to, as data.
+        """Return the result of this run, so far or at its end, as data.
 
-        Counts and times of each task, and the calls that were skipped, suppressed or cancelled, or that
-        failed, with their arguments and exceptions. Keep `flow.run` to ask after the flow has returned.
+        It has the counts and times of each task, and the calls that failed or were skipped, suppressed or
+        cancelled, with their arguments and exceptions.
         """
         return self._call.report()
 
@@ -68,9 +68,9 @@ class FlowRun(metaclass=Sealed):
 class TaskRun(metaclass=Sealed):
     """One call of a task: `flow.task.run` inside it.
 
-    A retry has a run of its own, with the same `call_id`. Equal handles point at the same attempt.
+    Each attempt has its own run, with the same `call_id`. Equal handles refer to the same attempt.
 
-    Threads: may be used from any.
+    Threads: any thread may use it.
     """
 
     __slots__ = ("_call",)

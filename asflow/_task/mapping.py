@@ -1,8 +1,7 @@
-"""`flow.task.map`: a task over a lazy iterable, so many at a time, in constant memory.
+"""`flow.task.map`: a task over a lazy iterable, with bounded concurrency and constant memory.
 
-A few workers pull items when they have room for a result; nothing is queued in between, which is why a
-million items cost no more memory than a hundred. A result that nobody has taken yet takes up room, so
-a slow consumer slows the workers down.
+A few workers pull items while the buffer of results has free places, so a million items use no more memory
+than a hundred. A result keeps its place until the consumer takes it: a slow consumer slows the workers down.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
-# Workers for a task without a limit: enough to keep any one server busy, few enough for descriptors.
+# Workers for a task without a limit: enough to keep a server busy, few enough for descriptors.
 _UNLIMITED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Completed(Generic[T_co, R_co]):
-    """The call for *item* returned *value* (None too where it was cached, skipped or suppressed)."""
+    """The call for *item* returned *value* (None also if it was cached, skipped or suppressed)."""
 
     item: T_co
     value: R_co
@@ -56,18 +55,18 @@ class Completed(Generic[T_co, R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[T_co]):
-    """The call for *item* raised *error*, the very object."""
+    """The call for *item* raised *error*, the same object."""
 
     item: T_co
     error: Exception
 
 
 class TaskMap(Generic[R_co], metaclass=Sealed):
-    """A task being applied to items: `async for` gives the results one by one, `await` a list of them.
+    """A task to be applied to items: `async for` yields the results one by one, `await` returns a list.
 
-    Nothing runs before that, and it can be done once. Cancelling, or (with `on_error="raise"`) the first
-    failure cancels the calls under way and waits for their end. Leaving an `async for` early cancels them
-    too, but can't wait there: `async with contextlib.aclosing(aiter(mapped)) as results` around it does.
+    It starts then, and runs once. Cancellation and, with `on_error="raise"`, the first failure cancel the
+    running calls and wait for their end. Leaving an `async for` early cancels them, too, but can't wait;
+    `async with contextlib.aclosing(aiter(mapped)) as results` around the loop does.
     """
 
     _made_by = "use flow.task.map(task, items)"
@@ -84,7 +83,6 @@ class TaskMap(Generic[R_co], metaclass=Sealed):
         ordered: bool,
         collect: bool,
     ) -> None:
-        """Prepare to apply *task*; see `flow.task.map`."""
         self._task = task
         self._items = items
         self._name = name
@@ -98,15 +96,15 @@ class TaskMap(Generic[R_co], metaclass=Sealed):
         return f"<TaskMap of {self._name}()>"
 
     def __aiter__(self) -> AsyncGenerator[R_co, None]:
-        """Run the calls and give their results, in the order of the items or as they come."""
+        """Run the calls and yield their results, in the order of the items or of completion."""
         return self._results()
 
     def __await__(self) -> Generator[Any, None, list[R_co]]:
-        """Run all calls and give the list of their results."""
+        """Run all calls and return the list of their results."""
         return self._all().__await__()
 
     async def _all(self) -> list[R_co]:
-        # The list holds every result anyway, so there is nothing to gain by making the workers wait.
+        # The list holds every result anyway, so making the workers wait would save no memory.
         return [result async for result in self._results(sys.maxsize)]
 
     async def _results(self, capacity: int = 0) -> AsyncGenerator[R_co, None]:
@@ -117,75 +115,75 @@ class TaskMap(Generic[R_co], metaclass=Sealed):
         self._used = True
         self._announce()
         source = _Source(self._items)
-        room = _Room(capacity or 2 * self._workers, ordered=self._ordered)
+        buffer = _Buffer(capacity or 2 * self._workers, ordered=self._ordered)
         pool = None
         if not self._is_async:
             from concurrent.futures import ThreadPoolExecutor
 
             pool = ThreadPoolExecutor(self._workers, "asflow-map")
         call = self._task if pool is None else partial(_in_pool, pool, self._name, self._task)
-        workers = [room.watch(self._work(call, source, room)) for _ in range(self._workers)]
+        workers = [buffer.watch(self._work(call, source, buffer)) for _ in range(self._workers)]
         try:
-            while await room.filled():
-                for result in room.drain():
+            while await buffer.filled():
+                for result in buffer.drain():
                     yield cast("R_co", result)
         finally:
-            room.closed = True
+            buffer.closed = True
             try:
                 await _end(workers)
             finally:
-                # The traceback of a failure holds this frame and the workers': don't let them hold it.
+                # A failure's traceback holds this frame and the workers': don't let the frames hold it.
                 workers.clear()
-                room.forget_failure()
+                buffer.forget_failure()
                 if pool is not None:
                     pool.shutdown(wait=False)
                 await source.close()
 
     def _announce(self) -> None:
-        """Let the display know how many calls will come, where that is known."""
+        """Add the number of items to the display's total, if it is known."""
         run = current.get()
         if run is not None and run.flow is not None and isinstance(self._items, Sized):
             tally = run.flow.tally(self._name)
             with tally.lock:
-                # Another map of this task may be under way, with calls still to come.
+                # Another map of this task may be running, with calls still to come.
                 tally.total = max(tally.queued, tally.total or 0) + len(self._items)
 
     async def _work(
-        self, call: Callable[[Any], Coroutine[Any, Any, Any]], source: _Source, room: _Room
+        self, call: Callable[[Any], Coroutine[Any, Any, Any]], source: _Source, buffer: _Buffer
     ) -> None:
-        """Apply *call* to one item after the other, until there is none."""
+        """Apply *call* to one item after another, to the end of *source*."""
         context, numbered, is_sync = copy_context(), source.numbered, source.is_sync
         while True:
-            while room.pulled - room.taken >= room.capacity:
-                await room.freed()
-            # A body may swallow the cancellation that was to end its worker.
-            if room.closed:
+            while buffer.pulled - buffer.taken >= buffer.capacity:
+                await buffer.freed()
+            # A body may swallow the cancellation of its worker.
+            if buffer.closed:
                 return
-            room.pulled += 1
+            buffer.pulled += 1
             pulled = next(numbered, None) if is_sync else await source.pull_async()
-            if pulled is None or room.closed:
+            if pulled is None or buffer.closed:
                 return
             index, item = pulled
             try:
-                # A context for each item: what one body sets in its own, the next one does not see.
+                # One context per item, so that a body does not see what another one has set.
                 result = await _in_context(context.copy(), call(item))
             except Exception as error:
                 if not self._collect:
                     raise
-                room.put(index, Failed(item, error))
+                buffer.put(index, Failed(item, error))
             else:
-                room.put(index, Completed(item, result) if self._collect else result)
+                buffer.put(index, Completed(item, result) if self._collect else result)
 
 
 class _Source:
     """The items, numbered, for several workers of one loop.
 
-    Once it has ended, the iterator is not asked again: one that takes from a queue up to a sentinel would
-    wait for ever.
+    It never advances an iterator that has ended: one that reads from a queue up to a sentinel would wait
+    forever.
 
     Attributes:
-        is_sync: whether they can be had by `next(numbered)`; else by `pull_async`.
-        numbered: numbers and items; of an async iterable only the numbers.
+        is_sync: whether to use `next(numbered)`; otherwise `pull_async`.
+        numbered: numbers and items; for an async iterable, only numbers.
     """
 
     __slots__ = ("_async_items", "_ended", "_lock", "is_sync", "numbered")
@@ -195,7 +193,7 @@ class _Source:
         self.numbered: Iterator[tuple[int, Any]]
         self._async_items: AsyncIterator[Any] | None = None
         if self.is_sync:
-            # A chain knows that it has ended; whoever made the iterator may not.
+            # A chain stays ended; a user's iterator may not.
             self.numbered = enumerate(chain(cast("Iterable[Any]", items)))
         else:
             self.numbered = enumerate(repeat(None))
@@ -204,7 +202,7 @@ class _Source:
         self._lock = asyncio.Lock()
 
     async def pull_async(self) -> tuple[int, Any] | None:
-        """Return the next item and its number, or None at the end; one worker at a time advances."""
+        """Return the next number and item, or None at the end; one worker at a time."""
         assert self._async_items is not None
         async with self._lock:
             if self._ended:
@@ -217,17 +215,17 @@ class _Source:
             return next(self.numbered)[0], item
 
     async def close(self) -> None:
-        """Let an async generator that was not exhausted run its `finally`."""
+        """Close an async generator, so that its `finally` runs."""
         if inspect.isasyncgen(self._async_items):
             await self._async_items.aclose()
 
 
-class _Room:
-    """Results on their way to the consumer: so many places, taken from the pulling of an item on.
+class _Buffer:
+    """Results on their way to the consumer. An item takes a place when it is pulled.
 
     Attributes:
-        capacity: how many places there are; with so many taken, pulling another item has to wait.
-        closed: nobody takes results any more; no further item is to be pulled.
+        capacity: the number of places.
+        closed: True once the consumer is gone; no further item is pulled.
         pulled: items pulled so far.
         taken: results that the consumer has taken.
     """
@@ -258,7 +256,7 @@ class _Room:
         self.pulled = 0
 
     def watch(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a worker; its failure is the consumer's."""
+        """Start a worker; the consumer raises its failure."""
         worker = asyncio.get_running_loop().create_task(work)
         self._active += 1
         worker.add_done_callback(self._worker_done)
@@ -274,35 +272,33 @@ class _Room:
             self._wake_consumer()
 
     def forget_failure(self) -> None:
-        """Let go of what was raised."""
         self._error = None
 
     async def freed(self) -> None:
-        """Wait until half of the places are free."""
+        """Wait until half of the places are free again."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._blocked.append(future)
         await future
 
     def put(self, index: int, result: object) -> None:
-        """Store the result of item number *index*."""
+        """Add the result of item number *index*."""
         self._results[index] = result
         if self._consumer is not None and (not self._ordered or index == self.taken):
             self._wake_consumer()
 
     @property
     def ready(self) -> bool:
-        """Whether a result can be taken now."""
         return self.taken in self._results if self._ordered else bool(self._results)
 
     def drain(self) -> Iterator[object]:
-        """Take what can be taken now: the results of the next items, or whichever came first."""
+        """Take the results that are ready, in order or as they came."""
         results, ordered = self._results, self._ordered
         while results:
             index = self.taken if ordered else next(iter(results))
             if index not in results:
                 return
             self.taken += 1
-            # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+            # In batches: waking a worker for every single place costs a turn of the loop each.
             if self._blocked and self.pulled - self.taken <= self.capacity // 2:
                 self._wake_blocked()
             yield results.pop(index)
@@ -314,7 +310,7 @@ class _Room:
                 future.set_result(None)
 
     async def filled(self) -> bool:
-        """Wait for a result; False when all work is done. Raises the first failure at once."""
+        """Wait for a result; False once all work is done. Raises the first failure at once."""
         while not self.ready or self._error is not None:
             if self._error is not None:
                 raise self._error
@@ -333,8 +329,8 @@ class _Room:
 async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], item: T) -> R:
     """Call a sync task in a thread of *pool*, in this context.
 
-    Cancellation: the body can't be stopped, so this waits for its end before it lets the cancellation pass;
-    but for a body on an executor, which is cancelled there, or left alone if it has begun.
+    Cancellation: the body can't be stopped, so this waits for its end before it re-raises. A body on an
+    executor is cancelled there, or abandoned if it has started.
     """
     in_context, stop = copy_context(), Stop()
     in_context.run(stopping.set, stop)
@@ -346,7 +342,7 @@ async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], 
 
 
 async def _end(workers: list[asyncio.Task[None]]) -> None:
-    """Cancel *workers* and wait for their end."""
+    """Cancel *workers* and wait until they have ended."""
     for worker in workers:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
@@ -354,7 +350,7 @@ async def _end(workers: list[asyncio.Task[None]]) -> None:
 
 @coroutine
 def _in_context(context: Context, awaited: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Await *awaited* with every step run in *context*, at a fraction of the price of a task for it."""
+    """Await *awaited* with every step in *context*, far cheaper than in a task of its own."""
     run, send = context.run, awaited.send
     step: Callable[[Any], Any] = send
     value: Any = None
@@ -364,7 +360,7 @@ def _in_context(context: Context, awaited: Coroutine[Any, Any, T]) -> Generator[
         except StopIteration as stop:
             return cast("T", stop.value)
         finally:
-            value = None  # what was thrown in has a traceback that holds this frame
+            value = None  # an exception that was thrown in has a traceback that holds this frame
         try:
             step, value = send, (yield pending)
         except GeneratorExit:

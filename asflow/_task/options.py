@@ -1,4 +1,4 @@
-"""From the options of `@flow.task` to the values that the engine and the drivers work with."""
+"""From the options of `@flow.task` to the values that the engine and the drivers use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """What was written between the parentheses of `@flow.task(...)`, unchecked."""
+    """The options of `@flow.task(...)`, unchecked."""
 
     on: str | os.PathLike[str] | None = None
     skip: ExceptionTypes = ()
@@ -44,10 +44,10 @@ class TaskOptions:
 
 
 def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
-    """Return what was written between the parentheses.
+    """Return the options that were *given*, by name.
 
     Raises:
-        DefinitionTypeError: there is no such option.
+        DefinitionTypeError: an option does not exist.
     """
     known = [field.name for field in fields(TaskOptions)]
     for name in given:
@@ -61,11 +61,11 @@ def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
 
 
 def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
-    """Check the options that say what to do when something happens.
+    """Return the policy: check the options about failures.
 
     Raises:
-        DefinitionTypeError: something that is not an exception class, or not a number.
-        DefinitionValueError: a negative number, or retries asked for in two ways.
+        DefinitionTypeError: a value is not an exception class, or not a number.
+        DefinitionValueError: a number is negative, or two options say which exceptions to retry.
     """
     who = f"task {subject.name}()"
     skip = checked_exceptions(who, "skip", options.skip)
@@ -74,7 +74,7 @@ def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
     unbounded = isinstance(options.limit, int) and options.limit == 0
     return TaskPolicy(
         persistent=options.on is not None,
-        # Without a bound there is no slot to wait for, but with `hold_limit` another call's retry.
+        # Without a bound there is no slot to wait for, but `hold_limit` makes calls wait for a retry.
         limited=not unbounded or (retry is not None and retry.hold_limit),
         skip=skip,
         suppress=suppress,
@@ -124,10 +124,10 @@ def check_limit(options: TaskOptions, subject: Subject) -> None:
 
 
 def limit_for(options: TaskOptions, subject: Subject) -> Limiter:
-    """Return the limit to use: the one that was given, or the task's own. Call `check_limit` first."""
+    """Return the limit that was passed, or the task's own. Call `check_limit` first."""
     if isinstance(options.limit, Limit):
         return limiter_of(options.limit)
-    # Sync and async bodies of a function that was edited wait in different ways: not in one queue.
+    # An edited function may change its colour; sync and async callers can't share these slots.
     return task_limiter(None if subject.key is None else (subject.key, subject.is_async), options.limit)
 
 
@@ -135,7 +135,7 @@ def timeout_for(options: TaskOptions, subject: Subject) -> float | None:
     """Check `timeout`.
 
     Raises:
-        DefinitionTypeError: it is not a number, or the function is a sync one, which nothing can stop.
+        DefinitionTypeError: it is not a number, or the function is sync, so it can't be stopped.
         DefinitionValueError: it is not above 0.
     """
     if options.timeout is None:
@@ -153,7 +153,7 @@ def check_executor(options: TaskOptions, subject: Subject) -> None:
     """Check `executor`.
 
     Raises:
-        DefinitionTypeError: it is not a `concurrent.futures.Executor`, or the function is an async one.
+        DefinitionTypeError: it is not a `concurrent.futures.Executor`, or the function is async.
     """
     if options.executor is None:
         return
@@ -172,10 +172,10 @@ def check_executor(options: TaskOptions, subject: Subject) -> None:
 
 
 def refuse_without_output(options: TaskOptions, subject: Subject) -> None:
-    """Refuse options that only make sense for an output.
+    """Refuse options about an output.
 
     Raises:
-        DefinitionValueError: one was given.
+        DefinitionValueError: one was passed.
     """
     for name in ("key", "refresh", "level", "writer"):
         value = cast("object", getattr(options, name))

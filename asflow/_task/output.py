@@ -1,4 +1,4 @@
-"""Handles on outputs: what `flow.task.output(task, ...)` and `flow.task.outputs(task)` give."""
+"""Handles on outputs: what `flow.task.output(task, ...)` and `flow.task.outputs(task)` return."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ T = TypeVar("T")
 
 @final
 class Output(metaclass=Sealed):
-    """One output of a task: where it is, whether it is there, and what it holds.
+    """One output of a task: its location, status and content.
 
-    A handle is cheap and reads nothing until it is asked; it always tells the present state.
+    A handle is cheap. It caches nothing: each attribute and method shows the current state.
 
-    Threads: may be used from any. A reader sees a whole output or none, also while one is being replaced.
+    Threads: any thread may use it. A reader sees a whole output or none, also while one is being replaced.
     """
 
     __slots__ = ("_failure", "_location", "_name", "_store", "_suffix")
     _made_by = "use flow.task.output(task, ...)"
 
     def __init__(self, store: Store, name: str, location: str, failure: str, suffix: str) -> None:
-        """Point at the output *name*, which *store* knows as *location*; see `flow.task.output`."""
         self._store = store
         self._name = name
         self._location = location
@@ -39,27 +38,25 @@ class Output(metaclass=Sealed):
         self._suffix = suffix
 
     def __repr__(self) -> str:
-        """Show the name."""
         return f"Output({self._name!r})"
 
     def __eq__(self, other: object) -> bool:
-        """Equal handles point at the same name in the same store."""
+        """Equal handles refer to the same name in the same store."""
         if not isinstance(other, Output):
             return NotImplemented
         return self._store is other._store and self._location == other._location
 
     def __hash__(self) -> int:
-        """Hash as `==` compares."""
         return hash((id(self._store), self._location))
 
     @property
     def name(self) -> str:
-        """The output's name, relative to the flow's `base`: what `on=` made of the arguments."""
+        """The output's name, relative to the flow's `base`: the pattern with the arguments filled in."""
         return self._name
 
     @property
     def path(self) -> Path:
-        """The file that holds the output, or would.
+        """The file of the output, whether or not it exists.
 
         Raises:
             NoPathError: the store keeps no files.
@@ -68,7 +65,7 @@ class Output(metaclass=Sealed):
 
     @property
     def url(self) -> str:
-        """Where the output is, as a URL: `s3://bucket/data/x.jsonl`, or `file:///...` where there are files.
+        """The output's URL: `s3://bucket/data/x.jsonl`, or `file:///...` if the store keeps files.
 
         Raises:
             NoPathError: the store keeps neither objects nor files.
@@ -81,39 +78,38 @@ class Output(metaclass=Sealed):
         """`"complete"`, `"suppressed"` (a failure is on record), or `"absent"`.
 
         Raises:
-            OSError: the place can't be looked at, or something else stands in it.
+            OSError: the location can't be read, or holds something other than an output.
         """
         return self._store.status(self._location, self._failure)
 
     @property
     def size(self) -> int | None:
-        """Bytes as stored (compressed); None where the output is absent."""
+        """Stored (compressed) bytes; None if the output is absent."""
         info = self._info()
         return None if info is None else info.size
 
     @property
     def modified(self) -> float | None:
-        """When it was published, in POSIX seconds by the store's clock; None where it is absent."""
+        """The time it was published, in POSIX seconds by the store's clock; None if it is absent."""
         info = self._info()
         return None if info is None else info.modified
 
     def records(self, record_type: type[T], /) -> Iterator[T]:
         """Read the records, each decoded and validated as a *record_type*.
 
-        JSON Lines and CSV are streamed: memory is constant however large the output is. A JSON document
-        that is a list gives its items, any other one record. Parquet gives its rows, and what has no format
-        its lines (`str`, `bytes`).
+        JSON Lines and CSV are streamed, in constant memory. A JSON document is one record, or the items of
+        a list; Parquet yields its rows; an output without a format yields its lines (`str` or `bytes`).
 
         Args:
-            record_type: what a record is: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
+            record_type: the type of a record: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
                 class, `dict[str, int]`, ...
 
         Returns:
-            An iterator in the order of writing.
+            An iterator, in the order in which the records were written.
 
         Raises:
             FileNotFoundError: the output is absent.
-            CorruptOutputError: from the iterator: the output is cut, or a record is no *record_type*.
+            CorruptOutputError: from the iterator: the output is cut, or a record is not a *record_type*.
             TypeError: the format can't be decoded into *record_type*.
             MissingExtraError: reading this format needs a package that is not installed.
         """
@@ -122,19 +118,19 @@ class Output(metaclass=Sealed):
         return read_records(self._name, self._open(), record_type, suffix=self._suffix)
 
     def text(self) -> str:
-        """Return all of the output as text, decompressed.
+        """Return the whole output as text, decompressed.
 
         Raises:
             FileNotFoundError: the output is absent.
-            CorruptOutputError: it is cut, or no UTF-8.
-            TypeError: it is Parquet, which has no text: use `records`.
+            CorruptOutputError: it is cut, or not UTF-8.
+            TypeError: it is Parquet, which is not text; use `records`.
         """
         from asflow.writers import read_text
 
         return read_text(self._name, self._open(), suffix=self._suffix)
 
     def error(self) -> str | None:
-        """Return the recorded failure, a traceback as Python prints it; None where there is none."""
+        """Return the recorded failure, a traceback as Python prints it, or None."""
         try:
             with self._store.open(self._failure) as file:
                 return file.read().decode("utf-8", "replace")
@@ -145,7 +141,7 @@ class Output(metaclass=Sealed):
         """Delete the output and its recorded failure, so that the next call makes it again.
 
         Returns:
-            Whether there was something to delete.
+            Whether either existed.
         """
         failure = self._store.delete(self._failure)
         return self._store.delete(self._location) or failure
@@ -166,7 +162,7 @@ def path_of(store: Store, location: str) -> Path:
     """Return the file in which *store* keeps *location*.
 
     Raises:
-        NoPathError: it keeps no files.
+        NoPathError: *store* keeps no files.
     """
     path = getattr(store, "path", None)
     if path is None:

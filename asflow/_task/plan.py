@@ -1,4 +1,4 @@
-"""Where and how one task keeps its outputs: what `on=` and the options beside it come to."""
+"""Where and how one task keeps its outputs: the result of `on=` and its companions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class OutputPlan:
-    """A task's outputs: their names, their place, their format, and when they are out of date.
+    """A task's outputs: names, location, format, and when they are out of date.
 
-    Checks everything at its birth, so that a plan which exists can work.
+    The constructor checks everything, so that a plan that exists is valid.
 
     Attributes:
         store: keeps the outputs.
@@ -42,10 +42,10 @@ class OutputPlan:
         namer: names outputs, relative to the flow's base.
         locate: names the output of a call, `base` included.
         encode: opens the writer of an output on a stream; picklable, for executors.
-        is_stale: whether an existing output is to be made again; None if it never is.
+        is_stale: whether to make an existing output again; None: never.
 
     Raises:
-        DefinitionError: an option can't work; the message names the task and the value.
+        DefinitionError: an option is invalid; the message names the task and the value.
     """
 
     __slots__ = (
@@ -73,12 +73,12 @@ class OutputPlan:
         if options.executor is not None:
             from asflow._executors.caller import Finished, is_in_process
 
-            # A worker process encodes for itself, and returns finished bytes.
+            # A worker process encodes the records itself, and returns finished bytes.
             self._opener = self.encode if is_in_process(options.executor) else Finished
         self.is_stale: Callable[[str], bool] | None = self._staleness(subject, options)
 
     def failure_of(self, name: str, /) -> str:
-        """Return the name of the failure that belongs to an output's name.
+        """Return the name of the recorded failure of the output *name*.
 
         Without `suppress`, an `.err` file here was written by another task. Look under a name that no failure
         can have, so it is never taken for ours.
@@ -86,7 +86,7 @@ class OutputPlan:
         return self.namer.pattern.failure_name(name) if self._failures else f"{name}{FAILURE}~"
 
     def absolute(self, name: str, /) -> str:
-        """Return *name* independent of the current directory, if the store keeps files."""
+        """Return *name* in a form that does not depend on the current directory, if the store keeps files."""
         return absolute(name) if hasattr(self.store, "path") else name
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:
@@ -94,11 +94,11 @@ class OutputPlan:
         return self._opener(stream)
 
     def output(self, /, *args: object, **kwargs: object) -> Output:
-        """Return the handle on the output of a call with these arguments."""
+        """Return a handle on the output of a call with these arguments."""
         return self._handle(self.namer.output(*args, **kwargs))
 
     def outputs(self) -> Iterator[Output]:
-        """Yield handles on everything that exists and fits the pattern."""
+        """Yield handles on all outputs and failures whose names fit the pattern."""
         prefix, pattern = self._prefix, self.namer.pattern
         for location in self.store.list(prefix + pattern.prefix):
             name = location[len(prefix) :]
@@ -109,7 +109,7 @@ class OutputPlan:
                 continue
             output = self._handle(name)
             if failed and output.status != "suppressed":
-                # Another task's; or the output was made in spite of it, and is listed by its own name.
+                # It is another task's, or the output exists as well and is listed under its own name.
                 continue
             yield output
 

@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 @final
 class Progress(metaclass=Sealed):
-    """How far a body is, as a context manager; made by `flow.task.progress`.
+    """A body's progress, as a context manager; made by `flow.task.progress`.
 
-    Outside a task it only counts. Threads: any one at a time.
+    Outside a task it only counts. Threads: one at a time.
 
     Attributes:
         completed: units done so far.
-        total: units in all, or None if unknown. A total that is infinite or not a number is shown as unknown.
+        total: units in all; None if unknown. Infinity and NaN are shown as unknown.
         description: what is being done, or None.
     """
 
@@ -34,7 +34,6 @@ class Progress(metaclass=Sealed):
     _made_by = "use flow.task.progress(...)"
 
     def __init__(self, run: TaskCall | None, description: str | None, total: float | None) -> None:
-        """Count for *run*; see `flow.task.progress`."""
         self._run = run
         self._open = False
         self._outer: Progress | None = None
@@ -52,14 +51,14 @@ class Progress(metaclass=Sealed):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Show the outer one again, if this was progress within progress."""
+        """Show the outer progress again, if there is one."""
         self._open = False
         outer, self._outer = self._outer, None
         token, self._token = self._token, None
         if token is not None:
-            with suppress(ValueError):  # a generator that is closed in another context than its own
+            with suppress(ValueError):  # a generator closed in a context other than its own
                 _innermost.reset(token)
-        # Not one of another task, nor one that has ended: a thread's context is a copy, and may outlive it.
+        # Not if it is another task's or has ended: a thread's context is a copy that may outlive it.
         if outer is not None and outer._open and outer._run is self._run:
             outer._report()
 
@@ -67,7 +66,7 @@ class Progress(metaclass=Sealed):
         return f"<Progress {self.completed:g} of {'?' if self.total is None else f'{self.total:g}'}>"
 
     def advance(self, n: float = 1) -> None:
-        """Add *n* units (default 1) to those done."""
+        """Count *n* more units as done."""
         self.completed += n
         self._report()
 
@@ -78,7 +77,7 @@ class Progress(metaclass=Sealed):
         total: float | None = None,
         description: str | None = None,
     ) -> None:
-        """Set what is given, and leave the rest as it is.
+        """Set the values that are passed; None leaves a value unchanged.
 
         Args:
             completed: units done so far, >= 0.
@@ -96,7 +95,7 @@ class Progress(metaclass=Sealed):
     def _report(self) -> None:
         run = self._run
         if run is not None:
-            # Displays measure and cut it, so anything but text is shown as it prints.
+            # Displays measure and cut it, so it must be text.
             run.description = None if self.description is None else str(self.description)
             run.completed = self.completed if _is_finite(self.completed) else 0
             run.total = self.total if _is_finite(self.total) else None
@@ -104,10 +103,10 @@ class Progress(metaclass=Sealed):
 
 
 def _is_finite(number: float | None) -> bool:
-    """Whether a display can count with *number*: an infinite total, say, is an unknown one."""
+    """Whether a display can calculate with *number*."""
     try:
         return number is not None and isfinite(number)
-    except (OverflowError, TypeError):  # an int beyond the floats; a text
+    except (OverflowError, TypeError):  # an int too large for a float; not a number
         return False
 
 
@@ -117,7 +116,7 @@ _innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=
 def track(
     run: TaskCall | None, items: Iterable[T], description: str | None, total: float | None
 ) -> Iterator[T]:
-    """Iterate over *items*, counting each as done when the next is asked for."""
+    """Iterate over *items*, counting each as done when the next is requested."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with create(Progress, run, description, total) as progress:
