@@ -37,7 +37,6 @@ MADE_BY_ASFLOW = {
 
 NOT_SHOWN = {
     "FlowRun": {"finished", "note", "put", "started", "tally"},
-    "Scope": {"node_ended", "record"},
     "TaskRun": {"admitted", "progressed"},
 }
 """Methods that only asflow calls; the reference leaves them out."""
