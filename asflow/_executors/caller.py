@@ -127,7 +127,7 @@ def _request(
         task=name,
         output=run.output,
         attempt=run.attempt,
-        hidden_arguments=run.spec.hidden_arguments,
+        skipped_in_labels=run.spec.skipped_in_labels,
         token=token,
         folder=_folders.new(token),
         by_value=by_value,

@@ -29,7 +29,7 @@ class Request:
         task: the task's name.
         output: the name of the call's output.
         attempt: 1 for the first call of the body.
-        hidden_arguments: number of leading arguments that labels leave out.
+        skipped_in_labels: number of leading arguments that labels leave out.
         token: unique to this attempt. Dask runs equal requests only once.
         folder: where the caller looks for finished bytes and for progress, if the worker can reach it.
         by_value: whether the body's result may be pickled by cloudpickle.
@@ -41,7 +41,7 @@ class Request:
     task: str
     output: str | None
     attempt: int
-    hidden_arguments: int
+    skipped_in_labels: int
     token: str
     folder: str
     by_value: bool

@@ -52,7 +52,7 @@ class _RemoteRun(TaskCall):
             policy=TaskPolicy(),
             limit=Limiter(0),
             reporter=Reporter(_NoSink()),
-            hidden_arguments=request.hidden_arguments,
+            skipped_in_labels=request.skipped_in_labels,
         )
         super().__init__(spec, args, kwargs, None)
         self.output = request.output

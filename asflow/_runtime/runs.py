@@ -307,7 +307,7 @@ class TaskCall(RunningCall):
     def label(self) -> str:
         """The call's arguments, shortened to one line, once."""
         if self._label is None:
-            self._label = call_label(self.args, self.kwargs, skip=self.spec.hidden_arguments)
+            self._label = call_label(self.args, self.kwargs, skip=self.spec.skipped_in_labels)
         return self._label
 
     @property

@@ -64,11 +64,11 @@ class TaskSpec:
         reporter: receives the task's events.
         output: where its outputs live, or None for a task that keeps none.
         timeout: seconds that one call of the body may take, or None.
-        hidden_arguments: leading arguments that labels leave out (1 for a method's `self`).
+        skipped_in_labels: leading arguments that labels leave out (1 for a method's `self`).
     """
 
     # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
-    __slots__ = ("hidden_arguments", "limit", "name", "output", "policy", "reporter", "timeout")
+    __slots__ = ("limit", "name", "output", "policy", "reporter", "skipped_in_labels", "timeout")
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TaskSpec:
         reporter: Reporter,
         output: Outputs | None = None,
         timeout: float | None = None,
-        hidden_arguments: int = 0,
+        skipped_in_labels: int = 0,
     ) -> None:
         self.name: str = name
         self.policy: TaskPolicy = policy
@@ -87,4 +87,4 @@ class TaskSpec:
         self.reporter: Reporter = reporter
         self.output: Outputs | None = output
         self.timeout: float | None = timeout
-        self.hidden_arguments: int = hidden_arguments
+        self.skipped_in_labels: int = skipped_in_labels
