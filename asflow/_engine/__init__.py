@@ -1,1 +1,1 @@
-"""Decides, and never acts: the life of a call, its vocabulary, policy and rates."""
+"""Decides without acting: a call's life, its vocabulary, policy and rates."""

@@ -1,1 +1,1 @@
-"""Acts: the two drivers, limits, the current run, the clock."""
+"""Carries out what the engine decides: the two drivers, limits, the current run, the clock."""

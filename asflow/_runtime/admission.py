@@ -22,7 +22,7 @@ _lending = threading.RLock()
 async def acquire(limit: Limiter, parent: TaskCall | FlowCall | None) -> Lease | None:
     """Wait until a body may start under *limit*, called from the body of *parent*.
 
-    The run that gets the slot records where: `run.place = current_loop_id()`.
+    The run that gets the slot records where: `run.loop_id = current_loop_id()`.
 
     Returns:
         The lease of the slot that was borrowed, or None for a slot of the call's own (or no bound at all).
@@ -86,9 +86,9 @@ def finish_release(run: TaskCall, slots: Slots | None) -> None:
     """Do the rest of `release` for a *run* whose `holding` has been cleared."""
     lease, run.lease = run.lease, None
     if lease is not None:
-        lease.remove_holder(run.place)
+        lease.remove_holder(run.loop_id)
     else:
-        _release(slots if run.lent is None else run.lent.queue, run.lent, run.place)
+        _release(slots if run.borrowed is None else run.borrowed.queue, run.borrowed, run.loop_id)
 
 
 def _holder_of(run: TaskCall | FlowCall | None, slots: Slots) -> TaskCall | None:
@@ -115,6 +115,6 @@ def _borrowed(parent: TaskCall | FlowCall | None, slots: Slots) -> Lease | None:
     with _lending:
         lease = holder.lease
         if lease is None:
-            held = slots if holder.lent is None else holder.lent.queue
-            holder.lease = lease = Lease(held, holder.lent)
+            held = slots if holder.borrowed is None else holder.borrowed.queue
+            holder.lease = lease = Lease(held, holder.borrowed)
         return lease if holder.holding and lease.add_user() else None

@@ -1,7 +1,7 @@
 """The monotonic clock that every wait uses, and random numbers for the backoff.
 
-Everything in asflow that waits (backoff, rates, polling for another process) uses `current.clock`, so that
-a test can replace it (`asflow.testing.fake_clock`).
+Backoff, rates and polling for another process all wait on `current.clock`, so that a test can replace it
+(`asflow.testing.fake_clock`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's monotonic clock: jumps of the wall clock don't touch it."""
+    """The machine's monotonic clock, which changes of the wall clock don't affect."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""The async driver. It carries out what the engine decides; read it beside `drive_sync.py`."""
+"""The async driver: carries out what the engine decides. Read it beside `drive_sync.py`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def run_async(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
 ) -> R | None:
-    """Live one call of an async task from `Started` to `Finish` or `Fail`."""
+    """Run one call of an async task from `Started` to `Finish` or `Fail`."""
     job = Job(spec, args, kwargs, current.get())
     value: R | None = None
     event: words.Event = words.Started()
@@ -59,7 +59,7 @@ async def run_async(
         try:
             raise failure
         finally:
-            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            # If the caller is handling an exception, `raise` has replaced the body's own context with it.
             if context is not None:
                 BaseException.__setattr__(failure, "__context__", context)
             # The error's traceback holds this frame: don't let the frame hold the error.
@@ -69,10 +69,10 @@ async def run_async(
 
 
 async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
-    """Await *attempt* for so many seconds at most; a limit costs as much as a step of the engine."""
+    """Await *attempt* for at most *seconds*; this costs as much as a step of the engine."""
     async with time_limit(seconds) as scope:
         value = await attempt
-    if scope.expired():  # the body has swallowed the cancellation; what it gives came too late
+    if scope.expired():  # the body swallowed the cancellation and returned too late
         raise TimeoutError
     return value
 
@@ -84,7 +84,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
         case words.Look():
             return await in_thread(job.making.look) if blocking else job.making.look()
         case words.Acquire():
-            job.run.lent = await acquire(job.spec.limit, job.run.parent)
+            job.run.borrowed = await acquire(job.spec.limit, job.run.parent)
             job.run.admitted()
             return words.Acquired()
         case words.Claim():

@@ -1,4 +1,4 @@
-"""The sync driver. It carries out what the engine decides; read it beside `drive_async.py`."""
+"""The sync driver: carries out what the engine decides. Read it beside `drive_async.py`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_sync(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
 ) -> R | None:
-    """Live one call of a sync task from `Started` to `Finish` or `Fail`."""
+    """Run one call of a sync task from `Started` to `Finish` or `Fail`."""
     job = Job(spec, args, kwargs, current.get())
     value: R | None = None
     event: words.Event = words.Started()
@@ -58,7 +58,7 @@ def run_sync(
         try:
             raise failure
         finally:
-            # Where the caller is handling an exception, `raise` has put that in the place of the body's own.
+            # If the caller is handling an exception, `raise` has replaced the body's own context with it.
             if context is not None:
                 BaseException.__setattr__(failure, "__context__", context)
             # The error's traceback holds this frame: don't let the frame hold the error.
@@ -73,7 +73,7 @@ def _act(job: Job, action: words.Action) -> words.Event:
         case words.Look():
             return job.making.look()
         case words.Acquire():
-            job.run.lent = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
+            job.run.borrowed = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
             job.run.admitted()
             return words.Acquired()
         case words.Claim():

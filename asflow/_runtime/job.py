@@ -1,4 +1,4 @@
-"""What both drivers do alike for one call: they differ in how they wait, and in nothing else."""
+"""What both drivers do for one call; they differ only in how they wait."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Job:
 
     @property
     def making(self) -> Making:
-        """The output; the engine asks for it only if the policy is persistent."""
+        """The output; for tasks that have one."""
         assert self.made is not None
         return self.made
 
@@ -61,18 +61,16 @@ class Job:
         observing.started(self.run, attempt)
 
     def called(self) -> None:
-        """The body has ended: wait for the write that is under way, and refuse later ones."""
+        """After the body: wait for a write in progress, and refuse later ones."""
         put = self.run.put
         self.run.put = no_output if self.made is None else output_closed
         refuse_writes(put)
-        observing.stopped(self.run)
+        observing.body_ended(self.run)
 
     def raised(self, error: Exception) -> words.Raised:
-        """Return the event for what the body raised."""
         return words.Raised(error, clock.draw())
 
     def release(self) -> None:
-        """Give back the slot."""
         release(self.run, self.spec.limit.slots)
 
     def ask_delay(self, asked: words.AskDelay) -> words.Event:
@@ -83,7 +81,7 @@ class Job:
         try:
             seconds = retry.delay(asked.error, asked.retry)
             return words.Delayed(None if seconds is None else self._checked_delay(seconds))
-        except Exception as error:  # noqa: BLE001 - it is the user's function: what it raises ends the call
+        except Exception as error:  # noqa: BLE001 - the user's function; what it raises ends the call
             follows(error, asked.error)
             return words.Broke(error)
 
@@ -99,7 +97,7 @@ class Job:
         return seconds
 
     def waiting(self, wait: words.Wait) -> None:
-        """Report that a retry is about to wait, and begin its attempt's run."""
+        """Report the wait for a retry, and start the run of its attempt."""
         retry = self.spec.policy.retry
         if retry is not None and retry.hold_limit:
             self.spec.limit.hold(wait.seconds)
@@ -107,11 +105,10 @@ class Job:
         self.run = self.run.again()
 
     def finished(self, outcome: Outcome, error: BaseException | None) -> None:
-        """Report the end of the call."""
         observing.finished(self.run, outcome, error)
 
     def give_up(self, error: BaseException) -> None:
-        """Leave nothing behind: the call was cancelled, interrupted, or could not go on."""
+        """Leave nothing behind: the call was cancelled or interrupted, or could not continue."""
         self.called()
         self.release()
         if self.made is not None:

@@ -1,4 +1,4 @@
-"""One output in the making: look, claim, write, and end the claim."""
+"""One output in the making: look, claim, write, end the claim."""
 
 from __future__ import annotations
 
@@ -64,20 +64,20 @@ class Making:
 
     @property
     def blocking(self) -> bool:
-        """Whether a step may take long, so that the async driver calls it in a thread."""
+        """Whether steps may be slow, so that the async driver calls them in a thread."""
         return self._outputs.store.blocking
 
     # ---------------------------------------------------------------- looking and claiming
 
     def look(self) -> words.Event:
-        """See whether the output exists."""
+        """Check whether the output exists."""
         outputs = self._outputs
         try:
             match outputs.store.status(self._name, self._failure):
                 case "complete":
                     if outputs.is_stale is None or not outputs.is_stale(self._name):
                         return words.Found()
-                    # An attempt to make it again may have been suppressed: that is not to be tried again.
+                    # An attempt to make it again may have been suppressed; it is not tried again.
                     if outputs.store.info(self._failure) is not None:
                         return words.FoundFailure()
                     self._make_absolute()
@@ -89,7 +89,7 @@ class Making:
                     return words.Missing()
                 case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may return anything
                     _refuse_answer(outputs.store, "status", other)
-        except Exception as error:  # noqa: BLE001 - the engine judges what a store raises
+        except Exception as error:  # noqa: BLE001 - the engine decides what it means
             return words.Broke(error)
 
     def claim(self, run: TaskCall) -> words.Event:
@@ -103,13 +103,13 @@ class Making:
             event = self._claimed()
         except Exception as error:  # noqa: BLE001 - as above
             event = words.Broke(error)
-        # Given up in the meantime: the loop was closed while this ran in a thread.
+        # Given up meanwhile: the loop was closed while this ran in a thread.
         if self._given_up or not isinstance(event, words.Claimed):
             self._give_up_claim()
         return event
 
     def _make_absolute(self) -> None:
-        """From here on, a change of the current directory moves nothing."""
+        """Make the names independent of the current directory from here on."""
         outputs = self._outputs
         absolute = outputs.absolute(self._name)
         if absolute is not self._name:
@@ -129,7 +129,7 @@ class Making:
             _refuse_answer(outputs.store, "claim", answer)
         self._claim = answer
         if outputs.is_stale is not None:
-            # With `replace` the store does not refuse; another process may have been quicker all the same.
+            # With `replace` the store grants the claim even if another process has just replaced the output.
             event = self.look()
             if not isinstance(event, (words.Missing, words.Stale)):
                 return event
@@ -139,18 +139,17 @@ class Making:
 
     @property
     def has_claim(self) -> bool:
-        """Whether there is a claim to end."""
         return self._claim is not None
 
     def next_poll(self) -> float:
-        """Return the seconds until the next look at another process's claim: longer each time."""
+        """Return the seconds until the next look at another process's claim; they grow with each look."""
         self._polls += 1
         return min(_LONGEST_POLL, _FIRST_POLL * 1.5 ** min(self._polls, 20))
 
     # ---------------------------------------------------------------- around the body
 
     def writes_of(self, run: TaskCall) -> None:
-        """Let *run*, whose body is about to be called, write to the output."""
+        """Direct the writes of *run* to the output; its body is about to be called."""
         self._abandoned = False
         if self._writer is not None:
             run.put = writes_through(self._writer)
@@ -158,7 +157,7 @@ class Making:
     # ---------------------------------------------------------------- ending
 
     def close(self, closing: words.Closing, run: TaskCall) -> words.Event:
-        """Publish, discard, or record the failure; the claim is given up unless that fails."""
+        """Publish, discard, or record the failure, and release the claim unless that fails."""
         self._closing = True
         event: words.Event = words.Done()
         try:
@@ -169,7 +168,7 @@ class Making:
             event = words.Broke(error)
         finally:
             self._closing = False
-        # In this order: `give_up`, on another thread, first sets its flag and then looks at `_closing`.
+        # Order matters: `give_up`, on another thread, sets its flag first and then reads `_closing`.
         if self._given_up or isinstance(closing, words.Abort) or isinstance(event, words.Done):
             self._give_up_claim()
         return event
@@ -180,7 +179,7 @@ class Making:
             raise OutputClosedError(
                 f"task {run.task}(): has lost its claim on {self._name!r}; call the task again"
             )
-        # A writer ends once: after a commit, or an abort with any result, it is not asked again.
+        # A writer ends once: neither a commit nor an abort, failed or not, is followed by another call.
         writer, self._writer = self._writer, None
         match closing:
             case words.Commit():
@@ -205,25 +204,25 @@ class Making:
         try:
             writer.commit()
         except BaseException:
-            self._writer = writer  # the abort that follows releases its buffers
+            self._writer = writer  # for the abort that follows
             raise
 
     def abandon(self) -> None:
-        """Cancelled while closing: publish and record nothing if that is still possible."""
+        """Publish and record nothing, if there is still time: the call was cancelled while closing."""
         self._abandoned = True
 
     def give_up(self) -> None:
-        """Leave nothing behind: the call was cancelled, interrupted, or could not go on."""
+        """Leave nothing behind: the call was cancelled or interrupted, or could not continue."""
         self._abandoned = self._given_up = True
         if self._closing:
-            pass  # the loop was closed while a thread ends the claim: that thread does the rest
+            pass  # the loop was closed while a thread is ending the claim; that thread does the rest
         elif self._owner is not None and self.blocking:
             threads.submit(self._give_up_claim)
         else:
             self._give_up_claim()
 
     def _give_up_claim(self) -> None:
-        """End what is left of the claim, and let the next caller have the output."""
+        """End what is left of the claim, and wake the callers that wait for the output."""
         claim, writer, owner = self._claim, self._writer, self._owner
         self._claim = self._writer = self._owner = None
         try:
@@ -232,7 +231,7 @@ class Making:
             if claim is not None:
                 _quietly(claim.abort)
         finally:
-            # Popped, not tested: when a loop is closed, this may run in two threads.
+            # Pop instead of testing: when a loop is closed, this may run in two threads.
             with suppress(IndexError):
                 self.closing_slots.pop()
                 threads.closings.release(0)
@@ -241,7 +240,7 @@ class Making:
 
 
 class LockedWrite:
-    """Calls a writer from one thread at a time, and no more once closed."""
+    """Calls a writer from one thread at a time, and refuses once closed."""
 
     __slots__ = ("_closed", "_lock", "_write")
 
@@ -252,36 +251,33 @@ class LockedWrite:
         self._closed = False
 
     def __call__(self, record: object) -> object:
-        """Write *record* in turn. Raises as the writer does; OutputClosedError once closed."""
+        """Write *record*, one thread at a time. Raises what the writer raises, or OutputClosedError."""
         with self._lock:
             return output_closed(record) if self._closed else self._write(record)
 
     def close(self) -> None:
-        """Wait for the write that is under way, if any, and refuse all later ones."""
+        """Wait for a write in progress, and refuse later ones."""
         with self._lock:
             self._closed = True
 
 
 def writes_through(writer: Writer[object]) -> Callable[[object], object]:
-    """Return what the body's writes go through: the writer's own method if that is safe in threads."""
+    """Return the `put` for *writer*: its own method if that is thread-safe, else with a lock."""
     return writer.write if getattr(writer, "concurrent", False) else LockedWrite(writer.write)
 
 
 def refuse_writes(put: Callable[[object], object]) -> None:
-    """Wait for the write that is under way in *put*, and refuse all later ones.
-
-    A writer that is safe in threads refuses them itself.
-    """
+    """Wait for a write in progress in *put*, and refuse later ones; thread-safe writers do so themselves."""
     if isinstance(put, LockedWrite):
         put.close()
 
 
 def _report(closing: words.RecordFailure) -> bytes:
-    """Return the traceback as Python prints it, from the user's own frames on."""
+    """Return the traceback as Python prints it, starting in the user's code."""
     error = closing.error
     try:
         lines = traceback.format_exception(error)
-    except Exception:  # noqa: BLE001 - Python can't print each: a SyntaxError with a text for its line, say
+    except Exception:  # noqa: BLE001 - Python can't print every error, such as a SyntaxError whose lineno is a str
         lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
     return "".join(lines).encode("utf-8", "backslashreplace")
 

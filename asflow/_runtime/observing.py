@@ -1,18 +1,16 @@
-"""What is told of a task's call: counts in its flow's tally, and events where the sink wants them."""
+"""Reports a task's call: counts in its flow's tally, and events if the sink wants them."""
 
 from __future__ import annotations
 
 from time import monotonic
 from typing import TYPE_CHECKING, TypedDict
 
-from asflow._runtime.runs import TaskCall, is_told
+from asflow._runtime.runs import TaskCall, reports_calls
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
 
 if TYPE_CHECKING:
     from asflow._engine.vocabulary import Wait
     from asflow.events import Outcome, Tally
-
-__all__ = ["count", "finished", "queued", "ran", "retrying", "started", "stopped"]
 
 
 class _Call(TypedDict):
@@ -23,21 +21,21 @@ class _Call(TypedDict):
 
 
 def _call(run: TaskCall) -> _Call:
-    """Return what every event says about its call."""
+    """Return the fields that every event has."""
     flow_id = None if run.flow is None else run.flow.flow_id
     return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
 
 
 def count(run: TaskCall | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
-    """Count one call that ended in *tally*; of one that did not go well, the flow takes a note."""
+    """Count a call that has ended in *tally*; the flow's report lists it if it did not complete."""
     with tally.lock:
         setattr(tally, outcome, getattr(tally, outcome) + 1)
     if outcome not in ("completed", "cached") and run is not None and run.flow is not None:
         run.flow.note(run, outcome, error)
 
 
-def ran(run: TaskCall, tally: Tally) -> None:
-    """The body of *run* has ended: it is no longer among those that run now."""
+def count_body(run: TaskCall, tally: Tally) -> None:
+    """Remove *run* from the running calls, and add its body's time."""
     if tally.active.pop(id(run), None) is not None and run.started is not None:
         seconds = monotonic() - run.started
         with tally.lock:
@@ -46,7 +44,7 @@ def ran(run: TaskCall, tally: Tally) -> None:
 
 
 def queued(run: TaskCall) -> None:
-    """The call was made."""
+    """Report that the call was made."""
     flow = run.flow
     total = None
     if flow is not None:
@@ -54,7 +52,7 @@ def queued(run: TaskCall) -> None:
         total = tally.total
         with tally.lock:
             tally.queued += 1
-    if is_told(run.spec, run):
+    if reports_calls(run.spec, run):
         run.queued_at = monotonic()
         run.reporter.emit(
             TaskQueued(
@@ -67,7 +65,7 @@ def queued(run: TaskCall) -> None:
 
 
 def started(run: TaskCall, attempt: int) -> None:
-    """The body is about to be called, for the *attempt*-th time."""
+    """Report that the body is about to be called, for the *attempt*-th time."""
     flow = run.flow
     run.attempt = attempt
     run.completed, run.total, run.description = 0, None, None
@@ -75,7 +73,7 @@ def started(run: TaskCall, attempt: int) -> None:
     run.is_running = True
     if flow is not None:
         flow.tally(run.spec.name).active[id(run)] = run
-    if is_told(run.spec, run):
+    if reports_calls(run.spec, run):
         run.reporter.emit(
             TaskStarted(
                 **_call(run),
@@ -85,21 +83,21 @@ def started(run: TaskCall, attempt: int) -> None:
         )
 
 
-def stopped(run: TaskCall) -> None:
-    """The body has returned or raised."""
+def body_ended(run: TaskCall) -> None:
+    """Count the body, which has returned or raised."""
     run.is_running = False
     if run.flow is not None:
-        ran(run, run.flow.tally(run.spec.name))
+        count_body(run, run.flow.tally(run.spec.name))
 
 
 def retrying(run: TaskCall, wait: Wait) -> None:
-    """The body raised, and is called again after a wait."""
+    """Report that the body raised and will be called again."""
     flow = run.flow
     if flow is not None:
         tally = flow.tally(run.spec.name)
         with tally.lock:
             tally.retries += 1
-    if is_told(run.spec, run):
+    if reports_calls(run.spec, run):
         run.reporter.emit(
             TaskRetrying(
                 **_call(run),
@@ -112,11 +110,11 @@ def retrying(run: TaskCall, wait: Wait) -> None:
 
 
 def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
-    """The call has ended."""
+    """Report that the call has ended."""
     flow = run.flow
     if flow is not None:
         count(run, flow.tally(run.spec.name), outcome, error)
-    if is_told(run.spec, run):
+    if reports_calls(run.spec, run):
         now = monotonic()
         run.reporter.emit(
             TaskFinished(

@@ -1,7 +1,7 @@
 """Which call of this process is making which output, and which calls wait for it.
 
-The store's claim decides between processes; this table spares waiting calls of the same process the
-polling, and detects a wait that could never end.
+Between processes, the store's claim decides. Within one, this table saves waiting calls the polling, and
+detects a wait that would never end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Owner:
     def __init__(self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
         self.run: TaskCall = run
         self.store: object = store  # kept alive, so that its id stays its own
-        # The one that the body runs on; None for a sync body on a thread without a loop.
+        # The loop of the body's thread; None for a sync body on a thread without one.
         self.loop: asyncio.AbstractEventLoop | None = loop
         self.done: bool = False
         self.callbacks: deque[Callable[[], object]] = deque()
@@ -67,7 +67,7 @@ def leave(key: Key, owner: Owner) -> None:
     while owner.callbacks:
         try:
             owner.callbacks.popleft()()
-        except (IndexError, RuntimeError):  # taken by another thread, or its loop is closed
+        except (IndexError, RuntimeError):  # another thread took it, or its loop is closed
             continue
 
 
@@ -94,12 +94,12 @@ async def wait(key: Key) -> bool:
 
 @contextmanager
 def _woken_by(owner: Owner, wake: Callable[[], object]) -> Generator[None]:
-    """Have *owner* call *wake* when it ends, unless an exception leaves the block first."""
+    """Make *owner* call *wake* when it ends, unless the block raises first."""
     owner.callbacks.append(wake)
     try:
         yield
     except BaseException:
-        with suppress(ValueError):  # called already: the owner has just ended
+        with suppress(ValueError):  # the owner has just ended and called it
             owner.callbacks.remove(wake)
         raise
 
@@ -134,5 +134,5 @@ def _encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
 
 
 if hasattr(os, "register_at_fork"):
-    # The owners' threads and loops are not in the child; neither are their claims.
+    # The child has neither the owners' threads and loops nor their claims.
     os.register_at_fork(after_in_child=_owners.clear)

@@ -1,9 +1,8 @@
-"""The wrappers that stand for a decorated function, and the one place where a shortcut is taken.
+"""The wrappers that replace a decorated function, and the only module with shortcuts.
 
-Two kinds of calls don't go through `step`: a task without options (nothing to decide: only its limit,
-its run and its counts), and an output that exists already (the decision for "started, then found" is taken
-from `step` once, when the task is decorated). Whenever the sink wants to hear of each call, the driver
-takes the call, so that events come from one place.
+Two kinds of calls don't go through `step`: a task without options (nothing to decide, only a limit, a run and
+counts), and an output that already exists (`step` decides "started, then found" once, at decoration).
+If the sink wants every call, the driver takes the call, so that events come from one place.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from asflow._engine.lifecycle import NEW, step
 from asflow._runtime.admission import acquire, acquire_blocking, finish_release, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
-from asflow._runtime.observing import count, ran
-from asflow._runtime.runs import TaskCall, current, is_told, leave
+from asflow._runtime.observing import count, count_body
+from asflow._runtime.runs import TaskCall, current, leave, reports_calls
 from asflow._runtime.slots import current_loop_id
 
 if TYPE_CHECKING:
@@ -30,15 +29,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-# Bound once: a call of a method of theirs costs 25 ns less so, and a bare call of a task makes five.
-# And `**kwargs` makes a dict anew, 15 ns for nothing where there are none: hence each `if kwargs` below.
+# Bound once, which saves 25 ns per call of a method; a bare call of a task makes five.
+# `**kwargs` builds another dict, 15 ns even if it is empty: hence each `if kwargs` below.
 _get_run, _set_run, _reset_run = current.get, current.set, current.reset
 
 
 def wrap_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    """Return the coroutine function that stands for the async *body*."""
+    """Return the coroutine function that replaces the async *body*."""
     if _has_no_options(spec):
         return _bare_async(spec, body)
     if spec.output is not None and _found_is_cached(spec):
@@ -51,7 +50,7 @@ def wrap_async(
 
 
 def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
-    """Return the function that stands for the sync *body*."""
+    """Return the function that replaces the sync *body*."""
     if _has_no_options(spec):
         return _bare_sync(spec, body)
     if spec.output is not None and _found_is_cached(spec):
@@ -64,13 +63,13 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
 
 
 def _has_no_options(spec: TaskSpec) -> bool:
-    """Ask the engine whether a call is just: a slot, the body, the slot back, and what the body gave."""
+    """Whether a call is only: acquire a slot, call the body, release the slot, return the body's value."""
     policy = spec.policy
     return not (policy.persistent or policy.skip or policy.suppress or policy.retry or spec.timeout)
 
 
 def _found_is_cached(spec: TaskSpec) -> bool:
-    """Ask the engine, once, whether an output that is found ends the call at once."""
+    """Whether `step` ends a call at once if its output exists."""
     assert spec.output is not None
     if spec.output.is_stale is not None or spec.output.store.blocking:
         return False
@@ -84,14 +83,14 @@ def _found_is_cached(spec: TaskSpec) -> bool:
 
 
 class _Running(TaskCall):
-    """A call whose body runs, on a slot, from its birth on. It is born empty: a call sets what is its own."""
+    """A call whose body runs on a slot from the start. It is created empty; the call sets its attributes."""
 
     if TYPE_CHECKING:
 
         def __init__(self) -> None: ...
 
     else:
-        __init__ = object.__init__  # a function of Python's would cost 60 ns a call
+        __init__ = object.__init__  # a Python function would cost 60 ns per call
 
     __slots__ = ()
 
@@ -116,8 +115,8 @@ def _bare_async(
     async def quick_task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or _get_run() is not None or paced.delays:
             return await _counted_async(spec, body, args, kwargs)
-        # What follows is `acquire`, the body, `release`, spelled out for speed (and so the longest function
-        # here): nobody to tell, nothing to count.
+        # What follows is `acquire`, the body, `release`, written out for speed (hence the longest function
+        # here): no sink to notify, nothing to count.
         try:
             if waiters:
                 await slots.acquire()
@@ -198,13 +197,13 @@ async def _counted_async(
     kwargs: Mapping[str, object],
 ) -> R | None:
     parent = _get_run()
-    if is_told(spec, parent):
+    if reports_calls(spec, parent):
         return await run_async(spec, body, args, kwargs)
     tally = _queued(spec, parent)
     run = None
     try:
-        lent = await acquire(spec.limit, parent)
-        run = _begun(spec, args, kwargs, parent, lent, tally)
+        borrowed = await acquire(spec.limit, parent)
+        run = _begun(spec, args, kwargs, parent, borrowed, tally)
         token = _set_run(run)
         try:
             value = await body(*args, **kwargs)
@@ -221,13 +220,13 @@ def _counted_sync(
     spec: TaskSpec, body: Callable[..., R], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> R | None:
     parent = _get_run()
-    if is_told(spec, parent):
+    if reports_calls(spec, parent):
         return run_sync(spec, body, args, kwargs)
     tally = _queued(spec, parent)
     run = None
     try:
-        lent = acquire_blocking(spec.limit, parent, spec.name)
-        run = _begun(spec, args, kwargs, parent, lent, tally)
+        borrowed = acquire_blocking(spec.limit, parent, spec.name)
+        run = _begun(spec, args, kwargs, parent, borrowed, tally)
         token = _set_run(run)
         try:
             value = body(*args, **kwargs)
@@ -255,14 +254,14 @@ def _begun(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     parent: TaskCall | FlowCall | None,
-    lent: Lease | None,
+    borrowed: Lease | None,
     tally: Tally | None,
 ) -> _Running:
     run = _Running()
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
     run.flow = None if parent is None else parent.flow
-    run.lease, run.lent, run.holding = None, lent, True
-    run.place = current_loop_id()
+    run.lease, run.borrowed, run.holding = None, borrowed, True
+    run.loop_id = current_loop_id()
     if tally is not None:
         run.started = monotonic()
         tally.active[id(run)] = run
@@ -274,7 +273,7 @@ def _ended(
 ) -> None:
     if run is not None:
         if tally is not None:
-            ran(run, tally)
+            count_body(run, tally)
         release(run, run.spec.limit.slots)
     if tally is not None:
         count(run, tally, outcome, error)
@@ -293,7 +292,7 @@ def _kept_async(
             if _is_cached(spec, output, is_complete, args, kwargs):
                 return None
         elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
-            return None  # nobody to tell, nothing to count
+            return None  # no sink to notify, nothing to count
         return await run_async(spec, body, args, kwargs)
 
     return task
@@ -314,7 +313,7 @@ def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
 
 
 def _look_of(output: Outputs) -> Callable[[str], bool]:
-    """Return what tells whether an output is there: the store's own short cut, or its `status`."""
+    """Return a check whether an output exists: the store's own shortcut, or its `status`."""
     store, failure_of = output.store, output.failure_of
     short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
 
@@ -334,9 +333,9 @@ def _is_cached(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
 ) -> bool:
-    """Whether the output is there and nobody needs to be told but the flow's counts."""
+    """Whether the output exists and the sink does not want the call; then count it in its flow."""
     parent = _get_run()
-    if is_told(spec, parent):
+    if reports_calls(spec, parent):
         return False
     if not is_complete(output.locate(*args, **kwargs)):
         return False

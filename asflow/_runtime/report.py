@@ -1,4 +1,4 @@
-"""What a flow's run came to, as data: `flow.run.report()`."""
+"""The result of a flow's run, as data: `flow.run.report()`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from asflow._runtime.runs import FlowCall, TaskCall
     from asflow.events import Outcome, Tally
 
-__all__ = ["FlowReport", "Problem", "TaskReport", "report_of"]
-
 _COUNTS = ("completed", "cached", "skipped", "suppressed", "failed", "cancelled", "retries")
 
 
@@ -30,8 +28,8 @@ class Problem:
         kwargs: its keyword arguments.
         label: both, shortened to one line.
         outcome: how it ended.
-        error: what its body raised last; None where an earlier run recorded the failure.
-        output: the name of its output, or None for a task without `on`.
+        error: what its body raised last; None if an earlier run recorded the failure.
+        output: the name of its output; None for a task without `on`.
     """
 
     task: str
@@ -49,11 +47,11 @@ class TaskReport:
 
     Attributes:
         task: the task's name.
-        calls: calls made, those still running included.
-        completed, cached, skipped, suppressed, failed, cancelled: calls that ended so.
+        calls: calls made, including those still running.
+        completed, cached, skipped, suppressed, failed, cancelled: calls with this outcome.
         retries: repeated calls of a body.
-        seconds: time spent in bodies, over all calls; concurrent ones add up.
-        slowest: the longest single body, in seconds.
+        seconds: time spent in bodies, summed over all calls, concurrent ones too.
+        slowest: the longest body, in seconds.
     """
 
     task: str
@@ -71,15 +69,15 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowReport:
-    """What a flow's run has come to so far, or came to.
+    """The counts and problems of a flow's run, so far or at its end.
 
     Attributes:
         flow: the flow's name.
         label: its arguments, shortened to one line.
-        seconds: how long it has been running, or ran.
-        tasks: a report for each task, in the order of first calls.
-        problems: the calls that did not go well, in the order of their ends: the first 1,000.
-        problems_left_out: how many more there were.
+        seconds: its duration so far, or in all.
+        tasks: one report per task, in the order of first calls.
+        problems: the calls that did not complete, in the order in which they ended; at most 1,000.
+        problems_left_out: the number of further ones.
     """
 
     flow: str
@@ -90,7 +88,7 @@ class FlowReport:
     problems_left_out: int = 0
 
     def to_json(self) -> str:
-        """Return everything as a JSON document: arguments as their labels, errors as type and message."""
+        """Return the report as a JSON document, with labels for arguments and one line per error."""
         from msgspec import json
 
         document = {
@@ -113,11 +111,11 @@ class FlowReport:
         return json.encode(document).decode()
 
     def __rich__(self) -> Table:
-        """Show the counts as a table, and below it the problems: `rich.print(report)`."""
+        """Return a table of the counts with the problems below, for `rich.print(report)`."""
         from rich.table import Table
         from rich.text import Text
 
-        # As Text, since rich reads square brackets in a str as markup, and arguments and messages hold some.
+        # Text, because rich reads square brackets in a str as markup.
         title = Text(f"{self.flow}({self.label}) in {self.seconds:.2f} s", "table.title")
         shown = [name for name in _COUNTS if any(getattr(task, name) for task in self.tasks)]
         table = Table("task", *shown, "seconds", "slowest", title=title)
@@ -134,7 +132,7 @@ class FlowReport:
         return table
 
     def __str__(self) -> str:
-        """Return the same as plain text, one line a task and a problem."""
+        """Return the report as plain text, one line per task and per problem."""
         lines = [f"{self.flow}({self.label}) in {self.seconds:.2f} s"]
         for task in self.tasks:
             counts = [f"{getattr(task, name)} {name}" for name in _COUNTS if getattr(task, name)]

@@ -1,7 +1,7 @@
 """What is running now: a `TaskCall` for each call of a task, a `FlowCall` for each call of a flow.
 
-One context variable points at the innermost run. It follows `asyncio.to_thread`, task groups and nested
-calls by itself, which is how `flow.task.write` finds its task.
+One context variable points to the innermost run. It follows `asyncio.to_thread`, task groups and nested
+calls automatically; that is how `flow.task.write` finds its task.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from contextvars import ContextVar, Token
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
+from asflow._checks import closed_error
 from asflow._labels import call_label
 from asflow._runtime.slots import current_loop_id
-from asflow.errors import NotInTaskError, OutputClosedError
+from asflow.errors import NotInTaskError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
 
 if TYPE_CHECKING:
@@ -26,28 +27,26 @@ if TYPE_CHECKING:
     from asflow._runtime.spec import TaskSpec
     from asflow.events import FlowOutcome, Outcome
 
-__all__ = ["FlowCall", "TaskCall", "current", "is_told", "leave", "no_output", "output_closed"]
-
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
 
 
 def leave(token: Token[TaskCall | FlowCall | None]) -> None:
-    """Undo the `current.set` that gave *token*."""
+    """Undo the `current.set` that returned *token*."""
     try:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
         current.reset(token)
     except ValueError:
-        pass  # a coroutine that the garbage collector closes, in a context that is none of its own
+        pass  # the garbage collector closes a coroutine in a context that is not its own
 
 
-def is_told(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
-    """Whether the sink hears of each call of a task that is made in the flow of *run*, or outside any."""
+def reports_calls(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
+    """Whether the sink receives each call of a task made in the flow of *run*, or outside any flow."""
     flow = None if run is None else run.flow
     return spec.reporter.outside if flow is None else flow.reporter.inside
 
 
-# The report of a flow holds arguments and tracebacks: of so many calls, and a count of the rest.
+# A report holds arguments and tracebacks, so memory is bounded: the rest is only counted.
 _MOST_PROBLEMS = 1000
 
 
@@ -56,10 +55,10 @@ def no_output(data: object) -> NoReturn:
     run = current.get()
     if isinstance(run, TaskCall):
         raise NotInTaskError(
-            f"task {run.task}() has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
+            f"task {run.task}(): has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
         )
     raise NotInTaskError(
-        "flow.task.write() was called outside any task; call it in a function under @flow.task(on='...') "
+        "flow.task.write(): was called outside any task; call it in a function under @flow.task(on='...') "
         "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
     )
 
@@ -67,18 +66,14 @@ def no_output(data: object) -> NoReturn:
 def output_closed(data: object) -> NoReturn:
     """Refuse a write after the task has ended or while no attempt is running."""
     run = current.get()
-    name = run.task if isinstance(run, TaskCall) else "?"
-    raise OutputClosedError(
-        f"task {name}() has ended (or was cancelled), so nothing more can be written to its output; "
-        f"wait for the threads and tasks that write before the task returns"
-    )
+    raise closed_error(f"task {run.task}()" if isinstance(run, TaskCall) else "flow.task.write()")
 
 
 class FlowCall:
     """One call of a flow: `flow.run` inside it.
 
     Attributes:
-        flow_id: tells this call from every other of the process.
+        flow_id: a number that no other call of this process has.
         name: the flow's name.
         label: its arguments, shortened to one line.
         parent: the run of the flow or task that called this one, or None.
@@ -115,7 +110,6 @@ class FlowCall:
         self._problems_left_out = 0
 
     def __repr__(self) -> str:
-        """Show which flow this is."""
         return f"<FlowCall {self.name}({self.label}) #{self.flow_id}>"
 
     def put(self, data: object) -> NoReturn:
@@ -124,19 +118,19 @@ class FlowCall:
 
     @property
     def flow(self) -> FlowCall:
-        """The flow that a call made now would belong to: this one."""
+        """The flow that calls made in this run belong to: itself."""
         return self
 
     def tally(self, task: str) -> Tally:
-        """Return the counts of the task called *task*, new at its first call."""
+        """Return the counts of the task called *task*; the first call creates them."""
         tally = self.tallies.get(task)
         if tally is None:
-            # Reentrant: a garbage collection inside the lock may end another call on this very thread.
+            # Reentrant: a garbage collection inside the lock may end another call on the same thread.
             tally = self.tallies.setdefault(task, Tally(task, threading.RLock()))
         return tally
 
     def started(self) -> None:
-        """Tell the sink that the flow begins."""
+        """Report that the flow begins."""
         self._began = monotonic()
         outer = None if self.parent is None else self.parent.flow
         self.reporter.emit(
@@ -152,7 +146,7 @@ class FlowCall:
         )
 
     def finished(self, outcome: FlowOutcome, error: BaseException | None) -> None:
-        """Tell the sink how the flow ended."""
+        """Report how the flow ended."""
         self._ended = now = monotonic()
         self.reporter.emit(
             FlowFinished(
@@ -167,24 +161,18 @@ class FlowCall:
 
     @property
     def seconds(self) -> float:
-        """How long the flow has been running, or ran."""
+        """The duration of the flow so far, or in all."""
         return (monotonic() if self._ended is None else self._ended) - self._began
 
     def note(self, call: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
-        """Remember a call that did not go well, for the report; so many, so that memory stays flat."""
+        """Record a call that did not complete, for the report. At most 1,000 are kept."""
         if len(self._problems) < _MOST_PROBLEMS:
             self._problems.append((call, outcome, error))
         else:
             self._problems_left_out += 1
 
     def report(self) -> FlowReport:
-        """Return what this run has come to so far, or came to, as data.
-
-        Counts and times of each task, and the calls that were skipped, suppressed or cancelled, or that
-        failed, with their arguments and exceptions. Keep `flow.run` to ask after the flow has returned.
-
-        Threads: may be called from any, at any time.
-        """
+        """See `FlowRun.report`."""
         from asflow._runtime.report import report_of
 
         return report_of(self, list(self._problems), self._problems_left_out)
@@ -194,20 +182,24 @@ class TaskCall(RunningCall):
     """One call of a task: `flow.task.run` inside it.
 
     Attributes:
-        spec: what the task was told to do.
+        spec: the task.
         args, kwargs: the arguments of the call.
         parent: the run of the task or flow whose body made this call, or None.
         flow: the run of the flow that this call belongs to, or None.
         attempt: 1 for the first call of the body, 2 for its first retry.
-        output: the name of the call's output, or None for a task without `on`.
+        output: the name of the call's output; None for a task without `on`.
+        lease: the lease on this call's slot, once a call of its body borrows it.
+        borrowed: the lease of the enclosing body's slot that this call's body runs on, or None.
+        loop_id: the loop under which the slot was taken; see `current_loop_id`.
     """
 
-    # Empty until set, and then as `_UNSET` says: a call pays for what it sets, and most set little.
+    # Unset slots fall back to the defaults in `_UNSET`, so that a call pays only for the attributes it sets.
     __slots__ = (
         "_call_id",
         "_label",
         "args",
         "attempt",
+        "borrowed",
         "completed",
         "description",
         "flow",
@@ -215,10 +207,9 @@ class TaskCall(RunningCall):
         "is_running",
         "kwargs",
         "lease",
-        "lent",
+        "loop_id",
         "output",
         "parent",
-        "place",
         "put",
         "queued_at",
         "spec",
@@ -239,9 +230,9 @@ class TaskCall(RunningCall):
     attempt: int
     queued_at: float
     holding: bool
-    place: int
+    loop_id: int
     is_running: bool
-    lent: Lease | None
+    borrowed: Lease | None
     lease: Lease | None
     put: Callable[[object], object]
     """Takes a record for the output; the writer's own method while a body runs."""
@@ -260,21 +251,20 @@ class TaskCall(RunningCall):
         self.flow = None if parent is None else parent.flow
         self.args = args
         self.kwargs = kwargs
-        self.lease = self.lent = None
+        self.lease = self.borrowed = None
         self.holding = self.is_running = False
-        self.place = 0
+        self.loop_id = 0
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:
-            """Answer for what has not been set."""
             try:
                 return _UNSET[name]
             except KeyError:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
     def again(self) -> TaskCall:
-        """Return the run of the call's next attempt: what an earlier one left running doesn't reach it."""
+        """Return a run for the call's next attempt, out of reach of threads that the last one left behind."""
         run = TaskCall(self.spec, self.args, self.kwargs, self.parent)
         for name in ("_label", "attempt", "completed", "description", "output", "put", "queued_at", "total"):
             setattr(run, name, getattr(self, name))
@@ -283,44 +273,42 @@ class TaskCall(RunningCall):
         return run
 
     def admitted(self) -> None:
-        """Note that the body has a slot to run on, and where it was taken."""
-        self.place = current_loop_id()
+        """Record that the body has a slot, and on which loop it was taken."""
+        self.loop_id = current_loop_id()
         self.holding = True
 
     @property
     def call_id(self) -> int:
-        """A number that tells this call from every other of the process, drawn when first asked for."""
+        """A number that no other call of this process has, assigned on first use."""
         if not self._call_id:
             self._call_id = next(_ids)
         return self._call_id
 
     def __repr__(self) -> str:
-        """Show which call this is."""
         return f"<TaskCall {self.task}({self.label}) #{self.call_id}>"
 
     @property
     def task(self) -> str:
-        """The task's name."""
         return self.spec.name
 
     @property
     def label(self) -> str:
-        """The call's arguments, shortened to one line, once."""
+        """The call's arguments, shortened to one line; cached."""
         if self._label is None:
             self._label = call_label(self.args, self.kwargs, skip=self.spec.skipped_in_labels)
         return self._label
 
     @property
     def reporter(self) -> Reporter:
-        """Whom to tell of this call: its flow's, so that a flow's events stay together; else its own."""
+        """The flow's, so that a flow's events stay together; outside any flow, the task's own."""
         return self.spec.reporter if self.flow is None else self.flow.reporter
 
     def progressed(self) -> None:
-        """Tell the sink how far the body is; nothing once it has ended (a thread may live on)."""
+        """Report the body's progress, unless the body has ended (a thread of it may live on)."""
         if not self.is_running:
             return
         spec, flow = self.spec, self.flow
-        if is_told(spec, self):
+        if reports_calls(spec, self):
             self.reporter.emit(
                 TaskProgressed(
                     call_id=self.call_id,
@@ -338,16 +326,16 @@ _UNSET: dict[str, object] = {
     "_call_id": 0,
     "_label": None,
     "attempt": 1,
+    "borrowed": None,
     "completed": 0,
     "description": None,
     "flow": None,
     "holding": False,
     "is_running": False,
     "lease": None,
-    "lent": None,
+    "loop_id": 0,
     "output": None,
     "parent": None,
-    "place": 0,
     "put": no_output,
     "queued_at": 0.0,
     "started": None,

@@ -1,7 +1,7 @@
 """Slots: a counting semaphore for coroutines of any loop and for threads, in order of arrival.
 
-It rests on deques, whose single operations are atomic, and not on a lock: a coroutine that the garbage
-collector closes inside a locked region could ask for that lock again, on the same thread.
+It uses deques, whose single operations are atomic, instead of a lock: a coroutine that the garbage collector
+closes inside a locked region could need that lock again, on the same thread.
 A waiter carries a ticket, a one-element list. Popping the ticket settles the race: if the granter pops it,
 the waiter owns a slot; if the waiter pops it, the waiter has left. Both sides check again after every
 append, so no wake-up is lost.
@@ -34,14 +34,14 @@ class Slots:
     Threads: every method may be called from any thread and any loop. Cancelling a waiter loses no slot.
 
     Args:
-        total: how many may be held at once, >= 1.
-        shared: True if sync and async callers may meet, so that a sync one can tell when waiting on
-            its loop's own thread would never end.
+        total: slots that may be held at once, >= 1.
+        shared: True if both sync and async callers use it. It then records which loop holds each slot, to
+            detect a sync wait that would block the only loop that can free one.
 
     Attributes:
-        free: a token for each slot that is not held. The fast path reads it, `waiters` and `debts`.
-        waiters: the queue, longest wait first; some waiters may have left.
-        debts: a token for each slot that is withdrawn when it comes back.
+        free: a token for each free slot. The fast path reads it, `waiters` and `debts`.
+        waiters: the queue, longest wait first, including some waiters that have left.
+        debts: a token for each slot to withdraw when it comes back.
         is_shared: as passed.
     """
 
@@ -84,10 +84,10 @@ class Slots:
             raise
 
     def acquire_blocking(self, task: str) -> None:
-        """Wait for a slot on this thread; *task* is the caller's name for the message.
+        """Wait for a slot on this thread, for a call of *task*.
 
         Raises:
-            DeadlockError: a loop runs on this thread and only it can free a slot.
+            DeadlockError: a loop is running on this thread, and only it can free a slot.
         """
         if self.try_acquire():
             return
@@ -107,17 +107,16 @@ class Slots:
             raise
 
     def release(self, loop_id: int) -> None:
-        """Give back a slot that was taken under *loop_id* (see `current_loop_id`), to the longest waiter."""
+        """Give back a slot that was taken under *loop_id*; the longest waiter gets it."""
         self.detach(loop_id)
         self.release_detached()
 
     def detach(self, loop_id: int) -> None:
-        """Forget which loop holds a slot; `release_detached` gives it back later, from any thread."""
+        """Forget that *loop_id* holds a slot; `release_detached` releases it later, on any thread."""
         if self.is_shared:
             self._holders.remove(loop_id)
 
     def release_detached(self) -> None:
-        """Give back a slot that was detached."""
         if self.debts:
             try:
                 self.debts.pop()
@@ -142,7 +141,7 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many wait at this moment."""
+        """The number of waiters that have not left."""
         return sum(1 for _, ticket, _ in list(self.waiters) if ticket)
 
     def grant(self) -> None:
@@ -161,19 +160,19 @@ class Slots:
             self.grant()
 
     def _abandon(self, waiter: Waiter) -> None:
-        """Stop waiting; a slot that was granted at that very moment goes to the next waiter."""
+        """Leave the queue; a slot granted at the same moment goes to the next waiter."""
         try:
             waiter[1].pop()
         except IndexError:
             self.release(id(waiter[2]))
             return
         self._left += 1
-        # A slot that is held for hours must not let the queue grow by every waiter that gave up on it.
+        # While a slot is held for hours, waiters that have left must not pile up in the queue.
         if self._left > 64 and self._left * 2 > len(self.waiters):
             self._sweep()
 
     def _pass_on(self) -> bool:
-        """Give a slot, already taken from `free`, to the first waiter that has not left; False if none."""
+        """Pass a slot, already taken from `free`, to the first waiter that has not left; False if none."""
         while True:
             try:
                 waiter = self.waiters.popleft()
@@ -207,25 +206,25 @@ class Slots:
     def _depends_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether *loop* has to run before a new waiter can get a slot.
 
-        Slots held elsewhere come back without it, but the first ones go to the waiters of *loop*.
+        Slots held elsewhere come back without it, but the first of them go to waiters of *loop*.
         """
         if not self.is_shared:
-            return False  # none of the loop's own calls waits here, and holders aren't recorded
+            return False  # all callers are of one colour, and holders aren't recorded
         elsewhere = len(self._holders) - self._holders.count(id(loop))
         return elsewhere <= sum(1 for _, ticket, waiting in list(self.waiters) if ticket and waiting is loop)
 
 
 class Lease:
-    """A held slot that is lent to the calls made by its holder's body: one at a time, in order.
+    """A held slot that the calls made by its holder's body may borrow, one at a time, in order.
 
-    The slot goes back when its holder and all borrowers have ended.
+    The slot is released when its holder and all borrowers have ended.
 
     Args:
         slots: what the held slot was taken from.
         borrowed_from: the lease that the held slot is itself borrowed from, or None.
 
     Attributes:
-        queue: what a borrower waits for: its turn on the slot.
+        queue: where borrowers wait for their turn.
     """
 
     __slots__ = ("_lock", "_users", "borrowed_from", "queue", "slots")
@@ -235,11 +234,11 @@ class Lease:
         self.borrowed_from: Lease | None = borrowed_from
         self.queue: Slots = Slots(1, shared=True)
         self._users = 1
-        # Reentrant: a garbage collection inside the lock may end another user on this very thread.
+        # Reentrant: a garbage collection inside the lock may end another user on the same thread.
         self._lock = threading.RLock()
 
     def add_user(self) -> bool:
-        """Count one more borrower; False if the slot has gone back already."""
+        """Count one more borrower; False if the slot was released already."""
         with self._lock:
             if self._users == 0:
                 return False
@@ -247,7 +246,7 @@ class Lease:
             return True
 
     def remove_user(self) -> None:
-        """Count one user less; the last one gives the slot back."""
+        """Count one user less; the last one releases the slot."""
         with self._lock:
             self._users -= 1
             if self._users:

@@ -1,4 +1,4 @@
-"""One decorated task, as the drivers see it: everything that is known of it before it is called."""
+"""One decorated task, as the drivers see it: everything known before it is called."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outputs(Protocol):
         store: keeps the outputs.
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
-        is_stale: whether an existing output is to be made again; None if it never is.
+        is_stale: whether to make an existing output again; None: never.
     """
 
     store: Store
@@ -42,15 +42,15 @@ class Outputs(Protocol):
     is_stale: Callable[[str], bool] | None
 
     def failure_of(self, name: str, /) -> str:
-        """Return the name of the failure that belongs to an output's name."""
+        """Return the name of the recorded failure of the output *name*."""
         ...
 
     def absolute(self, name: str, /) -> str:
-        """Return *name* independent of the current directory."""
+        """Return *name* in a form that does not depend on the current directory."""
         ...
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:
-        """Return the writer of an output on its claim's stream."""
+        """Return a writer on a claim's *stream*."""
         ...
 
 
@@ -59,7 +59,7 @@ class TaskSpec:
 
     Attributes:
         name: as shown, `download`; for a method `Client.download`.
-        policy: what to do when something happens.
+        policy: the options that the engine reads.
         limit: bounds the bodies that run at once.
         reporter: receives the task's events.
         output: where its outputs live, or None for a task that keeps none.
@@ -67,7 +67,7 @@ class TaskSpec:
         skipped_in_labels: leading arguments that labels leave out (1 for a method's `self`).
     """
 
-    # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
+    # Not a frozen dataclass, which would cost every `import asflow` half a millisecond.
     __slots__ = ("limit", "name", "output", "policy", "reporter", "skipped_in_labels", "timeout")
 
     def __init__(

@@ -1,8 +1,7 @@
 """Threads: a pool for slow steps, a stop signal for a waiting thread, and guards around sync bodies.
 
-The pool keeps slow steps off the event loop. It is not the loop's default executor: that one belongs to the
-user's `asyncio.to_thread` calls, which may fill it, and a commit that waited behind them could wait for a
-body that waits for it.
+The pool keeps slow steps off the event loop. It is not the loop's default executor, which the user's own
+`asyncio.to_thread` calls may fill: a commit queued behind them could wait for a body that waits for it.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _THREADS = 8
 closings: Slots = Slots(4 * _THREADS)
 """Bounds the claims that are being ended: a body keeps its own slot until it gets one of these.
 
-A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until no descriptors are
-left, however small the task's limit is.
+A claim holds a file open. Without this bound, short bodies run ahead of a slow disk until descriptors run
+out, even under a small limit.
 """
 
 
@@ -40,7 +39,7 @@ left, however small the task's limit is.
 
 
 class _Pool:
-    """The pool, created when it is first needed."""
+    """A thread pool, created on first use."""
 
     __slots__ = ("executor",)
 
@@ -55,7 +54,7 @@ class _Pool:
         return self.executor
 
     def forget(self) -> None:
-        """Drop the pool in a forked child, where its threads don't exist."""
+        """Drop the pool in a forked child, which has none of its threads."""
         self.executor = None
 
 
@@ -65,7 +64,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def prepare() -> None:
-    """Create the pool now: its imports open files, which may fail later, when descriptors run out."""
+    """Create the pool now: its imports open files, and could fail later for lack of descriptors."""
     if _pool.executor is None:
         _pool.get()
 
@@ -74,23 +73,23 @@ def submit(function: Callable[[], object]) -> None:
     """Call *function* in the pool, without waiting for it."""
     try:
         _pool.get().submit(function)
-    except RuntimeError:  # the interpreter is exiting and takes no new work
+    except RuntimeError:  # the interpreter is exiting
         function()
 
 
 async def in_thread(function: Callable[[], T], abandon: Callable[[], object] | None = None) -> T:
     """Call *function* in the pool and return its result.
 
-    Cancellation: *function* can't be stopped, so this waits for its end and only then lets the cancellation
-    pass: nothing of a task goes on after its end. *abandon*, if given, is called at once, so that
-    *function* can stop early.
+    Cancellation: *function* can't be stopped, so this waits for its end before it re-raises: no part of a
+    task runs on after the task has ended. *abandon*, if given, is called at once, so that *function* can stop
+    early.
     """
     future = asyncio.get_running_loop().run_in_executor(_pool.get(), function)
     return await settled(future, abandon)
 
 
 async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | None = None) -> T:
-    """Return the result of a *future* that can't be cancelled: a cancellation waits for it, then passes."""
+    """Return the result of *future*; a cancellation is re-raised only when the future is done."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -102,7 +101,7 @@ async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | Non
             except asyncio.CancelledError:
                 continue
         if not future.cancelled():
-            future.exception()  # retrieved, so that asyncio does not log that it never was
+            future.exception()  # mark it as retrieved, or asyncio logs it
         raise
 
 
@@ -110,11 +109,11 @@ async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | Non
 
 
 class Stop:
-    """Asks a thread to stop waiting; called from another one.
+    """Asks a thread to stop waiting; called from another thread.
 
     Attributes:
-        asked: whether it was asked.
-        wake: what wakes the thread, set by the thread while it waits.
+        asked: whether it was called.
+        wake: wakes the thread; set by the thread while it waits.
     """
 
     __slots__ = ("asked", "wake")
@@ -140,9 +139,8 @@ def without_stop_iteration(subject: str, function: Callable[P, T], /, *args: P.a
     """Call *function*, in a thread that a future waits for, and return its result.
 
     Raises:
-        RuntimeError: *function* raised StopIteration. asyncio's futures can't hold one, and on Python 3.11
-            awaiting such a future never ends; an `async def` converts it in the same way. The message
-            begins with *subject*.
+        RuntimeError: *function* raised StopIteration, which a future can't hold (on Python 3.11, awaiting
+            such a future never ends); an `async def` converts it, too. The message begins with *subject*.
     """
     try:
         return function(*args, **kwargs)
@@ -153,9 +151,9 @@ def without_stop_iteration(subject: str, function: Callable[P, T], /, *args: P.a
 
 
 def refuse_unstarted(spec: TaskSpec, body: Callable[..., object], value: object) -> None:
-    """Refuse what a sync *body* returned if none of its work has run yet.
+    """Refuse the *value* of a sync *body* if none of its work has run yet.
 
-    A task without options passes *value* on, and its caller awaits or iterates it. With options, the call
+    A task without options returns *value* to its caller, who awaits or iterates it. With options, the call
     would end before the body has started, with an output that is complete and empty.
 
     Raises:
@@ -173,7 +171,7 @@ def refuse_unstarted(spec: TaskSpec, body: Callable[..., object], value: object)
             f"task {spec.name}(): returned a coroutine, but is not an `async def`; put functools.wraps on "
             f"the decorator below @flow.task, or annotate the result as Coroutine[...]"
         )
-    # Any other generator may be a result, of records to be read later for example.
+    # Any other generator may be a result, such as records to be read later.
     code = getattr(value, "gi_code" if kind is GeneratorType else "ag_code")
     if code is getattr(inspect.unwrap(body), "__code__", None):
         raise TypeError(

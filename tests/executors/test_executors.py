@@ -395,7 +395,7 @@ def test_a_write_under_way_at_the_end_is_whole_and_the_next_one_refused(
     task(str(tmp_path))
     text = flow.task.output(task, str(tmp_path)).text()
     assert re.fullmatch("(<>)+ end", text)
-    assert "task leave_a_writer_behind() has ended (or was cancelled)" in noted(tmp_path / "refused")
+    assert "task leave_a_writer_behind(): the output is closed" in noted(tmp_path / "refused")
     assert flow.task.output(task, str(tmp_path)).text() == text
 
 
