@@ -253,7 +253,7 @@ class _Display:
 
 
 def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowCall:
-    label = call_label(args, kwargs, skip=subject.hidden_arguments)
+    label = call_label(args, kwargs, skip=subject.skipped_in_labels)
     run = FlowCall(subject.name, label, current.get(), reporter, progress=progress)
     run.started()
     return run

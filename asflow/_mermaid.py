@@ -1,8 +1,6 @@
-"""Labels in Mermaid text, whatever a user's function is called."""
+"""Labels in Mermaid text, for functions with any name."""
 
 from __future__ import annotations
-
-__all__ = ["label"]
 
 _PLAIN = frozenset(" _-.,×")
 
@@ -10,11 +8,11 @@ _PLAIN = frozenset(" _-.,×")
 def label(*lines: str) -> str:
     """Return *lines* as one label in quotes that Mermaid shows as they are, below each other.
 
-    Letters and digits stay readable. All else might be read as syntax, HTML, Markdown, an icon or a comment,
-    and is spelled as a numeric entity code; what can't be printed is a space.
+    Letters and digits stay readable. Anything else could be read as syntax, HTML, Markdown, an icon or a
+    comment, and becomes a numeric entity code; what can't be printed becomes a space.
     Source: https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters
     """
-    # Without any text the quotes are a syntax error.
+    # Without text the quotes are a syntax error.
     return f'"{"<br/>".join(map(_spelled, lines)) or " "}"'
 
 

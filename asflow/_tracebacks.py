@@ -1,34 +1,54 @@
-"""Tracebacks that begin where the user's own code does."""
+"""Tracebacks that begin in the user's own code, and exceptions that name what came before them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
-__all__ = ["follows", "without_ours"]
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 E = TypeVar("E", bound=Exception)
 
-_DRIVERS = ("asflow._runtime.", "asflow._executors.")
+_DRIVERS = ("asflow._runtime", "asflow._executors")
+
+
+def after_packages(
+    trace: TracebackType | None, packages: tuple[str, ...], *, search: bool = False
+) -> TracebackType | None:
+    """Return *trace* from where it leaves the code of *packages*; None if it never does.
+
+    Args:
+        trace: a traceback, outermost frame first.
+        packages: names of packages, whose frames at the beginning are cut off.
+        search: cut off what comes before their first frame too.
+    """
+    prefixes = tuple(f"{package}." for package in packages)
+    while search and trace is not None and not _is_in(trace, prefixes):
+        trace = trace.tb_next
+    while trace is not None and _is_in(trace, prefixes):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_in(trace: TracebackType, prefixes: tuple[str, ...]) -> bool:
+    module = cast("str", trace.tb_frame.f_globals.get("__name__", ""))
+    return f"{module}.".startswith(prefixes)
 
 
 def without_ours(error: E) -> E:
-    """Drop the catching driver's own frames from the start of *error*'s traceback; return *error* itself.
+    """Cut the frames of the catching driver off the traceback of *error*; return *error* itself.
 
-    Where nothing else is left (the body could not even be called), the traceback stays as it is.
+    If no others are left (the body could not even be called), the traceback stays as it is.
     """
-    rest = error.__traceback__
-    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith(_DRIVERS):
-        rest = rest.tb_next
+    rest = after_packages(error.__traceback__, _DRIVERS)
     return error if rest is None else error.with_traceback(rest)
 
 
 def follows(error: BaseException, earlier: BaseException) -> None:
-    """Let *error* tell that it was raised while *earlier* was handled, behind what it has been told before.
+    """Make *earlier* the innermost `__context__` of *error*, as an `except` block would.
 
-    As Python does for an `except` block; never in a circle, in which whoever prints it might run for ever.
+    Never in a circle, which could keep a printer of the chain busy for ever.
     """
     chain = list(_chain(error))
     # By identity: an exception may have an == of its own.

@@ -17,6 +17,7 @@ from asflow._flow import Flow
 from asflow._labels import error_line
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
+from asflow._tracebacks import after_packages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -145,15 +146,7 @@ def _show(error: BaseException) -> None:
 
 def _start_in_users_code(error: BaseException) -> None:
     """Drop the frames before the user's code from *error* and from the members of a group."""
-    trace = error.__traceback__
-    while trace is not None and _is_ours(trace):
-        trace = trace.tb_next
-    error.__traceback__ = trace
+    error.__traceback__ = after_packages(error.__traceback__, ("asflow", "asyncio", "importlib"))
     if isinstance(error, BaseExceptionGroup):
         for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             _start_in_users_code(each)
-
-
-def _is_ours(trace: TracebackType) -> bool:
-    module = cast("str", trace.tb_frame.f_globals.get("__name__", ""))
-    return module.startswith(("asflow.", "asyncio.", "importlib.")) or module == "importlib"

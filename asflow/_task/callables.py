@@ -1,9 +1,9 @@
-"""Every kind of callable that can be decorated, and how its stand-in passes for it.
+"""Every kind of callable that can be decorated, and the wrapper that replaces it.
 
-A function's stand-in is a plain function again, `async def` where the function is: same name, docstring,
-signature and method binding. A `staticmethod` or `classmethod` is opened and closed again. Any other
-callable (a `functools.partial`, an object with `__call__`) gets an object in front of it that forwards
-all attributes, and binds as a method where the callable does.
+The wrapper of a function is a plain function, `async def` if the function is: same name, docstring,
+signature and method binding. A `staticmethod` or `classmethod` is unpacked and made again. Any other
+callable (a `functools.partial`, an object with `__call__`) is replaced by a proxy that forwards all
+attributes, and binds as a method if the callable does.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ import sys
 from types import MethodType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from asflow._inspect import annotations_of, signature_of
+from asflow._inspect import DEEPEST, is_async, name_of, named, refuse_generators, signature_of, unwrapped
+from asflow._labels import short
 from asflow.errors import DefinitionTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import SupportsIndex
 
-__all__ = ["Subject", "attach", "attached", "decorate", "subject_of"]
-
 T = TypeVar("T")
 
 _MARK = "__asflow__"
-_DEEPEST = 8  # marks one below the other; `unittest.mock.call` and its like answer to every name, without end
 
-# `__wrapped__` is not set yet while a stand-in is copied; the rest would copy what it stands for instead.
+# `__wrapped__` is not set yet while a proxy is copied; the others would copy the wrapped object instead.
 _NEVER_FORWARDED = frozenset(
     ("__wrapped__", "__copy__", "__getnewargs__", "__getnewargs_ex__", "__setstate__")
 )
@@ -41,42 +39,48 @@ class Subject:
     Attributes:
         function: what a call calls.
         name: for people: `extract`, `Client.download`.
-        qualname: as it goes into hashes and messages.
-        is_async: whether calling it gives something to await.
-        signature: its parameters, or None where Python does not know them (some C functions).
-        hidden_arguments: 1 for a method written in a class, whose first argument is left out of labels.
-        key: what makes it the same task when it is decorated anew; None for one made inside a function.
+        qualname: as in hashes and messages.
+        is_async: whether a call returns something to await.
+        signature: its parameters, or None if Python doesn't know them (some C functions).
+        skipped_in_labels: leading arguments that labels leave out: 1 for a method written in a class.
+        key: what makes it the same task when it is decorated again; None for one made inside a function.
     """
 
-    __slots__ = ("function", "hidden_arguments", "is_async", "key", "name", "qualname", "signature")
+    __slots__ = ("function", "is_async", "key", "name", "qualname", "signature", "skipped_in_labels")
 
     def __init__(self, function: Callable[..., object], what: str) -> None:
-        inner = _innermost(function)
+        inner = named(function)
         self.function: Callable[..., object] = function
         self.qualname: str = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
         self.name: str = self.qualname.rpartition("<locals>.")[2]
-        _refuse_generators(function, inner, self.name, what)
-        self.is_async: bool = _is_async(function)
+        remedy = "return a list, or write the items with flow.task.write(...)"
+        refuse_generators(f"{_kind(what)} {self.name}()", DefinitionTypeError, remedy, function, inner)
+        self.is_async: bool = is_async(function, declared=True)
         try:
             self.signature: inspect.Signature | None = signature_of(function)
         except (ValueError, TypeError):
             self.signature = None
-        self.hidden_arguments: int = int(
-            "." in self.name and _first_parameter(self.signature) in ("self", "cls")
-        )
+        is_method = "." in self.name and _first_parameter(self.signature) in ("self", "cls")
+        self.skipped_in_labels: int = int(is_method)
         self.key: Hashable | None = _key(inner, self.qualname)
 
 
+def _kind(what: str) -> str:
+    """Return the first word of messages: what *what*, `@flow` or `@flow.task`, makes of a function."""
+    return what.rpartition(".")[2].removeprefix("@")
+
+
 def subject_of(candidate: object, what: str) -> Subject:
-    """Look at what `@flow` or `@flow.task` (*what*) was put on.
+    """Inspect the function under `@flow` or `@flow.task` (*what*).
 
     Raises:
-        DefinitionTypeError: it is no function or callable object, or a generator function.
+        DefinitionTypeError: it is not a function or callable object, or it is a generator function.
     """
     if isinstance(candidate, type) or not callable(candidate):
+        name = candidate.__name__ if isinstance(candidate, type) else f"<{name_of(candidate)}>"
         raise DefinitionTypeError(
-            f"{what} goes on a function or a callable object, not {candidate!r}; "
-            f"options are given by name, as in {what}(...)"
+            f"{_kind(what)} {name}(): takes a function or a callable object, not {short(candidate)}; "
+            f"give options by name, as in {what}(...)"
         )
     return Subject(candidate, what)
 
@@ -84,17 +88,17 @@ def subject_of(candidate: object, what: str) -> Subject:
 def decorate(
     candidate: object, what: str, make: Callable[[Subject], tuple[Callable[..., object], object]]
 ) -> object:
-    """Put in front of *candidate* what *make* makes, so that it passes for *candidate*.
+    """Return the wrapper that *make* makes for *candidate*, dressed so that it passes for *candidate*.
 
     Args:
         candidate: a function, `staticmethod`, `classmethod`, partial or callable object.
         what: the decorator's name, for messages.
-        make: returns the function that stands for the subject, and what `attached` is to find again.
+        make: returns the wrapper for the subject, and what `attached` finds on it.
 
     Raises:
         DefinitionTypeError: as `subject_of`.
     """
-    # Not `isinstance`: the `__class__` of a wrapt proxy says what it stands for.
+    # Not `isinstance`: the `__class__` of a wrapt proxy is that of what it wraps.
     if issubclass(type(candidate), (staticmethod, classmethod)):
         descriptor = cast("staticmethod[..., object]", candidate)
         return type(descriptor)(cast("Callable[..., object]", decorate(descriptor.__func__, what, make)))
@@ -118,10 +122,11 @@ def attached(task: object, kind: type[T]) -> tuple[T, tuple[object, ...]] | None
     """Find what was left on a decorated function, also through a bound method and the other decorator.
 
     Returns:
-        What was left, if it is a *kind*, and the arguments that the binding adds (the instance); else None.
+        What was left, if it is a *kind*, and the arguments that the binding adds (the instance); None if
+        there is nothing of that kind.
     """
     bound: tuple[object, ...] = ()
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         if inspect.ismethod(task):
             bound = (task.__self__, *bound)
             task = task.__func__
@@ -130,13 +135,13 @@ def attached(task: object, kind: type[T]) -> tuple[T, tuple[object, ...]] | None
             return None
         if isinstance(found, kind):
             return found, bound
-        # `@flow` over `@flow.task`, or the other way round: the mark of the inner one is on the inner one.
+        # `@flow` over `@flow.task`, or the reverse: each function has the mark of its own decorator.
         task = getattr(task, "__wrapped__", None)
     return None
 
 
 class _Proxy(Generic[T]):
-    """Stands for a callable object: calls go through the task, attributes to the object."""
+    """Replaces a callable object: calls go through the task, attributes to the object."""
 
     def __init__(self, subject: Subject, wrapper: Callable[..., T], found: object) -> None:
         self.__wrapped__ = subject.function
@@ -165,7 +170,7 @@ class _Proxy(Generic[T]):
         return f"<task {self.__qualname__} on {self.__wrapped__!r}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[object, ...]:
-        """Pickle as a function does, by name, where that name gives this very object."""
+        """Pickle as a function does, by name, if that name leads to this very object."""
         found: object = sys.modules.get(self.__module__)
         for name in self.__qualname__.split("."):
             found = getattr(found, name, None)
@@ -177,49 +182,18 @@ class _Proxy(Generic[T]):
 
 
 class _MethodProxy(_Proxy[T]):
-    """Stands for an object that binds as a function does in a class, such as one of `functools.lru_cache`."""
+    """Replaces an object that binds in a class as a function does, such as one of `functools.lru_cache`."""
 
     def __get__(self, instance: object, owner: type | None = None) -> object:
         return self if instance is None else MethodType(self, instance)
 
 
 def _binds(candidate: object) -> bool:
-    # A bound method is bound already. A partial would bind from Python 3.14 on only: as a task it never does.
-    # By `isinstance`, since a wrapt proxy of a staticmethod passes for one: that does not bind either.
+    # A bound method is bound already. A partial binds from Python 3.14 on only; as a task it never does.
+    # `isinstance`, because a wrapt proxy of a staticmethod passes for one, and doesn't bind either.
     return hasattr(type(candidate), "__get__") and not isinstance(
         candidate, (MethodType, functools.partial, staticmethod)
     )
-
-
-def _innermost(function: object) -> object:
-    """Look through partials and wrapping objects (joblib's) for what has the name."""
-    for _ in range(20):  # a mock has a `func` of its own, again and again
-        inner = None if hasattr(function, "__qualname__") else getattr(function, "func", None)
-        if inner is None:
-            break
-        function = inner
-    return function
-
-
-def _refuse_generators(function: object, inner: object, name: str, what: str) -> None:
-    for candidate in (function, inner, getattr(function, "__call__", None)):  # noqa: B004 - its code is looked at
-        if inspect.isasyncgenfunction(candidate) or inspect.isgeneratorfunction(candidate):
-            raise DefinitionTypeError(
-                f"{what} can't take the generator function {name}(): a task ends when it returns, once; "
-                f"return a list, or write the items with flow.task.write(...)"
-            )
-
-
-def _is_async(function: Callable[..., object]) -> bool:
-    candidates = (function, inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004
-    if any(inspect.iscoroutinefunction(candidate) for candidate in candidates):
-        return True
-    # A plain function that says that it returns something to await: only its word can be taken.
-    returned = annotations_of(function).get("return")
-    returned = getattr(returned, "__forward_arg__", returned)
-    origin: object = getattr(returned, "__origin__", returned)
-    name = origin if isinstance(origin, str) else cast("str", getattr(origin, "__name__", ""))
-    return name.partition("[")[0].rpartition(".")[2] in ("Coroutine", "Awaitable", "CoroutineType")
 
 
 def _first_parameter(signature: inspect.Signature | None) -> str | None:
@@ -229,9 +203,9 @@ def _first_parameter(signature: inspect.Signature | None) -> str | None:
 def _key(inner: object, qualname: str) -> Hashable | None:
     if "<locals>" in qualname or "<lambda>" in qualname:
         return None
-    code = getattr(inspect.unwrap(inner) if callable(inner) else inner, "__code__", None)
+    code = getattr(unwrapped(inner), "__code__", None)
     file = getattr(code, "co_filename", None)
     module = getattr(inner, "__module__", None)
-    # A notebook's cells have file names of their own, new ones when a cell is edited.
+    # Each cell of a notebook has its own file name, and another one when it is edited.
     notebook = file is None or file.startswith("<") or "ipykernel" in file
     return (module if notebook else file, qualname)

@@ -108,7 +108,7 @@ def define(
         reporter=workspace.reporter,
         output=plan,
         timeout=timeout,
-        skipped_in_labels=subject.hidden_arguments,
+        skipped_in_labels=subject.skipped_in_labels,
     )
     definition = TaskDefinition(spec, plan, is_async=subject.is_async)
     if subject.is_async:

@@ -13,10 +13,11 @@ async with scope() as pipeline:
 print(pipeline.graph().to_mermaid())
 """
 
+from asflow._names import set_homes
 from asflow.dag._errors import CycleError, ForeignLoopError, NoRunningLoopError, ScopeClosedError
-from asflow.dag._graph import Graph, GraphNode
+from asflow.dag._graph import Graph
 from asflow.dag._nodes import Node, RawNode
-from asflow.dag._records import NodeState
+from asflow.dag._records import GraphNode, NodeState
 from asflow.dag._scope import Scope, scope
 from asflow.dag._task_decorator import later, task
 
@@ -35,3 +36,19 @@ __all__ = [
     "scope",
     "task",
 ]
+
+set_homes(
+    __name__,
+    (
+        CycleError,
+        ForeignLoopError,
+        Graph,
+        GraphNode,
+        NoRunningLoopError,
+        Node,
+        RawNode,
+        Scope,
+        ScopeClosedError,
+    ),
+)
+set_homes(__name__, (later, scope, task))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from functools import partial
-from types import FunctionType, GeneratorType, MethodType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from types import FunctionType, GeneratorType
+from typing import TYPE_CHECKING, Any, Literal
 
+from asflow._inspect import body_of, is_async
+from asflow._labels import short
 from asflow._runtime.threads import without_stop_iteration
+from asflow._tracebacks import after_packages
 from asflow.dag._errors import ForeignLoopError
-from asflow.dag._failures import without_frames_of
 from asflow.dag._scheduled import Latch, NodeTask, failure_of, has_failed, schedule
 
 if TYPE_CHECKING:
@@ -18,50 +19,32 @@ if TYPE_CHECKING:
 
     from asflow.dag._records import Record
     from asflow.dag._scheduled import AnyFuture
-    from asflow.dag._scope import Scope
-
-__all__ = ["Extra", "Inputs", "Kind", "close_unstarted", "is_awaitable", "kind_of", "run", "underlying"]
+    from asflow.dag._scope import NodeGroup
 
 NONE: frozenset[Any] = frozenset()
 NOTHING: list[Any] = []
-"""Stand for what most calls don't have: fewer containers a node are less work for the garbage collector."""
+"""Shared by calls that have nothing else: fewer containers a node, less work for the garbage collector."""
 
 Kind = Literal["native", "async", "sync"]
-"""An `async def`, something else that says it is async, or a function for a thread."""
-
-
-_BOUND: tuple[type, ...] = (MethodType, staticmethod, classmethod)
-
-
-def underlying(func: Any) -> Any:
-    """Return the function behind partials, bound methods, static and class methods and callable objects."""
-    kind = cast("type[object]", type(func))
-    if issubclass(kind, partial):
-        return underlying(func.func)
-    if issubclass(kind, _BOUND):
-        return underlying(func.__func__)
-    if kind is FunctionType or issubclass(kind, type):
-        return func
-    method: Any = getattr(cast("object", kind), "__call__", None)  # noqa: B004 -- the method is wanted
-    return method if type(method) is FunctionType else func
+"""An `async def`, anything else that is async, or a function for a thread."""
 
 
 def kind_of(func: Any) -> Kind:
-    """Tell how the body is to be run."""
-    inner = underlying(func)
-    if isinstance(inner, FunctionType) and inner.__code__.co_flags & inspect.CO_COROUTINE:
+    """Return how the body is to be run."""
+    body = body_of(func)
+    if isinstance(body, FunctionType) and body.__code__.co_flags & inspect.CO_COROUTINE:
         return "native"
-    return "async" if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(func) else "sync"
+    return "async" if is_async(func) else "sync"
 
 
 def is_awaitable(value: object) -> bool:
-    """Tell whether an argument is to be resolved. Much cheaper than `inspect.isawaitable`."""
+    """Return whether an argument is to be resolved. Much cheaper than `inspect.isawaitable`."""
     kind: type = type(value)
     return hasattr(kind, "__await__") or (kind is GeneratorType and inspect.isawaitable(value))
 
 
 def close_unstarted(values: Iterable[object]) -> None:
-    """Close the coroutines that nobody will await now, so that Python doesn't warn of each."""
+    """Close the coroutines that are not awaited after all, so that Python doesn't warn about each."""
     for value in values:
         if asyncio.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
             value.close()
@@ -76,32 +59,26 @@ class Extra:
         self.awaitable: Awaitable[object] | None = awaitable
         self.future: AnyFuture | None = None
 
-    def started(self, loop: asyncio.AbstractEventLoop, scope: Scope | None) -> AnyFuture:
+    def started(self, loop: asyncio.AbstractEventLoop, group: NodeGroup | None) -> AnyFuture:
         """Return the future to wait for."""
         if self.future is None:
             assert self.awaitable is not None
-            self.future = to_future(self.awaitable, loop, scope)
+            self.future = to_future(self.awaitable, loop, group)
             self.awaitable = None
-        return check_loop(self.future, loop)
+        return self.future
 
 
-def check_loop(future: AnyFuture, loop: asyncio.AbstractEventLoop) -> AnyFuture:
-    """Return *future*, or raise ForeignLoopError where it is pending and no future of *loop*."""
-    if future.get_loop() is not loop and not future.done():
-        message = f"{future!r} belongs to another event loop: a node can only wait for its own loop's tasks."
-        raise ForeignLoopError(message)
-    return future
-
-
-def to_future(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop, scope: Scope | None) -> AnyFuture:
+def to_future(
+    awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop, group: NodeGroup | None
+) -> AnyFuture:
     """Return *awaitable* if it is a task or future, else a new task that awaits it."""
     if asyncio.isfuture(awaitable):
-        return check_loop(awaitable, loop)
+        return awaitable
     coroutine = awaitable if asyncio.iscoroutine(awaitable) else _await(awaitable)
     name = str(getattr(awaitable, "__name__", type(awaitable).__name__))
-    task = schedule(coroutine, loop, name, scope)
-    if scope is not None:
-        task.record = scope.record(name, ())
+    task = schedule(coroutine, loop, name, group)
+    if group is not None:
+        task.record = group.record(name, ())
         task.record.started = loop.time()
     return task
 
@@ -110,64 +87,77 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-async def _give(value: Any) -> Any:
+async def _return(value: Any) -> Any:
     return value
 
 
-async def _follow(future: AnyFuture) -> Any:
+async def _wait_for(future: AnyFuture) -> Any:
     return await asyncio.shield(future)
 
 
 class Inputs:
-    """The arguments of a call, and the futures that stand for some of them."""
+    """The arguments of a call, and the futures that some of them come from."""
 
-    __slots__ = ("args", "extras", "kwargs", "owned", "places", "raw", "seen")
+    __slots__ = ("args", "extras", "kwargs", "name", "owned", "places", "raw", "seen")
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, raw: bool) -> None:
+    def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, raw: bool) -> None:
+        self.name: str = name
         self.args: list[Any] = list(args)
         self.kwargs: dict[str, Any] = kwargs
         self.raw: bool = raw
         self.places: list[tuple[int | str, AnyFuture]] = []
         self.owned: list[NodeTask[Any]] | None = None
         self.seen: list[AnyFuture] = NOTHING
-        """What the graph of the scope shows as dependencies. Filled where there is a scope."""
+        """What the graph of the scope shows as dependencies. Empty without a scope."""
         self.extras: tuple[AnyFuture, ...] = ()
 
     def resolve(
-        self, loop: asyncio.AbstractEventLoop, scope: Scope | None, extras: tuple[Extra, ...]
+        self, loop: asyncio.AbstractEventLoop, group: NodeGroup | None, extras: tuple[Extra, ...]
     ) -> None:
-        """Find the awaitables, and make tasks of those that are none yet: all run side by side."""
-        if scope is not None:
+        """Find the awaitables, and make a task of each that is neither task nor future: all run side by side.
+
+        Raises:
+            ForeignLoopError: a future is pending and belongs to another loop.
+        """
+        if group is not None:
             self.seen = []
         for place, value in enumerate(self.args):
             if self.raw or is_awaitable(value):
-                self.places.append((place, self._started(value, loop, scope)))
+                self.places.append((place, self._started(value, loop, group)))
         for name, value in self.kwargs.items():
             if self.raw or is_awaitable(value):
-                self.places.append((name, self._started(value, loop, scope)))
+                self.places.append((name, self._started(value, loop, group)))
         if extras:
-            self.extras = tuple(extra.started(loop, scope) for extra in extras)
-            if scope is not None:
+            self.extras = tuple(self._checked(extra.started(loop, group), loop) for extra in extras)
+            if group is not None:
                 self.seen += self.extras
 
-    def _started(self, value: Any, loop: asyncio.AbstractEventLoop, scope: Scope | None) -> AnyFuture:
+    def _checked(self, future: AnyFuture, loop: asyncio.AbstractEventLoop) -> AnyFuture:
+        if future.get_loop() is not loop and not future.done():
+            raise ForeignLoopError(
+                f"task {self.name}(): waits for tasks of its own event loop, not for {short(future)} "
+                "of another; start it on the loop that calls the node"
+            )
+        return future
+
+    def _started(self, value: Any, loop: asyncio.AbstractEventLoop, group: NodeGroup | None) -> AnyFuture:
         if not is_awaitable(value):
-            return schedule(_give(value), loop, type(value).__name__, None)
-        future = to_future(value, loop, scope)
-        if scope is not None:
+            return schedule(_return(value), loop, type(value).__name__, None)
+        future = self._checked(to_future(value, loop, group), loop)
+        if group is not None:
             self.seen.append(future)
         if future is not value and isinstance(future, NodeTask):
             self._own(future)
         if self.raw:
             if not isinstance(future, asyncio.Task):
-                future = schedule(_follow(future), loop, type(future).__name__, None)
+                future = schedule(_wait_for(future), loop, type(future).__name__, None)
                 self._own(future)
             if isinstance(future, NodeTask):
                 future.taken_raw = True
         return future
 
     def cancel_owned(self) -> None:
-        """Give up what was started for a call that can't be made."""
+        """Cancel what was started for a call that can't be made."""
         for task in self.owned or ():
             task.cancel()
 
@@ -177,7 +167,7 @@ class Inputs:
         self.owned.append(task)
 
     def latch(self) -> Latch | None:
-        """Return what to wait on; None where nothing is pending."""
+        """Return what to wait on; None if nothing is pending."""
         pending = [future for _, future in self.places if not future.done()]
         lenient = NONE
         if self.extras:
@@ -206,12 +196,12 @@ class Inputs:
                 self.kwargs[place] = value
 
 
-async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, record: Record | None) -> Any:
+async def run(func: Callable[..., Any], kind: Kind, inputs: Inputs, record: Record | None) -> Any:
     """Wait for the inputs, then run the body: on the loop, or in a thread so that the loop goes on."""
     loop = asyncio.get_running_loop()
     current = asyncio.current_task()
     assert isinstance(current, NodeTask)
-    latch = current.latch
+    name, latch = inputs.name, current.latch
     failed = inputs.failed()
     if failed is None and latch is not None:
         if not latch.open:
@@ -220,7 +210,8 @@ async def run(func: Callable[..., Any], kind: Kind, name: str, inputs: Inputs, r
         failed = inputs.failed()
     if failed is not None:
         error = failure_of(failed, name)
-        traceback = without_frames_of(run.__code__, error.__traceback__)
+        # The frames of its dependents, and of what awaited it: on a long path they would pile up.
+        traceback = after_packages(error.__traceback__, ("asflow.dag",), search=True) or error.__traceback__
         try:
             raise error.with_traceback(traceback)
         finally:

@@ -1,16 +1,14 @@
 """The errors of graphs, below asflow's own tree.
 
 AsflowError
-├── NoRunningLoopError              (RuntimeError)  a node was called where no event loop runs
+├── NoRunningLoopError              (RuntimeError)  a node was called without a running event loop
 ├── ForeignLoopError                (RuntimeError)  a dependency belongs to another event loop
 ├── ScopeClosedError                (RuntimeError)  a node was called in a scope that has ended or is ending
 └── DeadlockError
-    └── CycleError                  an awaitable waits for the very node that waits for it
+    └── CycleError                  an awaitable waits for the node that waits for it
 """
 
 from asflow.errors import AsflowError, DeadlockError
-
-__all__ = ["CycleError", "ForeignLoopError", "NoRunningLoopError", "ScopeClosedError"]
 
 
 class NoRunningLoopError(AsflowError, RuntimeError):
@@ -18,7 +16,7 @@ class NoRunningLoopError(AsflowError, RuntimeError):
 
 
 class ScopeClosedError(AsflowError, RuntimeError):
-    """A node was called in a scope that is not open: not entered yet, cancelling its rest, or at its end."""
+    """A node was called in a scope that has ended or is cancelling, or a scope was entered twice."""
 
 
 class CycleError(DeadlockError):

@@ -1,19 +1,14 @@
 """One failure and all the nodes that failed with it: its path notes, and its one report.
 
-A dependent fails with the very exception object of its dependency. So whether "somebody looked at it"
-and "which path it took" belong to the exception, not to one task. They are kept here by the exception's
+A dependent fails with the same exception object as its dependency. So whether the exception was retrieved
+and which path it took belong to the exception, not to one task. Both are kept here by the exception's
 identity for as long as a task that failed with it is alive.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from types import CodeType, TracebackType
-
-__all__ = ["Failure", "Path", "forget", "register", "without_frames_of"]
+from typing import Final
 
 MAX_NOTES: Final = 8
 """Paths noted on one exception; the others are counted."""
@@ -25,7 +20,7 @@ PREFIX: Final = "asflow graph: "
 
 
 class Path:
-    """The names of the nodes that a failure went through; a long one keeps its ends and a count."""
+    """The names of the nodes that a failure passed through; a long one keeps its ends and a count."""
 
     __slots__ = ("first", "last", "omitted")
 
@@ -43,7 +38,7 @@ class Path:
         return Path(self.first, self.omitted + 1, (*self.last[1:], name))
 
     def __str__(self) -> str:
-        """Draw it with arrows."""
+        """Join the names with arrows."""
         between = (f"({self.omitted:,} more)",) if self.omitted else ()
         return " → ".join((*self.first, *between, *self.last))
 
@@ -51,17 +46,17 @@ class Path:
 class Failure:
     """What the nodes that failed with one exception share. Used on their event loop's thread only."""
 
-    # Never the exception or its traceback: their frames hold the tasks, which then would never go.
-    __slots__ = ("looked_at", "members", "unnoted")
+    # Never the exception or its traceback: their frames hold the tasks, which would then never be freed.
+    __slots__ = ("members", "retrieved", "unnoted")
 
     def __init__(self) -> None:
         self.members: int = 0
-        self.looked_at: bool = False
+        self.retrieved: bool = False
         self.unnoted: int = 0
 
     def note(self, error: BaseException, before: Path, after: Path) -> None:
-        """Tell *error* that it went on from *before* to *after*: at most one note for each end it reached."""
-        # One that takes no notes, as a frozen dataclass, goes on without.
+        """Note on *error* that it went on from *before* to *after*: at most one note a path."""
+        # An exception may refuse notes, as a frozen dataclass does.
         with suppress(Exception):
             self._note(error, before, after)
 
@@ -88,11 +83,11 @@ class Failure:
 
 
 _failures: dict[int, Failure] = {}
-"""By the identity of the exception, which stays its own as long as a member's task holds it."""
+"""By the id of the exception, which is unique as long as a member's task holds the exception."""
 
 
 def register(error: BaseException) -> Failure:
-    """Return what is known of *error*, newly made where it is seen first. The caller holds *error*."""
+    """Return what is known of *error*, an empty record at first. The caller holds *error*."""
     failure = _failures.get(id(error))
     if failure is None:
         failure = _failures[id(error)] = Failure()
@@ -100,19 +95,5 @@ def register(error: BaseException) -> Failure:
 
 
 def forget(error: BaseException) -> None:
-    """Drop what is known of *error*: nothing that failed with it is left."""
+    """Drop what is known of *error*: no task that failed with it is left."""
     _failures.pop(id(error), None)
-
-
-def without_frames_of(code: CodeType, traceback: TracebackType | None) -> TracebackType | None:
-    """Return *traceback* from where the function of *code* was left: the user's own frames.
-
-    Each dependent raises the same exception again, and each raise adds a frame of *code* at the front;
-    left alone, a long path would pile them up. Frames of those who awaited it in between go too.
-    """
-    step = traceback
-    while step is not None and step.tb_frame.f_code is not code:
-        step = step.tb_next
-    while step is not None and step.tb_frame.f_code is code:
-        step = step.tb_next
-    return step or traceback

@@ -1,4 +1,4 @@
-"""The graph of a scope as plain values: what ran, who waited for whom, how long, what took the time."""
+"""The graph of a scope as plain values: what ran, what waited for what, how long, what took the time."""
 
 from __future__ import annotations
 
@@ -6,53 +6,29 @@ from collections.abc import Container, Mapping  # noqa: TC003 -- read by typing.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asflow.dag._records import NodeState  # noqa: TC001 -- read by typing.get_type_hints
+from asflow._names import Sealed, create
+from asflow.dag._records import GraphNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from asflow.dag._picture import Drawing
     from asflow.dag._records import Record
-
-__all__ = ["Graph", "GraphNode", "snapshot"]
 
 DRAWN_NODES = 200
 """Nodes drawn one by one; above that, those of one name are drawn together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphNode:
-    """One call of a node, or an awaitable from outside the scope that a node waited for.
-
-    Attributes:
-        index: its place in `Graph.nodes`, in the order of the calls; dependencies come first.
-        name: the function's name; for an outside awaitable the task's name or the class.
-        state: how far it is, or how it ended.
-        needs: indices of the nodes it waited for, extra dependencies included, each once.
-        started: seconds from the scope's beginning to the start of the body; None: hasn't started, or
-            an outside awaitable, of which only the end is known.
-        ended: seconds from the scope's beginning to its end; None: not yet, or it had ended before.
-        seconds: how long the body ran, so far if it still runs; 0.0 where there is no start.
-        outside: whether it is an awaitable from outside the scope.
-    """
-
-    index: int
-    name: str
-    state: NodeState
-    needs: tuple[int, ...]
-    started: float | None
-    ended: float | None
-    seconds: float
-    outside: bool
-
-
 @dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(metaclass=Sealed):
     """What has run in a scope. In a notebook it shows itself as a picture along the time axis.
 
     Attributes:
         nodes: in the order of the calls.
         seconds: from the scope's beginning to its end, or to when the graph was taken.
     """
+
+    _made_by = "use scope().graph()"
 
     nodes: tuple[GraphNode, ...]
     seconds: float
@@ -85,12 +61,12 @@ class Graph:
         """Return the graph as a Mermaid flowchart; nodes and edges of the critical path are marked.
 
         Args:
-            max_nodes: above so many nodes (>= 0), nodes of one name are drawn as one box with their
+            max_nodes: with more nodes than this (>= 0), nodes of one name are drawn as one box with their
                 number, the sum of their seconds, and no edge within the name.
         """
         from asflow.dag._picture import mermaid
 
-        return mermaid(self, max_nodes)
+        return mermaid(self._drawing(max_nodes))
 
     def to_svg(self, *, max_nodes: int = DRAWN_NODES) -> str:
         """Return the graph as an SVG picture: one bar a node along the time axis, the critical path marked.
@@ -100,7 +76,13 @@ class Graph:
         """
         from asflow.dag._picture import svg
 
-        return svg(self, max_nodes)
+        return svg(self._drawing(max_nodes), title=repr(self))
+
+    def _drawing(self, max_nodes: int) -> Drawing:
+        from asflow.dag._picture import plan
+
+        joined = len(self.nodes) > max_nodes
+        return plan(self.nodes, self.edges, self.critical_path, self.seconds, joined=joined)
 
     def _repr_mimebundle_(
         self,
@@ -116,7 +98,7 @@ class Graph:
         }
 
     def __repr__(self) -> str:
-        """Tell the size and the critical path in one line."""
+        """Show the size and the critical path on one line."""
         names = [node.name for node in self.critical_path]
         if len(names) > 8:
             names[4:-4] = ["..."]
@@ -126,13 +108,14 @@ class Graph:
 
 def snapshot(records: Sequence[Record], *, began: float, now: float) -> Graph:
     """Return *records* as a graph, with times counted from *began*; what runs has run until *now*."""
-    return Graph(tuple(_node(record, began, now) for record in records), now - began)
+    return create(Graph, tuple(_node(record, began, now) for record in records), now - began)
 
 
 def _node(record: Record, began: float, now: float) -> GraphNode:
     started, ended = record.started, record.ended
     seconds = 0.0 if started is None else (now if ended is None else ended) - started
-    return GraphNode(
+    return create(
+        GraphNode,
         index=record.index,
         name=record.name,
         state="running" if record.state == "waiting" and started is not None else record.state,

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from asflow.dag import _shapes
 
-__all__ = ["Node", "RawNode"]
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -35,12 +33,12 @@ class Node(BaseNode[P, R_co]):
 
     Any argument - positional, by keyword, in `*args` or `**kwargs` - may be an awaitable of what the
     parameter takes. All are resolved side by side, then the body runs. Awaitables *inside* an argument
-    (in a list, say) are handed over as they are.
+    (in a list, say) are passed as they are.
 
     Args of a call: those of the function. To checkers each positional one may be a value or an awaitable
-    of it; for an awaitable by keyword see `later`. A call gives the node's task, named after the function,
-    which needs not be held or awaited. Where a dependency failed, the body doesn't run, and awaiting the
-    task raises what the dependency failed with: the same exception object, with the path in a note.
+    of it; for an awaitable by keyword see `later`. A call returns the node's task, named after the function;
+    it need not be held or awaited. If a dependency failed, the body doesn't run, and awaiting the task
+    raises what the dependency failed with: the same exception object, with the path in a note.
 
     Raises:
         TypeError: the arguments don't fit the function.
@@ -160,16 +158,13 @@ class Node(BaseNode[P, R_co]):
         ) -> Node[Q, R]: ...
 
         def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...
-    else:
-        __call__ = BaseNode.call
-        __get__ = BaseNode.bind
 
 
 class RawNode(BaseNode[P, R_co]):
     """A node whose body gets each argument as a finished `asyncio.Task`, failed and cancelled ones too.
 
-    A plain value comes as a task that holds it; defaults come as they are. Everything else is as for
-    `Node`. A failure that the body doesn't look at is reported like any other.
+    A plain value arrives as a task that holds it; defaults arrive as they are. Everything else is as for
+    `Node`. A failure whose exception the body doesn't retrieve is reported like any other.
     """
 
     raw = True
@@ -315,6 +310,3 @@ class RawNode(BaseNode[P, R_co]):
         ) -> RawNode[Q, R]: ...
 
         def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...
-    else:
-        __call__ = BaseNode.call
-        __get__ = BaseNode.bind

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from asflow._mermaid import label
 
 if TYPE_CHECKING:
-    from asflow.dag._graph import Graph, GraphNode
+    from collections.abc import Sequence
 
-__all__ = ["mermaid", "svg"]
+    from asflow.dag._records import GraphNode
 
 CRITICAL = "#d9480f"
 FAILED = "#e03131"
@@ -63,34 +63,42 @@ class _Box:
 
 
 @dataclass(slots=True)
-class _Drawing:
+class Drawing:
+    """What is drawn, and the *seconds* that the time axis shows."""
+
     boxes: list[_Box]
     edges: dict[tuple[int, int], bool]
     """True: on the critical path."""
+    seconds: float
 
 
-def _plan(graph: Graph, max_nodes: int) -> _Drawing:
-    """Choose the boxes: one a node, or one a name."""
-    path = graph.critical_path
-    on_path = {node.index for node in path}
-    steps = {(a.index, b.index) for a, b in pairwise(path)}
-    joined = len(graph.nodes) > max_nodes
+def plan(
+    nodes: Sequence[GraphNode],
+    edges: Sequence[tuple[int, int]],
+    critical_path: Sequence[GraphNode],
+    seconds: float,
+    *,
+    joined: bool,
+) -> Drawing:
+    """Choose the boxes: one for each node or, if *joined*, for each name."""
+    on_path = {node.index for node in critical_path}
+    steps = {(a.index, b.index) for a, b in pairwise(critical_path)}
     boxes: list[_Box] = []
     of_key: dict[object, int] = {}
     box_of: list[int] = []
-    for node in graph.nodes:
+    for node in nodes:
         key = (node.name, node.outside) if joined else node.index
         place = of_key.setdefault(key, len(boxes))
         if place == len(boxes):
             boxes.append(_Box(node.name))
-        boxes[place].add(node, graph.seconds, critical=node.index in on_path)
+        boxes[place].add(node, seconds, critical=node.index in on_path)
         box_of.append(place)
-    edges: dict[tuple[int, int], bool] = {}
-    for edge in graph.edges:
-        drawn = (box_of[edge[0]], box_of[edge[1]])
-        if drawn[0] != drawn[1]:
-            edges[drawn] = edges.get(drawn, False) or edge in steps
-    return _Drawing(boxes, edges)
+    drawn: dict[tuple[int, int], bool] = {}
+    for edge in edges:
+        pair = (box_of[edge[0]], box_of[edge[1]])
+        if pair[0] != pair[1]:
+            drawn[pair] = drawn.get(pair, False) or edge in steps
+    return Drawing(boxes, drawn, seconds)
 
 
 def _duration(seconds: float) -> str:
@@ -99,9 +107,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 0.01 else f"{seconds * 1000:.2f} ms"
 
 
-def mermaid(graph: Graph, max_nodes: int) -> str:
+def mermaid(drawing: Drawing) -> str:
     """Return the flowchart. Source: the Mermaid flowchart syntax (classDef, linkStyle)."""
-    drawing = _plan(graph, max_nodes)
     lines = ["flowchart LR"]
     for place, box in enumerate(drawing.boxes):
         text = label(*(part for part in (box.title, box.facts) if part))
@@ -123,19 +130,18 @@ def mermaid(graph: Graph, max_nodes: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def svg(graph: Graph, max_nodes: int) -> str:
+def svg(drawing: Drawing, *, title: str) -> str:
     """Return the picture: bars along the time axis, an arrow from each dependency to its dependents."""
-    drawing = _plan(graph, max_nodes)
     width, height = LABELS + CHART + 110, ROW * len(drawing.boxes) + 46
-    scale = CHART / graph.seconds if graph.seconds > 0 else 0.0
+    scale = CHART / drawing.seconds if drawing.seconds > 0 else 0.0
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
         f' height="{height}" font-family="sans-serif" font-size="12" role="img">',
-        f"<title>{escape(repr(graph))}</title>",
+        f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         '<defs><marker id="asflow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6"'
         ' markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z" fill="context-stroke"/></marker></defs>',
-        *_axis(graph.seconds, scale, height),
+        *_axis(drawing.seconds, scale, height),
     ]
     for (first, second), critical in sorted(drawing.edges.items(), key=lambda item: item[1]):
         parts.append(_arrow(drawing.boxes, first, second, scale, critical=critical))
@@ -146,7 +152,7 @@ def svg(graph: Graph, max_nodes: int) -> str:
 
 
 def _span(box: _Box, scale: float) -> tuple[float, float]:
-    """Return where the box begins and ends on the time axis, in pixels."""
+    """Return the beginning and the end of the box on the time axis, in pixels."""
     if box.started is None:
         return LABELS, LABELS
     ended = box.started if box.ended is None else box.ended

@@ -1,10 +1,11 @@
-"""What a scope writes down about each node, while it runs."""
+"""What a scope records of each node while it runs, and what its graph shows of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["NodeState", "Record"]
+from asflow._names import Sealed
 
 NodeState = Literal["waiting", "running", "completed", "failed", "cancelled"]
 """How far a node is: waiting for its dependencies, its body running, or how it ended."""
@@ -13,7 +14,7 @@ NodeState = Literal["waiting", "running", "completed", "failed", "cancelled"]
 class Record:
     """One node or outside awaitable. Times are the loop's own, in seconds; None: not yet, or unknown.
 
-    Holds no task, argument or result, so that a long scope does not keep them alive.
+    Refers to no task, argument or result, so that a long scope does not keep them alive.
     """
 
     __slots__ = ("ended", "index", "name", "needs", "outside", "started", "state")
@@ -26,3 +27,31 @@ class Record:
         self.started: float | None = None
         self.ended: float | None = None
         self.state: NodeState = "waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphNode(metaclass=Sealed):
+    """One call of a node, or an awaitable from outside the scope that a node waited for.
+
+    Attributes:
+        index: its place in `Graph.nodes`, in the order of the calls; dependencies come first.
+        name: the function's name; for an outside awaitable the task's name or the class.
+        state: how far it is, or how it ended.
+        needs: indices of the nodes it waited for, extra dependencies included, each once.
+        started: seconds from the scope's beginning to the start of the body; None: hasn't started, or
+            an outside awaitable, of which only the end is known.
+        ended: seconds from the scope's beginning to its end; None: not yet, or it had ended before.
+        seconds: how long the body ran, so far if it still runs; 0.0 if there is no start.
+        outside: whether it is an awaitable from outside the scope.
+    """
+
+    _made_by = "take one from the nodes of a Graph"
+
+    index: int
+    name: str
+    state: NodeState
+    needs: tuple[int, ...]
+    started: float | None
+    ended: float | None
+    seconds: float
+    outside: bool

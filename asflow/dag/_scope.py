@@ -1,4 +1,4 @@
-"""Scopes: wait for every node called inside, fail like a TaskGroup, and keep the graph of what ran."""
+"""Scopes: wait for every node called inside, fail like a TaskGroup, and record the graph of what ran."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from asflow._names import Sealed, create
 from asflow.dag._errors import ScopeClosedError
 from asflow.dag._graph import Graph, snapshot
 from asflow.dag._records import Record
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
 
     from asflow.dag._scheduled import AnyFuture
 
-__all__ = ["Scope", "current_scope", "scope"]
-
-_current: ContextVar[Scope | None] = ContextVar("asflow.dag.scope", default=None)
+_current: ContextVar[NodeGroup | None] = ContextVar("asflow.dag.scope", default=None)
 
 
-def current_scope(loop: asyncio.AbstractEventLoop) -> Scope | None:
-    """Return the innermost scope that the code running on *loop* is in, or None.
+def current_group(loop: asyncio.AbstractEventLoop) -> NodeGroup | None:
+    """Return the nodes of the innermost scope that the code running on *loop* is in, or None.
 
-    A thread inherits the context, and so the scope, of who started it; a loop of its own is no part of it.
+    A thread inherits the context, and so the scope, of the code that started it; nodes on a loop of its
+    own are not part of that scope.
     """
     innermost = _current.get()
     return innermost if innermost is None or innermost.loop is loop else None
@@ -45,47 +45,27 @@ def scope() -> Scope:
 
     Raises:
         ExceptionGroup: at the end of the block, if a node or the block itself failed: each distinct
-            exception once, however many nodes failed with it. The first failure cancels all other
-            nodes and the block. A failure that was handed to a `raw=True` node does so only if that
-            node, or anybody else, didn't look at it before the end.
+            exception once, even if several nodes failed with it. The first failure cancels all other
+            nodes and the block. A failure that was handed to a `raw=True` node does so only if its
+            exception was not retrieved, by that node or elsewhere, before the end.
         CancelledError: the block was cancelled from outside: so are its nodes, and they are waited for.
     """
-    return Scope()
+    return create(Scope)
 
 
-class Scope:
-    """The block that `scope()` opens. One event loop's thread only; a nested scope stands for itself."""
+class Scope(metaclass=Sealed):
+    """The block that `scope()` opens. One event loop's thread only; nested scopes are independent."""
+
+    _made_by = "use scope()"
+
+    __slots__ = ("_group",)
 
     def __init__(self) -> None:
-        self.tasks: dict[NodeTask[Any], None] = {}
-        self._records: list[Record] = []
-        self._outside: WeakKeyDictionary[AnyFuture, Record] = WeakKeyDictionary()
-        self._errors: dict[int, BaseException] = {}
-        self._handed: list[NodeTask[Any]] = []
-        self._exit_error: BaseException | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._parent: asyncio.Task[Any] | None = None
-        self._cancels_before = 0
-        self._around: Scope | None = None
-        self._began = 0.0
-        self._ended: float | None = None
-        self._leaving = False
-        self._cancelling = False
-        self._cancelled_parent = False
-        self._all_done: asyncio.Future[None] | None = None
+        self._group = NodeGroup()
 
     async def __aenter__(self) -> Self:
         """Open the scope for the calls made in this block and in the nodes called in it."""
-        if self.loop is not None:
-            message = "A scope can be entered once: make a new one with scope()."
-            raise ScopeClosedError(message)
-        self.loop = asyncio.get_running_loop()
-        self._parent = asyncio.current_task()
-        # A TaskGroup that has failed leaves one behind on Python 3.11 and 3.12: that is none of ours.
-        self._cancels_before = 0 if self._parent is None else self._parent.cancelling()
-        self._began = self.loop.time()
-        self._around = _current.get()
-        _current.set(self)
+        self._group.enter()
         return self
 
     async def __aexit__(
@@ -95,6 +75,52 @@ class Scope:
         traceback: TracebackType | None,
     ) -> None:
         """Wait for all nodes, then raise what failed."""
+        await self._group.leave(exc)
+
+    def graph(self) -> Graph:
+        """Return what has run in this scope so far: nodes, dependencies, durations, the critical path.
+
+        Call it inside the block, at its end or after it; each call returns a new picture. Calls in a
+        nested scope belong to the graph of that scope.
+        """
+        return self._group.graph()
+
+
+class NodeGroup:
+    """The nodes of one scope: what they wait for, how they ended, and what is to be raised in the end."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[NodeTask[Any], None] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._records: list[Record] = []
+        self._outside: WeakKeyDictionary[AnyFuture, Record] = WeakKeyDictionary()
+        self._errors: dict[int, BaseException] = {}
+        self._handed: list[NodeTask[Any]] = []
+        self._exit_error: BaseException | None = None
+        self._parent: asyncio.Task[Any] | None = None
+        self._cancels_before = 0
+        self._around: NodeGroup | None = None
+        self._began = 0.0
+        self._ended: float | None = None
+        self._leaving = False
+        self._cancelling = False
+        self._cancelled_parent = False
+        self._all_done: asyncio.Future[None] | None = None
+
+    def enter(self) -> None:
+        """Become the group of the calls made in the current context."""
+        if self.loop is not None:
+            raise ScopeClosedError("scope(): can be entered once; make a new one with scope()")
+        self.loop = asyncio.get_running_loop()
+        self._parent = asyncio.current_task()
+        # On Python 3.11 and 3.12 a TaskGroup that has failed leaves one behind, which is not ours.
+        self._cancels_before = 0 if self._parent is None else self._parent.cancelling()
+        self._began = self.loop.time()
+        self._around = _current.get()
+        _current.set(self)
+
+    async def leave(self, exc: BaseException | None) -> None:
+        """Wait for all nodes, then raise what failed: *exc*, raised by the block, or nodes."""
         _current.set(self._around)
         self._leaving = True
         cancelled = exc if isinstance(exc, asyncio.CancelledError) else None
@@ -109,13 +135,13 @@ class Scope:
         try:
             self._raise(exc, cancelled)
         finally:
-            # The group holds this frame, the frame holds the scope: don't hold the exceptions too.
+            # The exception group holds this frame, which holds this object: don't hold the exceptions too.
             self._errors.clear()
             self._handed.clear()
             self._parent = self._exit_error = None
 
     async def _wait(self) -> asyncio.CancelledError | None:
-        """Wait until no task is left; cancel them, and go on waiting, when cancelled meanwhile."""
+        """Wait until no task is left; if cancelled meanwhile, cancel them and go on waiting."""
         cancelled = None
         assert self.loop is not None
         while self.tasks:
@@ -148,7 +174,7 @@ class Scope:
             raise cancelled
 
     def node_ended(self, task: NodeTask[Any], error: BaseException | None) -> None:
-        """Let go of *task*, and cancel the rest if it failed. Called by the task's own end."""
+        """Release *task*, and cancel the others if it failed. Called when the task ends."""
         self.tasks.pop(task, None)
         self._note_end(task, error)
         if error is not None:
@@ -161,7 +187,7 @@ class Scope:
             self._all_done.set_result(None)
 
     def _add(self, task: NodeTask[Any]) -> None:
-        error = task.exception()  # from here on somebody has looked at it: the group will be raised
+        error = task.exception()  # retrieved from now on: the exception group will be raised
         if error is None:
             return
         self._errors.setdefault(id(error), error)
@@ -172,7 +198,7 @@ class Scope:
         if self._cancelling:
             return
         self._cancelling = True
-        # Dependents of the failed node fail with it by themselves. Calls are in order, so one pass finds all.
+        # Dependents of the failed node fail with it anyway. Calls are in order, so one pass finds all.
         failing: set[AnyFuture] = set() if failed is None else {failed}
         for task in list(self.tasks):
             if task.latch is not None and task.latch.can_fail_by(failing):
@@ -184,25 +210,24 @@ class Scope:
             self._parent.cancel()
 
     def refuse_if_closed(self, name: str) -> None:
-        """Raise ScopeClosedError, which names the node *name*, unless calls may be made in this scope."""
+        """Raise ScopeClosedError for the node *name*, unless calls may be made in this scope."""
         if self._cancelling or self._ended is not None:
             why = "is cancelling its nodes" if self._ended is None else "has ended"
-            message = (
-                f"{name!r} can't be called: the scope it was called in {why}. "
-                "Call it before that, or in a scope of its own."
+            raise ScopeClosedError(
+                f"task {name}(): can't be called in a scope that {why}; "
+                "call it before that, or in a scope of its own"
             )
-            raise ScopeClosedError(message)
 
     def record(self, name: str, dependencies: Iterable[AnyFuture]) -> Record:
-        """Write down a node and whom it waits for."""
+        """Record a node and what it waits for."""
         needs = dict.fromkeys(record.index for future in dependencies for record in self._records_of(future))
         record = Record(len(self._records), name, tuple(needs), outside=False)
         self._records.append(record)
         return record
 
     def _records_of(self, future: AnyFuture) -> list[Record]:
-        """Return the record of *future*; of its members where it is an `asyncio.gather` of nodes."""
-        if isinstance(future, NodeTask) and future.scope is self and future.record is not None:
+        """Return the record of *future*, or those of its members if it is an `asyncio.gather` of nodes."""
+        if isinstance(future, NodeTask) and future.group is self and future.record is not None:
             return [future.record]
         children: list[AnyFuture] | None = getattr(future, "_children", None)
         if children:
@@ -233,11 +258,7 @@ class Scope:
             record.state = "cancelled" if task.cancelled() else "completed" if error is None else "failed"
 
     def graph(self) -> Graph:
-        """Return what has run in this scope so far: nodes, dependencies, durations, the critical path.
-
-        Call it inside the block, at its end or after it; each call returns a new picture. Calls in a
-        nested scope belong to that one's graph.
-        """
+        """Return the nodes called so far as a graph."""
         if self.loop is None:
             return snapshot([], began=0.0, now=0.0)
         now = self._ended if self._ended is not None else self.loop.time()
@@ -247,5 +268,5 @@ class Scope:
 def _state_of(future: AnyFuture) -> Any:
     if future.cancelled():
         return "cancelled"
-    # Not exception(): a picture is no reason to count the failure as looked at.
+    # Not exception(): a picture must not mark it as retrieved.
     return "completed" if getattr(future, "_exception", None) is None else "failed"

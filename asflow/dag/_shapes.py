@@ -1,15 +1,13 @@
 """The shapes by which checkers take an awaitable for a positional argument. Nothing here runs.
 
-A node's `func` is matched against functions of one to eight positional parameters. That tells what each
-parameter takes, and so what an awaitable in its place must give. All parameters are positional-only, so
-that a user's function may name its own as it likes.
+A node's `func` is matched against functions of one to eight positional parameters. The match shows what
+each parameter takes, and so what an awaitable for it must return. All parameters are positional-only, so
+that the names of a user's parameters don't matter.
 """
 
 from __future__ import annotations
 
 from typing import ParamSpec, Protocol, TypeVar
-
-__all__ = ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "Func"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -24,51 +22,39 @@ H_contra = TypeVar("H_contra", contravariant=True)
 
 
 class Func(Protocol[P, R_co]):
-    """Anything with a function, whatever its parameters."""
+    """Anything with a function, of any parameters."""
 
-    def __wrapped__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
 class F1(Protocol[A_contra, R_co]):
     """Anything with a function that can be called with one positional argument."""
 
-    def __wrapped__(self, a: A_contra, /) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, a: A_contra, /) -> R_co: ...
 
 
 class F2(Protocol[A_contra, B_contra, R_co]):
     """Anything with a function that can be called with two positional arguments."""
 
-    def __wrapped__(self, a: A_contra, b: B_contra, /) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, a: A_contra, b: B_contra, /) -> R_co: ...
 
 
 class F3(Protocol[A_contra, B_contra, C_contra, R_co]):
     """Anything with a function that can be called with three positional arguments."""
 
-    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, /) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, /) -> R_co: ...
 
 
 class F4(Protocol[A_contra, B_contra, C_contra, D_contra, R_co]):
     """Anything with a function that can be called with four positional arguments."""
 
-    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, /) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, /) -> R_co: ...
 
 
 class F5(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, R_co]):
     """Anything with a function that can be called with five positional arguments."""
 
-    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, /) -> R_co:
-        """The function."""
-        ...
+    def __wrapped__(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, /) -> R_co: ...
 
 
 class F6(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, R_co]):
@@ -76,9 +62,7 @@ class F6(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, R_
 
     def __wrapped__(
         self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, f: F_contra, /
-    ) -> R_co:
-        """The function."""
-        ...
+    ) -> R_co: ...
 
 
 class F7(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, R_co]):
@@ -86,9 +70,7 @@ class F7(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_
 
     def __wrapped__(
         self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, e: E_contra, f: F_contra, g: G_contra, /
-    ) -> R_co:
-        """The function."""
-        ...
+    ) -> R_co: ...
 
 
 class F8(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_contra, H_contra, R_co]):
@@ -105,6 +87,4 @@ class F8(Protocol[A_contra, B_contra, C_contra, D_contra, E_contra, F_contra, G_
         g: G_contra,
         h: H_contra,
         /,
-    ) -> R_co:
-        """The function."""
-        ...
+    ) -> R_co: ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable  # noqa: TC003 -- read by typing.get_type_hints on a user's side
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
-from asflow.dag._calls import Extra, close_unstarted, is_awaitable, underlying
+from asflow._inspect import name_of, refuse_generators
+from asflow._labels import short
+from asflow._names import create
+from asflow.dag._calls import Extra, close_unstarted, is_awaitable
 from asflow.dag._node_base import BaseNode
 from asflow.dag._nodes import Node, RawNode
 from asflow.errors import DefinitionTypeError
@@ -15,27 +17,25 @@ from asflow.errors import DefinitionTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["BoundOnAccess", "NodeDecorator", "RawNodeDecorator", "later", "task"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 NodeT_co = TypeVar("NodeT_co", covariant=True)
 
 MISSING: Any = object()
-"""No function was given; None is one of the things that a user may give by mistake."""
+"""No function was passed; None is a value that a user may pass by mistake."""
 
 
 class BoundOnAccess(Protocol[NodeT_co]):
-    """A node made of a class method or static method: its class or an instance gives the node itself."""
+    """A node made of a class method or static method: access through class or instance returns the node."""
 
     def __get__(self, instance: object, owner: type | None = None, /) -> NodeT_co:
-        """Return the node, bound where the method is."""
+        """Return the node, bound if the method is."""
         ...
 
 
 class NodeDecorator(Protocol):
-    """What `task()` returns: `task` with nothing more to say."""
+    """What `task()` returns: `task` without options."""
 
     @overload
     def __call__(self, func: classmethod[Any, P, Coroutine[Any, Any, R]], /) -> BoundOnAccess[Node[P, R]]: ...
@@ -73,12 +73,12 @@ def task(
 
 @overload
 def task(func: Callable[P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object]) -> Node[P, R]:
-    """Make an async function a node. It waits for *deps* too, whatever their outcome."""
+    """Make an async function a node. It waits for *deps* too, failed or not."""
 
 
 @overload
 def task(func: Callable[P, R], /, *deps: Awaitable[object]) -> Node[P, R]:
-    """Make a function a node that runs in a thread. It waits for *deps* too, whatever their outcome."""
+    """Make a function a node that runs in a thread. It waits for *deps* too, failed or not."""
 
 
 @overload
@@ -111,9 +111,9 @@ def task(func: Any = MISSING, /, *deps: Awaitable[object], raw: bool = False) ->
     Args:
         func: an async function, a function (it will run in a thread), a method, a static or class method, a
             partial or another callable, a function made by `@flow.task`; or a node, to add *deps* to it.
-        *deps: awaitables to wait for, whatever their outcome, before the body runs; they pass no value. A
+        *deps: awaitables to wait for, failed or not, before the body runs; they pass no value. A
             coroutine among them is started by the first call.
-        raw: hand over finished tasks in place of their results, so that failures reach the body.
+        raw: pass finished tasks instead of their results, so that failures reach the body.
 
     Returns:
         A `Node`, or a `RawNode` if raw; without *func* a decorator that makes one.
@@ -123,19 +123,22 @@ def task(func: Any = MISSING, /, *deps: Awaitable[object], raw: bool = False) ->
     """
     if func is MISSING:
         return NewNode(raw)
-    extras = tuple(Extra(_checked(dep, func)) for dep in deps)
-    node = _node_in(func)
-    if node is not None:
-        return node.extended(RawNode if raw else type(node), extras)
-    _check_function(func)
-    return cast("Any", RawNode if raw else Node)(func, extras)
+    try:
+        extras = tuple(Extra(_checked(dep, func)) for dep in deps)
+        node = _node_in(func)
+        if node is not None:
+            return create(RawNode if raw else type(node), node, extras)
+        _check_function(func)
+    except DefinitionTypeError as error:
+        raise error.with_traceback(None) from error.__cause__  # without the frames below this one
+    return create(cast("Any", RawNode if raw else Node), func, extras)
 
 
 def later(awaitable: Awaitable[T], /) -> T:
-    """Return *awaitable* itself, typed as what it will give.
+    """Return *awaitable* itself, typed as its result.
 
-    For the arguments of a node where a checker can't see that an awaitable is welcome: by keyword, more than
-    eight of them, and for a function that is generic in its parameter.
+    For arguments of a node that a checker doesn't accept as awaitables: those by keyword, more than eight
+    of them, and those of a function that is generic in its parameter.
 
         upload(rows, headers=later(fetch_headers()))
     """
@@ -149,7 +152,6 @@ class NewNode:
         self._raw = raw
 
     def __call__(self, func: Any, /) -> Any:
-        """Make *func* a node."""
         return cast("Any", task)(func, raw=self._raw)
 
 
@@ -157,41 +159,36 @@ def _node_in(func: object) -> BaseNode[..., Any] | None:
     """Return *func* if it is a node, or the node that a `classmethod` above it has bound."""
     inner: object = getattr(func, "__func__", None)
     if isinstance(func, MethodType) and isinstance(inner, BaseNode):
-        bound: BaseNode[..., Any] = inner.bind(func.__self__)
-        return bound
+        return cast("BaseNode[..., Any]", cast("Any", inner).__get__(func.__self__))
     return cast("BaseNode[..., Any]", func) if isinstance(func, BaseNode) else None
 
 
 def _checked(dep: object, func: object) -> Awaitable[object]:
     if is_awaitable(dep):
         return cast("Awaitable[object]", dep)
-    message = (
-        f"task({_short(func)}, ...): the dependency {_short(dep)} is not awaitable. "
-        "Pass values in the call of the node; only tasks, futures and coroutines can be waited for."
+    raise DefinitionTypeError(
+        f"task {_name(func)}(): takes awaitables as dependencies, not {short(dep)}; "
+        "pass values when you call the node"
     )
-    raise DefinitionTypeError(message)
 
 
 def _check_function(func: Any) -> None:
-    name = _short(func)
+    who = f"task {_name(func)}()"
     if is_awaitable(func):
         close_unstarted((func,))
-        message = (
-            f"task() takes a function, not the awaitable {name}. "
-            "Pass it to the node's call, or as a dependency after the function: task(function, awaitable)."
+        raise DefinitionTypeError(
+            f"{who}: takes a function, not the awaitable {short(func)}; "
+            "pass it to the node's call, or after the function: task(function, awaitable)"
         )
-        raise DefinitionTypeError(message)
-    is_function: bool = callable(func) or type(func) is classmethod
-    if not is_function:
-        message = f"task() takes a function, not {name}."
-        raise DefinitionTypeError(message)
-    inner = underlying(func)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        message = f"task() can't run the generator function {name}: return a list instead."
-        raise DefinitionTypeError(message)
+    if not _is_function(func):
+        raise DefinitionTypeError(f"{who}: takes a function, not {short(func)}; put @task above a def")
+    refuse_generators(who, DefinitionTypeError, "return a list instead", func)
 
 
-def _short(value: object) -> str:
-    name = getattr(value, "__qualname__", None)
-    text = name if isinstance(name, str) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _is_function(func: object) -> bool:
+    return callable(func) or type(func) is classmethod
+
+
+def _name(func: object) -> str:
+    """Return what to call *func* in messages; what has no name is called by its type, as in `<int>`."""
+    return name_of(func) if _is_function(func) or hasattr(func, "__name__") else f"<{name_of(func)}>"

@@ -8,6 +8,7 @@ result = await dataflow(endpoint_a="A", endpoint_b="B")
 
 from __future__ import annotations
 
+from asflow._names import set_homes
 from asflow.dataflow._amapper import amapper
 from asflow.dataflow._declared import DataFlow
 from asflow.dataflow._dispatch import Dispatcher, fdispatch
@@ -59,3 +60,30 @@ __all__ = [
     "fdispatch",
     "stage",
 ]
+
+set_homes(
+    __name__,
+    (
+        ArgsMapperArgsError,
+        ArgsMapperError,
+        ArgsMapperInputKeyError,
+        ArgsMapperOutputKeyError,
+        DataFlow,
+        DataFlowDefinitionError,
+        DataFlowEmptyError,
+        DataFlowError,
+        DataFlowException,
+        DataFlowFunctionArgsError,
+        DataFlowFunctionResultError,
+        DataFlowMergeResultError,
+        DataFlowNotCallableError,
+        DataFlowNotTupleError,
+        DataFlowRunItemError,
+        DispatchError,
+        Dispatcher,
+        Stage,
+        amapper,
+        fdispatch,
+        stage,
+    ),
+)

@@ -1,4 +1,4 @@
-"""`amapper`: other names for what a function takes and gives."""
+"""`amapper`: other names for what a function takes and returns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast, final, overload
 
+from asflow._inspect import is_async, name_of
 from asflow._labels import short
-from asflow.dataflow._errors import ArgsMapperArgsError
-from asflow.dataflow._renaming import Giving, Taking, renamed_signature
-from asflow.dataflow._signatures import MAPPED, WIRING, Wiring, is_async, name_of, wiring_of
+from asflow.dataflow._errors import ArgsMapperArgsError, DataFlowError
+from asflow.dataflow._renaming import Inputs, Outputs, renamed_signature
+from asflow.dataflow._signatures import MAPPED, WIRING, Wiring, wiring_of
 
 if TYPE_CHECKING:
     from types import CoroutineType
-
-__all__ = ["amapper"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,12 +27,12 @@ Names: TypeAlias = tuple[str, ...] | Mapping[str, str]
 
 @final
 class _Opaque:
-    """Nothing returns this: only a function that returns Any matches it."""
+    """No function returns this: only one that returns Any matches it."""
 
 
 @overload
 def amapper(func: F, input: None = None, output: None = None) -> F:
-    """Return a function that does as *func* does."""
+    """Return a function that does what *func* does."""
 
 
 @overload
@@ -115,7 +114,7 @@ def amapper(
     input: Mapping[str, str] | None = None,  # noqa: A002 - the name that its users know
     output: str | Names | None = None,
 ) -> Callable[..., object]:
-    """Give a function other names for what it takes and gives, so that it fits into a data flow.
+    """Give a function other names for what it takes and returns, so that it fits into a data flow.
 
         amapper(read, input={"path": "source"}, output="rows")        # read(path) -> list
         amapper(split, output=("train", "test"))                      # split(rows) -> tuple of two
@@ -123,70 +122,72 @@ def amapper(
 
     Args:
         func: any function that could be a member of a data flow, sync or async; it stays what it is.
-        input: `{parameter: key}`: the parameter takes the value that stands under *key*. Other parameters
+        input: `{parameter: key}`: the parameter takes the value under *key*. Other parameters
             keep their names. Two parameters may share a key.
         output: what the returned mapping holds. A string: the whole result under that name. A tuple of names:
             the items of a returned tuple or list, one name each. A mapping `{new name: key}`: those items of
             a returned mapping, and no others. None: the result as it is.
 
     Returns:
-        A function, async where *func* is, that takes the keys as keywords (or the values by position, in
+        A function, async if *func* is, that takes the keys as keywords (or the values by position, in
         the order of *func*'s parameters).
 
     Raises:
         ArgsMapperArgsError: *func* is not callable, or *input* or *output* has the wrong type; and from the
-            returned function, where arguments are missing or unexpected.
+            returned function, when arguments are missing or unexpected.
         ArgsMapperInputKeyError: *input* names a parameter that *func* lacks; and from the returned function,
-            where a key named in *input* is missing.
+            when a key named in *input* is missing.
         ArgsMapperOutputKeyError: *output* is empty or names something twice; and from the returned function,
-            where the result has no such key, or not as many items as there are names.
+            when the result has no such key, or not as many items as there are names.
         DataFlowFunctionArgsError: *func* has positional-only parameters, `*args` or `**kwargs`.
     """
-    if not callable(func):
-        raise ArgsMapperArgsError(f"amapper needs a function, not {short(func)}.")
-    name = name_of(func)
-    inner = wiring_of(func, name)
-    taking = Taking(name, inner.parameters, input)
-    giving = Giving(name, output)
-
-    mapped = (_async_form if is_async(func) else _sync_form)(func, taking, giving)
-    _dress(mapped, func, Wiring(taking.outer(), giving.outer(inner.keys)), taking)
+    try:
+        if not callable(func):
+            raise ArgsMapperArgsError(
+                f"DataFlow(): amapper takes a function, not {short(func)}; "
+                "write for example amapper(read, output='rows')"
+            )
+        name = name_of(func)
+        wiring = wiring_of(func, name)
+        inputs, outputs = Inputs(name, wiring.parameters, input), Outputs(name, output)
+    except DataFlowError as error:
+        raise error.with_traceback(None) from error.__cause__  # without the frames below this one
+    mapped = (_async_form if is_async(func) else _sync_form)(func, inputs, outputs)
+    _imitate(mapped, func, inputs)
+    setattr(mapped, WIRING, Wiring(inputs.mapped_parameters(), outputs.mapped_keys(wiring.keys)))
+    setattr(mapped, MAPPED, func)
     return mapped
 
 
-def _async_form(func: Callable[..., object], taking: Taking, giving: Giving) -> Callable[..., object]:
+def _async_form(func: Callable[..., object], inputs: Inputs, outputs: Outputs) -> Callable[..., object]:
     call = cast("Callable[..., Awaitable[object]]", func)
 
     async def mapped(*args: object, **kwargs: object) -> object:
-        return giving.rename(await call(**taking.bind(args, kwargs)))
+        return outputs.rename(await call(**inputs.bind(args, kwargs)))
 
     return mapped
 
 
-def _sync_form(func: Callable[..., object], taking: Taking, giving: Giving) -> Callable[..., object]:
+def _sync_form(func: Callable[..., object], inputs: Inputs, outputs: Outputs) -> Callable[..., object]:
     def mapped(*args: object, **kwargs: object) -> object:
-        result = func(**taking.bind(args, kwargs))
-        return _later(result, giving) if inspect.isawaitable(result) else giving.rename(result)
+        result = func(**inputs.bind(args, kwargs))
+        return _renamed_later(result, outputs) if inspect.isawaitable(result) else outputs.rename(result)
 
     return mapped
 
 
-async def _later(result: Awaitable[object], giving: Giving) -> object:
-    """Rename what a plain function that returned an awaitable will give."""
-    return giving.rename(await result)
+async def _renamed_later(result: Awaitable[object], outputs: Outputs) -> object:
+    """Rename the result of what a plain function returned to be awaited."""
+    return outputs.rename(await result)
 
 
-def _dress(
-    mapped: Callable[..., object], func: Callable[..., object], wiring: Wiring, taking: Taking
-) -> None:
-    """Let *mapped* look like *func*, but for the names."""
-    # Not its __dict__: that may say what only *func* itself is.
+def _imitate(mapped: Callable[..., object], func: Callable[..., object], inputs: Inputs) -> None:
+    """Make *mapped* look like *func*, except for the names."""
+    # Not its __dict__: that may hold what is true of *func* only.
     functools.update_wrapper(mapped, func, updated=())
     vars(mapped).pop("__wrapped__")  # it would show the old names, as the annotations do
     mapped.__annotations__ = {}
     mapped.__name__ = name_of(func)
-    setattr(mapped, WIRING, wiring)
-    setattr(mapped, MAPPED, func)
-    shown = renamed_signature(func, taking.keys)
-    if shown is not None:
-        setattr(mapped, "__signature__", shown)  # noqa: B010 - no checker knows this attribute
+    signature = renamed_signature(func, inputs.keys)
+    if signature is not None:
+        setattr(mapped, "__signature__", signature)  # noqa: B010 - checkers don't know this attribute

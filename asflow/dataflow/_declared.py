@@ -1,4 +1,4 @@
-"""`DataFlow`: a definition that has been read and checked, and can be called."""
+"""`DataFlow`: a definition, read and checked, that can be called."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from asflow._labels import short
 from asflow.dataflow._diagram import mermaid
 from asflow.dataflow._errors import DataFlowDefinitionError
 from asflow.dataflow._execution import View, run
-from asflow.dataflow._reporting import shown, shown_call
+from asflow.dataflow._reporting import as_flow, as_tasks
 
-# `Group` refers to "Definition" by name, which typing.get_type_hints looks for where `Group` is used.
+# `Group` refers to "Definition" by name, which typing.get_type_hints looks for in this module.
 from asflow.dataflow._tree import Definition, Group, parse  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from asflow.dataflow._wiring import ArgsVisibility, check_call, check_definition
-
-__all__ = ["DataFlow"]
 
 
 class DataFlow:
@@ -28,8 +26,8 @@ class DataFlow:
         result = await dataflow(endpoint_a="A", endpoint_b="B")
 
     A tuple is a sequence; a tuple in it are members that run at the same time; a tuple in that is a sequence
-    again, and so on. A list is a sequence and a set is concurrent wherever they stand. `stage(a) | b`
-    builds a sequence too.
+    again, and so on. A list is a sequence and a set is concurrent everywhere. `stage(a) | b` builds a
+    sequence too.
 
     Every member takes its arguments by name from what its stage sees, and returns a mapping that the next
     stage sees, or None for nothing. An async function runs on the loop, any other one in a thread of
@@ -54,43 +52,40 @@ class DataFlow:
         """Read and check *definition*; no member runs.
 
         Args:
-            definition: a tuple, list, set or `stage` of functions, however nested; read once, so later
-                changes of a list don't matter.
+            definition: a tuple, list, set or `stage` of functions, nested to any depth; read once, so
+                later changes of a list don't matter.
             run_forever: start again whenever a round is done, until the call is cancelled or a member fails.
             args_visibility: what a stage sees beside the result of the stage before it. "None": nothing
                 (the first stage sees the call's arguments). "Initial": the call's arguments. "All": those
-                and the results of all earlier stages. Where a name comes twice, the newest wins.
-            carry: with `run_forever`, the names that a round hands to the next: where a round's result has
-                one of them, its value replaces the argument of that name. All other arguments stay as they
-                were given; nothing else survives a round.
+                and the results of all earlier stages. If a name comes twice, the newest wins.
+            carry: with `run_forever`, the names that a round passes to the next: if a round's result has
+                one of them, its value replaces the argument of that name. All other arguments keep their
+                values; everything else is dropped after a round.
             name: what a progress display calls it.
-            flow: whose display shows it: a call as a flow, its members as tasks of it. A member that is a
-                task already (`@flow.task`) keeps its own options, output and name.
+            flow: the `Flow` that reports it: a call as a flow, its members as tasks of it. A member that is
+                a task already (`@flow.task`) keeps its own options, output and name.
 
         Raises:
-            DataFlowNotTupleError: *definition* is no tuple, list, set or stage.
+            DataFlowNotTupleError: *definition* is not a tuple, list, set or stage.
             DataFlowEmptyError: it, or a group in it, is empty.
             DataFlowNotCallableError: a member is neither callable nor a group.
             DataFlowFunctionArgsError: a member has positional-only parameters, `*args` or `**kwargs`; or,
-                where return annotations are TypedDicts, a parameter without a default that nothing provides.
+                if return annotations are TypedDicts, a parameter without a default that nothing provides.
             DataFlowDefinitionError: an option has a bad value, a list contains itself, or a member is a
                 generator function.
         """
-        if args_visibility not in get_args(ArgsVisibility):
-            raise DataFlowDefinitionError(
-                f"args_visibility is {short(args_visibility)}; it must be 'None', 'Initial' or 'All'."
-            )
-        self._node = parse(definition)
+        try:
+            _check_options(args_visibility, name, flow)
+            self._node = parse(definition)
+            self._carry = _checked_carry(carry, run_forever=bool(run_forever))
+            check_definition(self._node, args_visibility)
+        except DataFlowDefinitionError as error:
+            raise error.with_traceback(None) from error.__cause__  # without the frames below this one
         self._visibility: ArgsVisibility = args_visibility
         self._run_forever = bool(run_forever)
-        self._carry = _checked_carry(carry, run_forever=self._run_forever)
-        for option, value, kind in (("name", name, str), ("flow", flow, Flow)):
-            if not isinstance(value, kind):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
-                raise DataFlowDefinitionError(f"{option} is {short(value)}; give a {kind.__name__}.")
-        check_definition(self._node, args_visibility)
         self._name = name
-        self._running = shown(self._node, flow)
-        self._call = shown_call(self._rounds, name, flow)
+        self._running = as_tasks(self._node, flow)
+        self._call = as_flow(self._rounds, name, flow)
 
     @property
     def name(self) -> str:
@@ -104,12 +99,12 @@ class DataFlow:
 
     @property
     def run_forever(self) -> bool:
-        """Whether a call goes on until it is cancelled."""
+        """Whether a call runs until it is cancelled."""
         return self._run_forever
 
     @property
     def carry(self) -> frozenset[str]:
-        """The names that a round hands to the next; empty without `run_forever`."""
+        """The names that a round passes to the next; empty without `run_forever`."""
         return self._carry
 
     async def __call__(
@@ -119,20 +114,20 @@ class DataFlow:
 
         Args:
             params: the arguments by name, as a mapping.
-            arguments: the same as keywords; both may be given, but no name twice.
+            arguments: the same as keywords; both may be used, but no name twice.
 
         Returns:
             The merged result of the last stage. With `args_visibility="Initial"` the call's arguments are in
-            it too, with "All" also the results of every stage; where a name comes twice, the newest
+            it too, with "All" also the results of every stage; if a name comes twice, the newest
             wins. With `run_forever` the call doesn't return.
 
         Raises:
-            TypeError: *params* is no mapping of names, or a name is given twice.
+            TypeError: *params* is not a mapping of names, or a name is passed twice.
             DataFlowRunItemError: a parameter that nothing provides (as a rule before anything has run).
             DataFlowMergeResultError: neighbours returned different, or incomparable, values under one key.
             DataFlowFunctionResultError: a member returned neither a mapping nor None.
-            Exception: whatever a member raised, unchanged, after its neighbours were cancelled. Where
-                several fail, the first to fail; the others are told in its notes.
+            Exception: what a member raised, unchanged, after its neighbours were cancelled. If several
+                fail, the first to fail; its notes name the others.
 
         Cancelling: members that run on the loop are cancelled and awaited. A thread can't be interrupted:
         a sync member goes on in the background and its result is dropped.
@@ -157,7 +152,7 @@ class DataFlow:
     def to_mermaid(self) -> str:
         """Return the definition as the text of a Mermaid flow chart, left to right.
 
-        Concurrent members stand in one box; a function that runs in a thread has doubled sides.
+        Concurrent members are in one box; a function that runs in a thread has double sides.
         Source: https://mermaid.js.org/syntax/flowchart.html
         """
         return mermaid(self._node)
@@ -165,7 +160,7 @@ class DataFlow:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
-        """Return what a notebook shows: the chart where it knows Mermaid (JupyterLab 4.1), else the text."""
+        """Return what a notebook shows: the chart if it knows Mermaid (JupyterLab 4.1), else the text."""
         bundle = {"text/vnd.mermaid": self.to_mermaid(), "text/plain": repr(self)}
         wanted = bundle.keys() if include is None else bundle.keys() & set(include)
         return {kind: text for kind, text in bundle.items() if kind in wanted and kind not in (exclude or ())}
@@ -174,16 +169,37 @@ class DataFlow:
         return f"DataFlow({self._node.name})"
 
 
+def _check_options(args_visibility: object, name: object, flow: object) -> None:
+    if args_visibility not in get_args(ArgsVisibility):
+        raise DataFlowDefinitionError(
+            f"DataFlow(): args_visibility takes 'None', 'Initial' or 'All', not {short(args_visibility)}; "
+            "write for example args_visibility='All'"
+        )
+    if not isinstance(name, str):
+        raise DataFlowDefinitionError(
+            f"DataFlow(): name takes a str, not {short(name)}; write for example name='nightly'"
+        )
+    if not isinstance(flow, Flow):
+        raise DataFlowDefinitionError(
+            f"DataFlow(): flow takes a Flow, not {short(flow)}; leave it out for asflow.flow"
+        )
+
+
 def _checked_carry(carry: object, *, run_forever: bool) -> frozenset[str]:
-    """Refuse names that are none, and names that nobody would carry anywhere."""
     if isinstance(carry, str) or not isinstance(carry, (tuple, list, set, frozenset)):
-        raise DataFlowDefinitionError(f"carry is {short(carry)}; give the names as a tuple: ('cursor',).")
+        raise DataFlowDefinitionError(
+            f"DataFlow(): carry takes a tuple of names, not {short(carry)}; write for example ('cursor',)"
+        )
     names = frozenset(cast("Collection[object]", carry))
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
-        raise DataFlowDefinitionError(f"carry holds {short(wrong[0])}, which is no name.")
+        raise DataFlowDefinitionError(
+            f"DataFlow(): carry takes names, not {short(wrong[0])}; write for example carry=('cursor',)"
+        )
     if names and not run_forever:
-        raise DataFlowDefinitionError("carry hands values to the next round, so it needs run_forever=True.")
+        raise DataFlowDefinitionError(
+            "DataFlow(): carry passes values to the next round, and there is only one; add run_forever=True"
+        )
     return cast("frozenset[str]", names)
 
 
@@ -192,11 +208,15 @@ def _initial(params: object, arguments: dict[str, object]) -> dict[str, object]:
     if params is None:
         return arguments
     if not isinstance(params, Mapping):
-        raise TypeError(f"A data flow takes a mapping of arguments or keywords, not {short(params)}.")
+        raise TypeError(
+            f"DataFlow(): takes a mapping of arguments, not {short(params)}; or pass them as keywords"
+        )
     given = dict(cast("Mapping[object, object]", params))
     for name in given:
         if not isinstance(name, str):
-            raise TypeError(f"The argument mapping has the key {short(name)}; keys are names, so strings.")
+            raise TypeError(f"DataFlow(): takes names as keys of the mapping, not {short(name)}; use strings")
         if name in arguments:
-            raise TypeError(f"Argument {name!r} is given twice: in the mapping and as a keyword.")
+            raise TypeError(
+                f"DataFlow(): the argument {name!r} is in the mapping and a keyword too; pass it once"
+            )
     return {**cast("dict[str, object]", given), **arguments}

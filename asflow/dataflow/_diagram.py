@@ -11,8 +11,6 @@ from asflow.dataflow._tree import Function, Node, Parallel, Serial
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["mermaid"]
-
 
 def mermaid(node: Node) -> str:
     """Return *node* as a flow chart: arrows along sequences, a box around concurrent members.
@@ -27,7 +25,7 @@ def mermaid(node: Node) -> str:
 
 
 def _chain(steps: tuple[Node, ...], numbers: Iterator[int]) -> Iterator[str]:
-    """Draw *steps* with an arrow from each to the next."""
+    """Draw *steps*, with an arrow from each to the next."""
     before = ""
     for step in steps:
         name = f"n{next(numbers)}"

@@ -7,22 +7,23 @@ from collections.abc import Callable, Mapping  # noqa: TC003 - typing.get_type_h
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from asflow._inspect import name_of
 from asflow._labels import short
+from asflow._names import Sealed, create
 from asflow.dataflow._errors import DispatchError
 from asflow.dataflow._members import Member
-from asflow.dataflow._signatures import name_of
-
-__all__ = ["Dispatcher", "fdispatch"]
 
 K = TypeVar("K")
 F = TypeVar("F", bound=Member)
 
 
-class Dispatcher(Generic[K]):
+class Dispatcher(Generic[K], metaclass=Sealed):
     """What `fdispatch` makes: `foo("bar")` returns the function that is registered under "bar"."""
 
+    _made_by = "use @fdispatch"
+
     def __init__(self, func: Callable[[K], object]) -> None:
-        """Take name and docstring of *func*, which itself is never called."""
+        """Take the name and docstring of *func*, which is never called."""
         functools.update_wrapper(self, func)
         vars(self).pop("__wrapped__")  # inspect.signature would show what is never passed
         self._name = name_of(func)
@@ -53,8 +54,8 @@ class Dispatcher(Generic[K]):
             before = self._functions.setdefault(key, func)
             if before is not func:
                 raise DispatchError(
-                    f"{self._name} has a function under {short(key)} already: {name_of(before)}. "
-                    "Use another key."
+                    f"DataFlow(): {self._name} has a function under {short(key)} already, {name_of(before)}; "
+                    "use another key"
                 )
             return func
 
@@ -71,15 +72,15 @@ class Dispatcher(Generic[K]):
     def _unknown(self, key: object) -> str:
         import difflib
 
-        text = f"{self._name} has no function under {short(key)}"
+        text = f"DataFlow(): {self._name} has no function under {short(key)}"
         if not self._functions:
-            return f"{text}, nor any other; register one: @{self._name}.register({short(key)})."
+            return f"{text}, nor under another key; register one: @{self._name}.register({short(key)})"
         near: list[str] = []
         if isinstance(key, str):
             near = difflib.get_close_matches(key, [one for one in self._functions if isinstance(one, str)])
         if near:
-            return f"{text}. Did you mean {' or '.join(map(repr, near))}?"
-        return f"{text}. There are: {', '.join(map(short, self._functions))}."
+            return f"{text}; did you mean {' or '.join(map(repr, near))}?"
+        return f"{text}; there are {', '.join(map(short, self._functions))}"
 
 
 def fdispatch(func: Callable[[K], object], /) -> Dispatcher[K]:
@@ -94,9 +95,9 @@ def fdispatch(func: Callable[[K], object], /) -> Dispatcher[K]:
         DataFlow((load("csv"), save))
 
     Args:
-        func: gives the dispatcher its name, docstring and type of key; its body is never run.
+        func: has the name, docstring and type of key of the dispatcher; its body is never run.
 
     Returns:
         A `Dispatcher`: call it with a key, `register` functions, look at its `registry`.
     """
-    return Dispatcher(func)
+    return create(Dispatcher, func)

@@ -3,12 +3,12 @@
     DataFlowException                       (AsflowError)
     ├── DataFlowError
     │   ├── DataFlowRunItemError            while running: an argument that nothing provides
-    │   │   ├── DataFlowMergeResultError    (ValueError)    neighbours gave different values under one key
+    │   │   ├── DataFlowMergeResultError    (ValueError)    neighbours returned different values under one key
     │   │   └── DataFlowFunctionResultError (TypeError)     a result that is neither a mapping nor None
     │   ├── DataFlowDefinitionError         (DefinitionValueError)  refused before anything ran
     │   │   ├── DataFlowFunctionArgsError   (TypeError)     parameters that can't be wired by name
-    │   │   ├── DataFlowNotCallableError    (TypeError)     a member that is no function and no group
-    │   │   ├── DataFlowNotTupleError       (TypeError)     a definition that is no tuple, list or set
+    │   │   ├── DataFlowNotCallableError    (TypeError)     a member that is neither a function nor a group
+    │   │   ├── DataFlowNotTupleError       (TypeError)     a definition that is not a tuple, list or set
     │   │   └── DataFlowEmptyError                          a definition or group without members
     │   └── ArgsMapperError
     │       ├── ArgsMapperInputKeyError     (KeyError)      `input=` and the parameters or arguments differ
@@ -16,34 +16,16 @@
     │       └── ArgsMapperArgsError         (TypeError)     called with the wrong arguments, or made of them
     └── DispatchError                       (KeyError)      a key that no function is registered under
 
-An exception that a member of a data flow raises is none of these: it passes unchanged.
+An exception that a member of a data flow raises is not wrapped in one of these: it passes unchanged.
 """
 
 from __future__ import annotations
 
 from asflow.errors import AsflowError, DefinitionTypeError, DefinitionValueError
 
-__all__ = [
-    "ArgsMapperArgsError",
-    "ArgsMapperError",
-    "ArgsMapperInputKeyError",
-    "ArgsMapperOutputKeyError",
-    "DataFlowDefinitionError",
-    "DataFlowEmptyError",
-    "DataFlowError",
-    "DataFlowException",
-    "DataFlowFunctionArgsError",
-    "DataFlowFunctionResultError",
-    "DataFlowMergeResultError",
-    "DataFlowNotCallableError",
-    "DataFlowNotTupleError",
-    "DataFlowRunItemError",
-    "DispatchError",
-]
-
 
 class DataFlowException(AsflowError):  # noqa: N818 - the name that its users catch
-    """Base of every error that a declared data flow raises on its own account."""
+    """Base of every error that a declared data flow raises itself."""
 
     def __str__(self) -> str:
         # A KeyError shows the repr of its message, quotes and all.
@@ -79,7 +61,7 @@ class DataFlowNotCallableError(DataFlowDefinitionError, DefinitionTypeError):
 
 
 class DataFlowNotTupleError(DataFlowDefinitionError, DefinitionTypeError):
-    """The definition itself is no tuple, list, set or `stage`."""
+    """The definition itself is not a tuple, list, set or `stage`."""
 
 
 class DataFlowEmptyError(DataFlowDefinitionError):

@@ -1,12 +1,12 @@
 """Carries out a definition: one call of a data flow, all of whose state lives in that call.
 
-A node turns what it sees into what it adds:
+A node makes what it adds from what it sees:
 
 - a function sees its arguments and adds its result;
 - concurrent members all see what their group sees; the group adds their results, merged;
 - in a sequence the first step sees what the sequence sees, and `View` says what the next one does. The
-  sequence adds the result of its last step or, where everything stays visible, those of all its
-  steps, the newest winning.
+  sequence adds the result of its last step or, if everything stays visible, those of all its
+  steps, of which the newest wins.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asflow.dataflow._wiring import ArgsVisibility
-
-__all__ = ["View", "call_function", "merge", "run"]
 
 Values: TypeAlias = Mapping[str, object]
 
@@ -77,7 +75,7 @@ async def run(node: Node, given: Values, view: View) -> Values:
 
     Raises:
         DataFlowRunItemError: an argument is missing, or a result can't be used.
-        Exception: whatever a member raised, unchanged.
+        Exception: what a member raised, unchanged.
     """
     match node:
         case Function():
@@ -113,14 +111,14 @@ async def _run_function(function: Function, given: Values, view: View) -> Values
 
 
 async def call_function(function: Function, arguments: dict[str, object]) -> object:
-    """Call one member: on the loop where it is async, else in a thread with a copy of the context.
+    """Call one member: on the loop if it is async, else in a thread with a copy of the context.
 
     The threads are those of the loop's default executor.
     """
     if function.on_loop:
         return await cast("Awaitable[object]", function.call(**arguments))
     result = await asyncio.to_thread(without_stop_iteration, f"{function.name}()", function.call, **arguments)
-    # A plain function that returns a coroutine, as a decorator around an async function may be.
+    # A plain function may return a coroutine, as the wrapper of a decorator around an async function does.
     return await result if inspect.isawaitable(result) else result
 
 
@@ -130,15 +128,15 @@ def _checked(name: str, result: object) -> Values:
         return {}
     if not isinstance(result, Mapping):
         raise DataFlowFunctionResultError(
-            f"{name} returned {short(result)}, neither a mapping nor None. Return {{'name': value}}, "
-            f"or give the value a name: amapper({name}, output='name')."
+            f"task {name}(): must return a mapping or None, not {short(result)}; return {{'name': value}}, "
+            f"or name the value: amapper({name}, output='name')"
         )
     values = dict(cast("Mapping[object, object]", result))
     for key in values:
         if not isinstance(key, str):
             raise DataFlowFunctionResultError(
-                f"{name} returned a mapping with the key {short(key)}; "
-                "keys are the names of parameters, so strings."
+                f"task {name}(): must return a mapping with names as keys, not {short(key)}; "
+                "use strings, the names of parameters"
             )
     return cast("Values", values)
 
@@ -162,12 +160,12 @@ def merge(results: Sequence[tuple[str, Values]]) -> dict[str, object]:
 
 
 def _must_be_equal(key: str, first: tuple[str, object], second: tuple[str, object]) -> None:
-    """Raise unless the two values, each with its owner, are equal beyond doubt."""
+    """Raise unless the two values, each with its owner, are certainly equal."""
     cause: Exception | None = None
-    verdict = "and == can't tell whether they are equal"
+    verdict = "which == can't compare"
     try:
         equal: object = first[1] == second[1]
-        # An array of one answer has a truth value, an array of two has none: neither is a yes or no.
+        # An array of one item has a truth value, an array of two has none: neither is a yes or no.
         if not getattr(equal, "shape", ()):
             if equal:
                 return
@@ -175,17 +173,16 @@ def _must_be_equal(key: str, first: tuple[str, object], second: tuple[str, objec
     except Exception as error:  # noqa: BLE001 - a user's __eq__ or __bool__ may raise anything; it is the cause
         cause = error
     raise DataFlowMergeResultError(
-        f"{first[0]} and {second[0]} both returned {key!r}: {short(first[1])} and {short(second[1])}, "
-        f"{verdict}. Return it from one of them, or under two names."
+        f"DataFlow(): {first[0]} and {second[0]} both returned {key!r}, {short(first[1])} and "
+        f"{short(second[1])}, {verdict}; return it from one of them, or under two names"
     ) from cause
 
 
 class _Neighbours:
     """Tasks of which the first to fail stops all the others.
 
-    Not a TaskGroup: that would take a CancelledError of a member's own for a quiet end, and on Python 3.11
-    and 3.12 it leaves its caller's `cancelling()` raised after a failure, which breaks a later
-    `asyncio.timeout`.
+    Not a TaskGroup: that ignores a CancelledError that a member raises itself, and on Python 3.11 and 3.12
+    it leaves its caller's `cancelling()` raised after a failure, which breaks a later `asyncio.timeout`.
     """
 
     __slots__ = ("_failed", "_stopping", "_tasks")
@@ -198,10 +195,10 @@ class _Neighbours:
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Values]) -> None:
-        # A cancelled task counts as failed as long as nobody had asked for it.
+        # A cancelled task counts as failed unless it was cancelled from here.
         if (not self._stopping) if task.cancelled() else task.exception() is not None:
             self._failed.append(task)
-            if not self._stopping:  # else a second failure would break into the clean-up of the others
+            if not self._stopping:  # a second failure must not interrupt the clean-up of the others
                 self._stop()
 
     def _stop(self) -> None:
@@ -225,7 +222,7 @@ class _Neighbours:
                 raise cancel
             return [task.result() for task in self._tasks]
         finally:
-            # The traceback refers to this frame, and these to the exception: a cycle otherwise.
+            # The traceback refers to this frame, and these refer to the exception: a reference cycle.
             self._failed.clear()
             self._tasks.clear()
             del cancel
@@ -236,12 +233,12 @@ def _error_of(task: asyncio.Task[Values]) -> BaseException:
 
 
 def _first(failures: Sequence[BaseException]) -> BaseException:
-    """Return the first failure; what the others raised, then or while they stopped, is told in its notes."""
+    """Return the first failure; its notes say what the others raised, then or while they stopped."""
     first, *others = failures
     for other in others:
         if other is not first:
-            # This never raises, whatever the __str__ of the other does.
-            told = traceback.format_exception_only(other)[-1].strip()
-            with suppress(Exception):  # one that takes no notes, as a frozen dataclass, goes on without
-                first.add_note(f"asflow: a neighbour failed too: {told}")
+            # This never raises, even if the __str__ of the other does.
+            line = traceback.format_exception_only(other)[-1].strip()
+            with suppress(Exception):  # an exception may refuse notes, as a frozen dataclass does
+                first.add_note(f"asflow: a neighbour failed too: {line}")
     return first

@@ -1,24 +1,20 @@
-"""The types of what a definition is made of, as far as they don't refer to it."""
+"""The types of the parts of a definition, as far as they don't refer to it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
-__all__ = ["ListLike", "Member"]
-
 T_co = TypeVar("T_co", covariant=True)
 
 
 class ListLike(Protocol[T_co]):
-    """A list of members, whatever the exact type of each: `list` itself is invariant."""
+    """A list of members of any types: `list` itself is invariant."""
 
-    def __iter__(self) -> Iterator[T_co]:
-        """Yield the members in order."""
-        ...
+    def __iter__(self) -> Iterator[T_co]: ...
 
     def reverse(self) -> None:
-        """Exist, as on a list: a string has no such method, and is no list of members."""
+        """A list has this method, a string does not."""
         ...
 
 

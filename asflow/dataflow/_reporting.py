@@ -1,16 +1,15 @@
-"""How a data flow shows: a call as a flow, its members as tasks of that flow.
+"""How a data flow reports: a call as a flow, its members as tasks of that flow.
 
-Everything that a data flow tells a progress sink goes through here, and through the public `@flow` and
-`@flow.task`, so that it looks like any other pipeline. Members that are tasks already show themselves.
+Everything that a progress sink receives from a data flow comes from the public `@flow` and `@flow.task`, so
+that it looks like any other pipeline. Members that are tasks already report by themselves.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import TYPE_CHECKING, assert_never
 
+from asflow._inspect import layers
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow.dataflow._execution import call_function
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
 
     from asflow._flow import Flow
 
-__all__ = ["shown", "shown_call"]
 
-
-def shown_call(
+def as_flow(
     call: Callable[[dict[str, object]], Awaitable[dict[str, object]]], name: str, flow: Flow
 ) -> Callable[..., Awaitable[dict[str, object]]]:
     """Return *call* as a flow called *name*, whose keywords are the call's arguments."""
@@ -37,15 +34,15 @@ def shown_call(
     return flow(dataflow)
 
 
-def shown(node: Node, flow: Flow) -> Node:
-    """Return *node* with each member as a task of *flow*, to be run in the place of *node*."""
+def as_tasks(node: Node, flow: Flow) -> Node:
+    """Return *node* with each member as a task of *flow*."""
     match node:
         case Function():
-            return node if _shows_itself(node.call) else _as_task(node, flow)
+            return node if _is_task(node.call) else _as_task(node, flow)
         case Serial():
-            return Serial(tuple(shown(step, flow) for step in node.steps))
+            return Serial(tuple(as_tasks(step, flow) for step in node.steps))
         case Parallel():
-            return Parallel(tuple(shown(member, flow) for member in node.members))
+            return Parallel(tuple(as_tasks(member, flow) for member in node.members))
         case _:
             assert_never(node)
 
@@ -63,17 +60,11 @@ def _name(function: Callable[..., object], name: str) -> None:
     function.__name__ = function.__qualname__ = name
 
 
-def _shows_itself(func: object) -> bool:
-    """Tell whether *func*, or what a partial, a method or `amapper` has in it, is a task already."""
-    while True:
-        if attached(func, TaskDefinition) is not None:
+def _is_task(func: object) -> bool:
+    """Return whether *func* is a task already, or a partial, a method or an `amapper` of one."""
+    for layer in layers(func):
+        if attached(layer, TaskDefinition) is not None:
             return True
-        if isinstance(func, functools.partial):
-            func = cast("functools.partial[object]", func).func
-        elif inspect.ismethod(func):
-            func = func.__func__
-        elif MAPPED in getattr(func, "__dict__", ()):
-            func = getattr(func, MAPPED)
-        else:
-            method = getattr(type(func), "__call__", None)  # noqa: B004 - a callable object's own task
-            return attached(method, TaskDefinition) is not None
+        if MAPPED in getattr(layer, "__dict__", ()):
+            return _is_task(getattr(layer, MAPPED))
+    return False

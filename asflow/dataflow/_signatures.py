@@ -1,12 +1,11 @@
-"""What a function takes and gives, as far as its signature and its return annotation tell.
+"""What a function takes and returns, as far as its signature and its return annotation say.
 
-A function made by `amapper` takes and gives other names than its own signature could spell (a key may be
-no identifier), so it carries its `Wiring` along, and `wiring_of` believes that first.
+A function made by `amapper` takes and returns names that its signature can't spell (a key need not be an
+identifier). So it carries its `Wiring` along, which `wiring_of` looks for first.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import sys
@@ -15,24 +14,12 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
 
+from asflow._inspect import body_of, refuse_generators, unwrapped
 from asflow._inspect import signature_of as plain_signature_of
 from asflow.dataflow._errors import DataFlowDefinitionError, DataFlowFunctionArgsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = [
-    "MAPPED",
-    "WIRING",
-    "Keys",
-    "Parameter",
-    "Wiring",
-    "is_async",
-    "merged",
-    "name_of",
-    "signature_of",
-    "wiring_of",
-]
 
 WIRING: Final = "__asflow_wiring__"
 """The attribute under which `amapper` leaves a function's `Wiring`."""
@@ -41,7 +28,7 @@ MAPPED: Final = "__asflow_mapped__"
 """The attribute under which `amapper` leaves the function behind its own."""
 
 Keys: TypeAlias = frozenset[str] | None
-"""The names that a mapping may hold; None where that is not known before it is there."""
+"""The names that a mapping may hold; None if that is not known beforehand."""
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional-only",
@@ -52,7 +39,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something that a function takes by name. `required` is False where it has a default."""
+    """Something that a function takes by name. `required` is False if it has a default."""
 
     name: str
     required: bool
@@ -67,7 +54,7 @@ class Wiring:
 
 
 def merged(*parts: Keys) -> Keys:
-    """Return the names that several mappings together may hold; unknown where one of them is."""
+    """Return the names that several mappings together may hold; unknown if one of them is."""
     found: frozenset[str] = frozenset()
     for keys in parts:
         if keys is None:
@@ -76,81 +63,54 @@ def merged(*parts: Keys) -> Keys:
     return found
 
 
-def name_of(func: object) -> str:
-    """Return what to call *func* in messages: its own name, a partial's function, an object's class."""
-    while isinstance(func, functools.partial):
-        func = typing.cast("functools.partial[object]", func).func
-    name = getattr(func, "__name__", None)
-    return name if isinstance(name, str) else type(func).__name__
-
-
-def is_async(func: Callable[..., object]) -> bool:
-    """Tell whether *func*, a partial of it, or its `__call__`, is an `async def`, or is marked as one."""
-    # Before Python 3.12 only asyncio knew a mark for other callables; inspect knows the later one.
-    if sys.version_info < (3, 12) and asyncio.iscoroutinefunction(func):  # pyright: ignore[reportDeprecated]
-        return True
-    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(_called(func))
-
-
 def wiring_of(func: Callable[..., object], name: str) -> Wiring:
-    """Read what *func* takes and gives.
+    """Return what *func* takes and returns.
 
     A parameter to which a partial has bound a value is not wired: it stays bound.
 
     Raises:
-        DataFlowFunctionArgsError: a parameter is positional-only, `*args` or `**kwargs`, or Python can't tell
-            the signature (some built-ins).
+        DataFlowFunctionArgsError: a parameter is positional-only, `*args` or `**kwargs`, or Python doesn't
+            know the signature (some built-ins).
         DataFlowDefinitionError: *func* is a generator function.
     """
-    target = _called(func)
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise DataFlowDefinitionError(
-            f"{name} is a generator function; a member returns a mapping or None: return {{'rows': [...]}}."
-        )
+    who = f"task {name}()"
+    refuse_generators(who, DataFlowDefinitionError, "return a mapping such as {'rows': [...]}", func)
     carried = _carried(func)
     if carried is not None:
         return carried
+    empty = inspect.Parameter.empty
     signature = signature_of(func, name)
     bound: typing.Container[str] = _bound_keywords(func)
     parameters = [one for one in signature.parameters.values() if one.name not in bound]
     for one in parameters:
         if one.kind in _KINDS:
+            shown = one.replace(annotation=empty, default=empty)
             raise DataFlowFunctionArgsError(
-                f"Parameter {one} of {name} is {_KINDS[one.kind]}, so nothing can be wired to it by name; "
-                "wrap the function in one that takes its arguments by keyword."
+                f"{who}: can only be wired by name, and {shown} is {_KINDS[one.kind]}; "
+                "wrap it in a function that takes its arguments by keyword"
             )
-    empty = inspect.Parameter.empty
     return Wiring(tuple(Parameter(one.name, one.default is empty) for one in parameters), _result_keys(func))
 
 
 def signature_of(func: Callable[..., object], name: str) -> inspect.Signature:
-    """The signature of *func*, without evaluating annotations."""
+    """Return the signature of *func*, without evaluating annotations."""
     try:
         return plain_signature_of(func)
     except ValueError:
         raise DataFlowFunctionArgsError(
-            f"Python can't tell the parameters of {name}; wrap it in a function that names them."
+            f"task {name}(): has parameters that Python doesn't know; wrap it in a function that names them"
         ) from None
 
 
 def _bound_keywords(func: object) -> typing.Container[str]:
-    """The names that a partial passes by itself."""
+    """Return the names that a partial passes by itself."""
     if not isinstance(func, functools.partial):
         return ()
     return typing.cast("functools.partial[object]", func).keywords
 
 
-def _called(func: object) -> object:
-    """The function whose code runs when *func* is called: partials, methods and callable objects opened."""
-    while isinstance(func, functools.partial):
-        func = typing.cast("functools.partial[object]", func).func
-    if inspect.isroutine(func) or isinstance(func, type):
-        return func
-    return getattr(type(func), "__call__", func)  # noqa: B004 - the method itself is wanted, not a yes or no
-
-
 def _carried(func: object) -> Wiring | None:
-    """The wiring that `amapper` left on *func*, less what a partial or a method has bound already."""
+    """Return the wiring that `amapper` left on *func*, less what a partial or a method has bound already."""
     if isinstance(func, functools.partial):
         partial = typing.cast("functools.partial[object]", func)
         inner = _carried(partial.func)
@@ -166,10 +126,8 @@ def _carried(func: object) -> Wiring | None:
 
 
 def _result_keys(func: object) -> Keys:
-    """The names that the return annotation of *func* promises, or None where it promises none."""
-    target = inspect.unwrap(
-        typing.cast("Callable[..., object]", getattr(_called(func), "__func__", _called(func)))
-    )
+    """Return the names that the return annotation of *func* promises, or None if it promises none."""
+    target = unwrapped(body_of(func))
     if not isinstance(target, types.FunctionType):
         return None
     try:
@@ -180,14 +138,14 @@ def _result_keys(func: object) -> Keys:
 
 
 def _return_hint(func: types.FunctionType) -> object:
-    """The return annotation of *func*, evaluated where it is a string."""
+    """Return the return annotation of *func*, evaluated if it is a string."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
         found = annotationlib.get_annotations(func, format=annotationlib.Format.FORWARDREF)
     else:
         found = func.__annotations__
-    # Only this one is evaluated: the parameters' may well stand under TYPE_CHECKING.
+    # Only this one is evaluated: the parameters' may name what is imported under TYPE_CHECKING.
     alone = types.SimpleNamespace(__annotations__={"return": found["return"]})
     seen = inspect.getclosurevars(func).nonlocals
     hints: dict[str, object] = typing.get_type_hints(
@@ -197,7 +155,7 @@ def _return_hint(func: types.FunctionType) -> object:
 
 
 def _keys_of(hint: Any) -> Keys:
-    """The names that a value of type *hint* may hold."""
+    """Return the names that a value of type *hint* may hold."""
     origin = get_origin(hint)
     if hint is type(None):
         return frozenset()

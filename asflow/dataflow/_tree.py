@@ -2,15 +2,15 @@
 
     Node = Function | Serial | Parallel
 
-| in the definition | stands for |
+| in the definition | means |
 |---|---|
 | a tuple | a sequence at the top and inside something concurrent; concurrent members inside a sequence |
-| a list | a sequence, wherever it stands |
-| a set, a frozenset | concurrent members, wherever it stands; taken in the order of their names |
-| `stage(a) | b` | a sequence, wherever it stands |
+| a list | a sequence, everywhere |
+| a set, a frozenset | concurrent members, everywhere; taken in the order of their names |
+| `stage(a) | b` | a sequence, everywhere |
 | anything callable | a member, wired by the names of its parameters |
 
-Nothing here runs a member. The tree is frozen: changing a list after the definition changes nothing.
+No member runs here. The tree is frozen: changing a list after the definition changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from asflow._inspect import is_async, name_of
 from asflow._labels import short
+from asflow._names import Sealed, create
 from asflow.dataflow._dispatch import Dispatcher
 from asflow.dataflow._errors import (
     DataFlowDefinitionError,
@@ -30,22 +32,10 @@ from asflow.dataflow._errors import (
     DataFlowNotTupleError,
 )
 from asflow.dataflow._members import ListLike, Member
-from asflow.dataflow._signatures import Keys, Parameter, is_async, name_of, wiring_of
+from asflow.dataflow._signatures import Keys, Parameter, wiring_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-__all__ = [
-    "Definition",
-    "Function",
-    "Group",
-    "Node",
-    "Parallel",
-    "Serial",
-    "Stage",
-    "parse",
-    "stage",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,7 @@ class Function:
         call: the user's function; called by keyword only.
         on_loop: True for an async function, False for one that goes to a thread.
         parameters: what it takes, by name.
-        keys: what its result may hold, where its annotation tells, else None.
+        keys: what its result may hold, if its annotation says so, else None.
     """
 
     name: str
@@ -95,7 +85,7 @@ Node: TypeAlias = Function | Serial | Parallel
 """A part of a definition that has been read."""
 
 
-class Stage:
+class Stage(metaclass=Sealed):
     """A sequence under construction: `stage(get) | transform | (save, log)`.
 
     The right-hand side of `|` becomes the next step, as it would in a tuple: a tuple or set of functions is a
@@ -105,19 +95,20 @@ class Stage:
 
     __slots__ = ("steps",)
 
+    _made_by = "use stage(...)"
+
     steps: tuple[Definition, ...]
 
     def __init__(self, *steps: Definition) -> None:
-        """Take the steps in order; `stage` is the public way to make one."""
         self.steps = steps
 
     def __or__(self, other: Definition) -> Stage:
         """Add *other* as the last step."""
-        return Stage(*self.steps, *_steps(other))
+        return create(Stage, *self.steps, *_steps(other))
 
     def __ror__(self, other: Definition) -> Stage:
         """Add *other* as the first step."""
-        return Stage(*_steps(other), *self.steps)
+        return create(Stage, *_steps(other), *self.steps)
 
     def __repr__(self) -> str:
         return f"<stage {_parse_steps(self.steps, 'stage', ()).name}>"
@@ -127,7 +118,7 @@ Group: TypeAlias = Stage | tuple["Definition", ...] | ListLike["Definition"] | A
 """What a data flow is made of: a tuple, list, set or `stage` of members and further groups."""
 
 Definition: TypeAlias = Member | Group
-"""A member, or a group of them however nested."""
+"""A member, or a group of them, nested to any depth."""
 
 
 def stage(*members: Definition) -> Stage:
@@ -137,26 +128,26 @@ def stage(*members: Definition) -> Stage:
         members: the first step: one function or group, or several that run at the same time. At least one.
 
     Returns:
-        A stage, to be continued with `|`, given to `DataFlow`, or used as a part of another definition,
-        where it is a sequence.
+        A stage, to be continued with `|`, passed to `DataFlow`, or used as a part of another definition,
+        in which it is a sequence.
 
     Raises:
         DataFlowEmptyError: there are no members.
         DataFlowNotCallableError: a member is neither callable nor a group.
     """
     if not members:
-        raise DataFlowEmptyError("stage() has no members; give it at least one function.")
-    return Stage(*_steps(members[0] if len(members) == 1 else members))
+        raise DataFlowEmptyError("DataFlow(): stage takes at least one member; write for example stage(get)")
+    return create(Stage, *_steps(members[0] if len(members) == 1 else members))
 
 
 def parse(definition: object) -> Serial | Parallel:
     """Read a whole definition.
 
     Args:
-        definition: what the user gave to `DataFlow`.
+        definition: what the user passed to `DataFlow`.
 
     Raises:
-        DataFlowNotTupleError: it is no tuple, list, set or stage.
+        DataFlowNotTupleError: it is not a tuple, list, set or stage.
         DataFlowEmptyError: it, or a group in it, is empty.
         DataFlowNotCallableError: a member is neither callable nor a group.
         DataFlowFunctionArgsError: a member has parameters that can't be passed by keyword.
@@ -164,8 +155,8 @@ def parse(definition: object) -> Serial | Parallel:
     """
     if not isinstance(definition, (tuple, list, set, frozenset, Stage)):
         raise DataFlowNotTupleError(
-            f"A data flow is a tuple, list, set or stage of functions, not {short(definition)}. "
-            "A single function goes into a tuple: (function,)."
+            f"DataFlow(): takes a tuple, list, set or stage of functions, not {short(definition)}; "
+            "put a single function into a tuple: (function,)"
         )
     node = _parse(cast("object", definition), "definition", (), concurrent=False)
     assert not isinstance(node, Function)  # a container makes a Serial or a Parallel
@@ -173,17 +164,20 @@ def parse(definition: object) -> Serial | Parallel:
 
 
 def _steps(other: Definition) -> tuple[Definition, ...]:
-    """Check an operand of `|` where it stands, and return the steps that it adds."""
+    """Check a member of `stage` or an operand of `|`, and return the steps that it adds."""
     if isinstance(other, Stage):
         return other.steps
-    _parse(other, "stage", (), concurrent=True)
+    try:
+        _parse(other, "stage", (), concurrent=True)
+    except DataFlowDefinitionError as error:
+        raise error.with_traceback(None) from error.__cause__  # without the frames below this one
     return (other,)
 
 
 def _parse(item: object, where: str, above: tuple[int, ...], *, concurrent: bool) -> Node:
-    """Read *item*, which stands at *where*; *concurrent* is what a tuple there means."""
+    """Read *item* at the place *where*; *concurrent* is what a tuple there means."""
     if id(item) in above:
-        raise DataFlowDefinitionError(f"{where} contains itself; a definition must come to an end.")
+        raise DataFlowDefinitionError(f"DataFlow(): {where} contains itself; take it out")
     if isinstance(item, Stage):
         return _parse_steps(item.steps, where, above)
     if not isinstance(item, (tuple, list, set, frozenset)):
@@ -193,7 +187,7 @@ def _parse(item: object, where: str, above: tuple[int, ...], *, concurrent: bool
     above = (*above, id(group))
     if not items:
         raise DataFlowEmptyError(
-            f"{where} is an empty {type(group).__name__}; put at least one function into it."
+            f"DataFlow(): {where} is an empty {type(group).__name__}; put at least one function into it"
         )
     if isinstance(item, (set, frozenset)):
         inside = f"a member of the set {where}"
@@ -213,7 +207,7 @@ def _parse_steps(items: tuple[object, ...], where: str, above: tuple[int, ...]) 
 
 
 def _order(node: Node) -> tuple[object, ...]:
-    """A sort key by name; equal names go by where the function was written."""
+    """Return a sort key: the name, and for equal names where the function is defined."""
     if isinstance(node, Function):
         code = getattr(node.call, "__code__", None)
         place = (getattr(node.call, "__module__", None), getattr(node.call, "__qualname__", None))
@@ -222,23 +216,24 @@ def _order(node: Node) -> tuple[object, ...]:
 
 
 def _function(item: object, where: str) -> Function:
-    """Read a member that is no group."""
+    """Read a member that is not a group."""
     if not callable(item):
-        raise DataFlowNotCallableError(f"{where} is {short(item)}, which is not callable. {_advice(item)}")
+        advice = _advice(item)
+        raise DataFlowNotCallableError(f"DataFlow(): {where} takes a function, not {short(item)}; {advice}")
     name = name_of(item)
     if isinstance(item, Dispatcher):
         raise DataFlowFunctionArgsError(
-            f"{where} is {name}, an fdispatch name; choose a function: {name}('key')."
+            f"DataFlow(): {where} takes a function, not the fdispatch name {name}; choose one: {name}('key')"
         )
     wiring = wiring_of(item, name)
     return Function(name, item, is_async(item), wiring.parameters, wiring.keys)
 
 
 def _advice(item: object) -> str:
-    """What the user probably meant."""
+    """Return what the user probably meant."""
     if isinstance(item, str):
-        return "Put the function itself there, not its name."
+        return "put the function itself there, not its name"
     if isinstance(item, Coroutine):
-        item.close()  # nobody can await it any more, and Python would warn about that
-        return "Put the function there without calling it."
-    return "A member is a function, or a tuple, list, set or stage of functions."
+        item.close()  # it can't be awaited any more, and Python would warn about that
+        return "put the function there without calling it"
+    return "a member is a function, or a tuple, list, set or stage of functions"

@@ -1,7 +1,7 @@
-"""Who sees what: the names that reach each member, followed through a definition without running it.
+"""Which names reach each member, followed through a definition without running it.
 
 The rules are those of `asflow.dataflow._execution`, with sets of names instead of values. A name counts as
-present as soon as it may be present, so that nothing is refused that could work.
+present if it may be present, so that no definition is refused that could work.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from asflow.dataflow._tree import Function, Node, Parallel, Serial
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["ArgsVisibility", "check_call", "check_definition", "missing"]
-
 ArgsVisibility: TypeAlias = Literal["None", "Initial", "All"]
 """What a stage sees beside the result of the stage before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What the walk needs to know of its call. `initial` is None at definition, where no call is known."""
+    """What the walk needs to know of its call. `initial` is None at definition, when no call is known."""
 
     visibility: ArgsVisibility
     initial: Keys
@@ -41,10 +39,10 @@ class _MissingError(Exception):
 
 
 def check_definition(node: Node, visibility: ArgsVisibility) -> None:
-    """Refuse a definition in which a parameter can't be provided, whatever the call's arguments.
+    """Refuse a definition in which a parameter can't be provided by any call.
 
     Only functions whose return annotation is a TypedDict (or None), or that come from `amapper` with an
-    `output`, tell what they return; what comes after any other function can't be checked here.
+    `output`, say what they return; what comes after any other function can't be checked here.
 
     Raises:
         DataFlowFunctionArgsError: a parameter without a default is provided by nothing.
@@ -94,17 +92,14 @@ def missing(
     import difflib
 
     listed = ", ".join(sorted(there)) or "nothing"
-    text = f"Nothing provides parameter {parameter!r} of {function}. What was there: {listed}."
+    text = f"task {function}(): nothing provides its parameter {parameter!r}, there was {listed}"
     if parameter in initial and visibility == "None":
-        return (
-            f"{text} The call gave it: with args_visibility='Initial' every stage sees the call's arguments."
-        )
+        return f"{text}; the call has it: with args_visibility='Initial' every stage sees its arguments"
     near = difflib.get_close_matches(parameter, there, n=1)
     if near:
-        return (
-            f"{text} Did you mean {near[0]!r}? (amapper(..., input={{{parameter!r}: {near[0]!r}}}) renames.)"
-        )
-    return f"{text} Return it from an earlier stage, pass it to the call, or give the parameter a default."
+        renamed = f"amapper({function}, input={{{parameter!r}: {near[0]!r}}})"
+        return f"{text}; did you mean {near[0]!r}? {renamed} renames it"
+    return f"{text}; return it from an earlier stage, pass it to the call, or give the parameter a default"
 
 
 def _follow(node: Node, given: Keys, names: _Names) -> Keys:

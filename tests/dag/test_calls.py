@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import threading
+import traceback
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from asflow.dag import CycleError, ForeignLoopError, Node, NoRunningLoopError, R
 from asflow.errors import AsflowError, DeadlockError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @task
@@ -323,7 +324,7 @@ async def test_raw_with_extra_dependencies() -> None:
     assert await task(look, before, raw=True)(2) == (2, True)
 
 
-async def test_nobody_needs_to_hold_a_task() -> None:
+async def test_a_task_need_not_be_held() -> None:
     """A waiting graph survives a collection although only its own futures refer to it."""
     done: list[int] = []
 
@@ -379,7 +380,9 @@ async def test_result_is_not_kept_by_those_who_used_it() -> None:
 def test_outside_a_loop_is_a_clear_error_without_warnings() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(NoRunningLoopError, match=r"'give' was called where no event loop runs"):
+        with pytest.raises(
+            NoRunningLoopError, match=r"^task give\(\): was called without a running event loop;"
+        ):
             give(bare("x"))
         with pytest.raises(RuntimeError, match=r"asyncio\.run"):
             task(give, bare("y"))(1, value=bare("z"))  # pyright: ignore[reportCallIssue]
@@ -419,7 +422,7 @@ def test_tasks_of_a_closed_loop_are_let_go() -> None:
 async def test_pending_future_of_another_loop_is_refused() -> None:
     other = asyncio.new_event_loop()
     try:
-        with pytest.raises(ForeignLoopError, match="another event loop"):
+        with pytest.raises(ForeignLoopError, match=r"^task add\(\): waits .* not for <Future> of another;"):
             add(bare_number(), bare_number(), later(other.create_future()))
         await asyncio.sleep(0)
         gc.collect()
@@ -431,20 +434,50 @@ async def generator() -> AsyncIterator[int]:
     yield 1
 
 
-@pytest.mark.parametrize("wrong", [None, "text", 3, (bare,), generator, lambda: (yield)])
-def test_what_is_no_function_is_refused_at_decoration(wrong: Any) -> None:
-    with pytest.raises(DefinitionError, match=r"task\(\)"):
-        task(wrong)
+class Rows:
+    def __call__(self) -> Iterator[int]:
+        yield 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (None, "task <NoneType>(): takes a function, not None; put @task above a def"),
+        ("text", "task <str>(): takes a function, not 'text'; put @task above a def"),
+        (3, "task <int>(): takes a function, not 3; put @task above a def"),
+        ((bare,), "task <tuple>(): takes a function, not (bare,); put @task above a def"),
+        (
+            generator,
+            "task generator(): takes a function that returns once, not a generator function; return a list",
+        ),
+        (Rows(), "task Rows(): takes a function that returns once, not a generator function; return a list"),
+        (functools.partial(Rows()), "task Rows(): takes a function that returns once"),
+        (
+            lambda: (yield),
+            "task <lambda>(): takes a function that returns once, not a generator function; return",
+        ),
+    ],
+)
+@pytest.mark.parametrize("decorate", [task, task(), task(raw=True)])
+def test_what_is_no_function_is_refused_at_decoration(wrong: Any, says: str, decorate: Any) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        decorate(wrong)
+    assert str(caught.value).startswith(says)
+    assert len(traceback.extract_tb(caught.value.__traceback__)) <= 3  # this line and the decorator's
 
 
 async def test_an_awaitable_in_the_place_of_the_function_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"not the awaitable.*after the function"):
+    with pytest.raises(
+        TypeError, match=r"^task bare\(\): .* not the awaitable bare; pass .*after the function"
+    ):
         task(bare("x"))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     gc.collect()
 
 
 def test_a_dependency_that_is_no_awaitable_is_refused() -> None:
-    with pytest.raises(DefinitionError, match=r"dependency 'a1' is not awaitable"):
+    with pytest.raises(
+        DefinitionError, match=r"^task bare\(\): takes awaitables as dependencies, not 'a1'; pass"
+    ):
         task(bare, "a1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
@@ -457,7 +490,7 @@ class TestCycles:
             return await nodes[0]  # type: ignore[no-any-return]
 
         nodes.append(give(wrap(circle())))
-        with pytest.raises(CycleError, match=r"circle' awaits 'give'|Task-\d+' awaits 'give'"):
+        with pytest.raises(CycleError, match=r"^task give\(\): '(circle|Task-\d+)' awaits 'give', .*; don't"):
             await nodes[0]
 
     async def test_through_several_nodes_and_a_gather(self) -> None:

@@ -1,4 +1,4 @@
-"""Failures, cancellation, and what is reported when nobody looks."""
+"""Failures, cancellation, and what is reported when no exception is retrieved."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ async def last(*values: Any) -> Any:
 
 @pytest.fixture
 async def reports() -> Any:
-    """What the loop's exception handler is told."""
+    """What the loop's exception handler receives."""
     loop = asyncio.get_running_loop()
-    told: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda loop, context: told.append(context))
-    yield told
+    received: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda loop, context: received.append(context))
+    yield received
     loop.set_exception_handler(None)
 
 
 async def settled() -> None:
-    """Let everything that can run do so, then collect what nobody holds."""
+    """Let everything that can run do so, then collect what is not referenced."""
     for _ in range(10):
         await asyncio.sleep(0)
     gc.collect()
@@ -199,7 +199,7 @@ async def test_a_cancelled_dependency_cancels_its_dependents() -> None:
     assert end.cancelled()
 
 
-async def test_an_error_that_nobody_looks_at_is_reported_once(reports: list[dict[str, Any]]) -> None:
+async def test_an_exception_that_is_never_retrieved_is_reported_once(reports: list[dict[str, Any]]) -> None:
     failed = fail("boom")
     many = [last(failed), middle(failed), last(middle(failed), middle(failed))]
     await settled()
@@ -207,7 +207,7 @@ async def test_an_error_that_nobody_looks_at_is_reported_once(reports: list[dict
     del failed, many
     await settled()
     assert [str(report["exception"]) for report in reports] == ["boom"]
-    assert "never looked at" in reports[0]["message"]
+    assert "(): its exception was never retrieved; await it" in reports[0]["message"]
     assert isinstance(reports[0]["task"], asyncio.Task)
 
 
@@ -218,7 +218,7 @@ async def test_dropped_at_once_it_is_reported_once_too(reports: list[dict[str, A
 
 
 @pytest.mark.parametrize("looked", [0, 1, 2, 3])
-async def test_an_error_that_anybody_looked_at_is_not_reported(
+async def test_an_exception_that_was_retrieved_is_not_reported(
     looked: int, reports: list[dict[str, Any]]
 ) -> None:
     """At the origin, at a dependent or at a dependent's dependent: it is one error."""
@@ -234,7 +234,7 @@ async def test_an_error_that_anybody_looked_at_is_not_reported(
 
 
 async def test_looked_at_after_the_dependency_has_gone(reports: list[dict[str, Any]]) -> None:
-    """Nobody holds the origin: it must leave the report to those who failed with it."""
+    """The origin is freed: it must leave the report to the nodes that failed with it."""
     with pytest.raises(ValueError, match="boom"):
         await last(middle(fail("boom")))
     await settled()
@@ -252,7 +252,7 @@ async def test_a_plain_task_that_failed_is_reported_through_its_dependents_once(
     assert [str(report["exception"]) for report in reports] == ["boom"]
 
 
-async def test_an_error_caught_in_a_body_is_looked_at(reports: list[dict[str, Any]]) -> None:
+async def test_an_exception_caught_in_a_body_is_retrieved(reports: list[dict[str, Any]]) -> None:
     @task
     async def tolerant() -> str:
         try:
@@ -288,7 +288,7 @@ async def test_an_extra_dependency_that_fails_is_reported_by_itself(reports: lis
 
 
 async def test_ten_thousand_dependents_cancelled_at_once() -> None:
-    """Leaving a shared dependency costs the same however many others wait for it."""
+    """Leaving a shared dependency costs the same even if thousands wait for it."""
     shared = give(asyncio.get_running_loop().create_future())
     many = [middle(shared) for _ in range(10_000)]
     await asyncio.sleep(0)
@@ -300,7 +300,7 @@ async def test_ten_thousand_dependents_cancelled_at_once() -> None:
 
 
 def test_nothing_is_remembered_of_a_failure_when_its_tasks_have_gone() -> None:
-    """Also where the traceback's own frames hold the tasks."""
+    """Also if the traceback's own frames hold the tasks."""
     from asflow.dag import _failures
 
     async def pipeline() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asflow._names import create
 from asflow.dag import Graph, GraphNode, scope, task
 
 
@@ -32,7 +33,7 @@ def node(index: int, seconds: float, *needs: int, name: str = "n", **more: Any) 
         "outside": False,
         **more,
     }
-    return GraphNode(index=index, name=name, seconds=seconds, needs=needs, **values)
+    return create(GraphNode, index=index, name=name, seconds=seconds, needs=needs, **values)
 
 
 async def test_nodes_edges_and_times() -> None:
@@ -108,17 +109,20 @@ async def test_outside_awaitables_and_gathers_are_shown() -> None:
 
 
 async def test_critical_path_is_the_longest_chain_of_bodies() -> None:
-    graph = Graph((node(0, 1.0), node(1, 5.0), node(2, 1.0, 0, 1), node(3, 7.5), node(4, 2.0, 2)), 8.0)
+    graph = create(
+        Graph, (node(0, 1.0), node(1, 5.0), node(2, 1.0, 0, 1), node(3, 7.5), node(4, 2.0, 2)), 8.0
+    )
     assert [n.index for n in graph.critical_path] == [1, 2, 4]
     assert "critical path: n → n → n" in repr(graph)
-    assert Graph((), 0.0).critical_path == ()
-    assert repr(Graph((), 0.0)) == "<Graph: 0 nodes, 0.00 s; critical path: none>"
+    assert create(Graph, (), 0.0).critical_path == ()
+    assert repr(create(Graph, (), 0.0)) == "<Graph: 0 nodes, 0.00 s; critical path: none>"
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
     size = draw(st.integers(0, 9))
-    return Graph(
+    return create(
+        Graph,
         tuple(
             node(i, draw(st.integers(0, 5)), *sorted(draw(st.sets(st.integers(0, i - 1))) if i else ()))
             for i in range(size)
@@ -143,7 +147,7 @@ def test_no_chain_is_longer_than_the_critical_path(graph: Graph) -> None:
 
 
 def test_mermaid_marks_the_critical_path() -> None:
-    graph = Graph((node(0, 1.0, name="a"), node(1, 2.0, name="b"), node(2, 0.5, 0, 1, name="c")), 2.5)
+    graph = create(Graph, (node(0, 1.0, name="a"), node(1, 2.0, name="b"), node(2, 0.5, 0, 1, name="c")), 2.5)
     assert graph.to_mermaid() == (
         "flowchart LR\n"
         '    n0["a<br/>1.00 s"]\n'
@@ -159,7 +163,7 @@ def test_mermaid_marks_the_critical_path() -> None:
 
 def test_names_cannot_break_the_pictures() -> None:
     name = '<lambda>"]; end #quot; `x` & <script>'
-    graph = Graph((node(0, 1.0, name=name),), 1.0)
+    graph = create(Graph, (node(0, 1.0, name=name),), 1.0)
     [_, line, *_] = graph.to_mermaid().splitlines()
     assert line.count('"') == 2
     assert "#60;lambda#62;#34;#93;#59;" in line
@@ -169,16 +173,16 @@ def test_names_cannot_break_the_pictures() -> None:
 def test_many_nodes_are_drawn_by_name() -> None:
     nodes = [node(i, 1.0, name="fetch") for i in range(300)]
     nodes += [node(300 + i, 2.0, i, name="save") for i in range(300)]
-    text = Graph(tuple(nodes), 3.0).to_mermaid()
+    text = create(Graph, tuple(nodes), 3.0).to_mermaid()
     assert 'n0["fetch ×300<br/>5 min 0 s"]' in text
     assert 'n1["save ×300<br/>10 min 0 s"]' in text
     assert "n0 ==> n1" in text
     assert text.count(">") - text.count("br/>") == 1
-    assert Graph(tuple(nodes), 3.0).to_mermaid(max_nodes=600).count("-->") == 299
+    assert create(Graph, tuple(nodes), 3.0).to_mermaid(max_nodes=600).count("-->") == 299
 
 
 def test_notebook_picture_is_well_formed_svg() -> None:
-    graph = Graph((node(0, 1.0, name="a"), node(1, 2.0, 0, name="b", started=1.0, ended=3.0)), 3.0)
+    graph = create(Graph, (node(0, 1.0, name="a"), node(1, 2.0, 0, name="b", started=1.0, ended=3.0)), 3.0)
     bundle = graph._repr_mimebundle_()
     assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert set(graph._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
@@ -193,9 +197,9 @@ def test_notebook_picture_is_well_formed_svg() -> None:
 
 
 def test_pictures_of_nothing() -> None:
-    empty = Graph((), 0.0)
+    empty = create(Graph, (), 0.0)
     assert empty.to_mermaid() == "flowchart LR\n"
     assert ElementTree.fromstring(empty.to_svg()).tag.endswith("svg")
-    unstarted = Graph((node(0, 0.0, started=None, ended=None, state="waiting"),), 0.0)
+    unstarted = create(Graph, (node(0, 0.0, started=None, ended=None, state="waiting"),), 0.0)
     assert "waiting" in unstarted.to_mermaid()
     assert "waiting" in unstarted.to_svg()

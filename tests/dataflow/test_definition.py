@@ -142,11 +142,11 @@ def test_a_definition_is_a_tuple_list_set_or_stage(definition: Any) -> None:
 
 
 NOT_CALLABLE: list[tuple[Any, str]] = [
-    ((a, "save"), "definition[1] is 'save', which is not callable. Put the function itself"),
-    ((a, None), "definition[1] is None, which is not callable. A member is"),
-    ((a, (b, 3)), "definition[1][1] is 3"),
-    ([a, {"b": b}], "definition[1] is {'b': <function>}"),
-    ({a, "save"}, "a member of the set definition is 'save'"),
+    ((a, "save"), "DataFlow(): definition[1] takes a function, not 'save'; put the function itself"),
+    ((a, None), "DataFlow(): definition[1] takes a function, not None; a member is"),
+    ((a, (b, 3)), "definition[1][1] takes a function, not 3"),
+    ([a, {"b": b}], "definition[1] takes a function, not {'b': b}"),
+    ({a, "save"}, "a member of the set definition takes a function, not 'save'"),
 ]
 
 
@@ -206,13 +206,13 @@ class Callable:
 @pytest.mark.parametrize(
     ("member", "says"),
     [
-        (positional_only, "Parameter x: 'int' of positional_only is positional-only"),
-        (catches_arguments, r"Parameter \*items: 'int' of catches_arguments is a catch-all"),
-        (catches_keywords, r"Parameter \*\*options: 'int' of catches_keywords is a catch-all"),
-        (Callable(), "of Callable is positional-only"),
-        (functools.partial(catches_keywords, x=1), "of catches_keywords is a catch-all"),
-        (max, "Python can't tell the parameters of max"),
-        (len, "of len is positional-only"),
+        (positional_only, r"^task positional_only\(\): .* and x is positional-only; wrap"),
+        (catches_arguments, r"^task catches_arguments\(\): .* and \*items is a catch-all"),
+        (catches_keywords, r"^task catches_keywords\(\): .* and \*\*options is a catch-all"),
+        (Callable(), r"^task Callable\(\): .* is positional-only"),
+        (functools.partial(catches_keywords, x=1), r"^task catches_keywords\(\): .* is a catch-all"),
+        (max, r"^task max\(\): has parameters that Python doesn't know; wrap"),
+        (len, r"^task len\(\): .* is positional-only"),
     ],
 )
 def test_parameters_must_be_passable_by_keyword(member: Any, says: str) -> None:
@@ -231,7 +231,10 @@ def test_generator_functions_are_refused() -> None:
         yield 1
 
     for member in (rows, pages, functools.partial(rows)):
-        with pytest.raises(DataFlowDefinitionError, match="generator function"):
+        with pytest.raises(
+            DataFlowDefinitionError,
+            match=r"^task \w+\(\): .* not a generator function; ret",
+        ):
             DataFlow((member,))
 
 

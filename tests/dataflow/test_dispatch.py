@@ -61,12 +61,12 @@ def print_nothing() -> None: ...
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("cvs", "load has no function under 'cvs'. Did you mean 'csv'?"),
-        ("parquet", "load has no function under 'parquet'. There are: 'csv', 'json'."),
-        ("", "load has no function under ''. There are"),
-        (3, "load has no function under 3. There are"),
-        (None, "load has no function under None. There are"),
-        (["csv"], "load has no function under ['csv']. There are"),
+        ("cvs", "DataFlow(): load has no function under 'cvs'; did you mean 'csv'?"),
+        ("parquet", "DataFlow(): load has no function under 'parquet'; there are 'csv', 'json'"),
+        ("", "DataFlow(): load has no function under ''; there are"),
+        (3, "DataFlow(): load has no function under 3; there are"),
+        (None, "DataFlow(): load has no function under None; there are"),
+        (["csv"], "DataFlow(): load has no function under ['csv']; there are"),
     ],
 )
 def test_an_unknown_key_is_named_with_near_matches(key: Any, says: str) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import traceback
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 import asflow.dataflow as dataflow
+from asflow.dataflow import DataFlow, Dispatcher, Stage, amapper, fdispatch, stage
 from asflow.errors import AsflowError, DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TREE = {
     "DataFlowException": AsflowError,
@@ -67,3 +75,80 @@ def test_messages_are_shown_as_they_are(name: str) -> None:
 
 def test_all_names_exist() -> None:
     assert all(hasattr(dataflow, name) for name in dataflow.__all__)
+
+
+def test_everything_that_is_named_says_where_it_is_imported_from() -> None:
+    aliases = {"ArgsVisibility", "Definition", "Group", "Member"}
+    for name in set(dataflow.__all__) - aliases:
+        assert getattr(dataflow, name).__module__ == "asflow.dataflow"
+
+
+async def load(path: str) -> list[str]:
+    return [path]
+
+
+def lines(text: str, /) -> None: ...
+
+
+def rows() -> Any:
+    yield 1
+
+
+@fdispatch
+def read(kind: str) -> None: ...
+
+
+FORM = re.compile(r"(task \w+\(\)|DataFlow\(\)): [^;]+; [^;]*[^.;]")
+
+# Checkers would refuse most of these.
+declare: Any = DataFlow
+mapper: Any = amapper
+begin: Any = stage
+
+MISTAKES: list[Callable[[], object]] = [
+    lambda: declare(()),
+    lambda: declare({"load": load}),
+    lambda: declare((load, {})),
+    lambda: declare((read,)),
+    lambda: declare(([],)),
+    lambda: declare((rows,)),
+    lambda: declare((lines,)),
+    lambda: declare((max,)),
+    lambda: declare((saved,), args_visibility="all"),
+    lambda: declare((saved,), name=3),
+    lambda: declare((saved,), flow=3),
+    lambda: declare((saved,), carry="x"),
+    lambda: declare((saved,), carry=(3,)),
+    lambda: declare((saved,), carry=("x",)),
+    lambda: begin(),
+    lambda: begin("load"),
+    lambda: begin(saved) | 3,
+    lambda: mapper(3),
+    lambda: mapper(rows, output="rows"),
+    lambda: mapper(load, {"url": "x"}),
+    lambda: mapper(load, 3),
+    lambda: mapper(load, output=("a", "a")),
+    lambda: mapper(load, output=""),
+    lambda: read("csv"),
+]
+
+
+def saved(path: str) -> None: ...
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_message_names_the_mistake_and_then_the_remedy(mistake: Callable[[], object]) -> None:
+    """In one form, and raised without asflow's own frames but the first."""
+    with pytest.raises(dataflow.DataFlowException) as caught:
+        mistake()
+    assert FORM.fullmatch(str(caught.value)), str(caught.value)
+    ours = [
+        frame for frame in traceback.extract_tb(caught.value.__traceback__) if "/asflow/" in frame.filename
+    ]
+    assert len(ours) <= 2
+
+
+@pytest.mark.parametrize("kind", [Dispatcher, Stage])
+def test_what_only_asflow_makes_has_no_public_constructor(kind: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\(\): has no public constructor; (use|take) "):
+        kind(load)

@@ -19,7 +19,7 @@ class BoomError(Exception):
 
 
 class Waiter:
-    """A member that waits until it is cancelled, and tells about it."""
+    """A member that waits until it is cancelled, and records that."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()
@@ -92,7 +92,7 @@ async def test_a_members_own_exception_group_is_not_unwrapped() -> None:
     assert caught.value is group
 
 
-async def test_of_several_failures_the_first_passes_and_tells_the_others() -> None:
+async def test_of_several_failures_the_first_passes_and_notes_the_others() -> None:
     started = asyncio.Event()
     first = BoomError("first")
 
@@ -187,7 +187,7 @@ async def test_a_call_cancelled_twice_still_waits_for_its_members() -> None:
 
 
 async def test_a_member_that_awaits_something_cancelled_fails() -> None:
-    """Its CancelledError is nobody's cancel: a TaskGroup would take it for a quiet end."""
+    """Its CancelledError is not a cancel of the member: a TaskGroup would ignore it."""
     waiter = Waiter()
 
     async def awaits_a_dead_future() -> None:
@@ -247,8 +247,8 @@ async def test_rounds_follow_one_another_until_cancelled() -> None:
     assert rounds >= 5
 
 
-async def test_a_round_that_never_waits_gives_the_loop_air() -> None:
-    """Without it, neither this test nor the cancel would ever get its turn."""
+async def test_a_round_that_never_waits_lets_the_loop_run() -> None:
+    """Otherwise neither this test nor the cancel would ever run."""
     rounds = 0
 
     async def at_once() -> None:
@@ -317,7 +317,7 @@ async def test_a_rounds_data_does_not_outlive_it() -> None:
         await DataFlow((load,), run_forever=True)()
 
 
-async def test_a_second_failure_does_not_break_into_the_clean_up_of_the_others() -> None:
+async def test_a_second_failure_does_not_interrupt_the_clean_up_of_the_others() -> None:
     log: list[str] = []
     begun = asyncio.Event()
 

@@ -20,11 +20,13 @@ class Refused(Exception):  # noqa: N818 - the model's own
     """A missing argument or a merge of different values."""
 
 
-def make(number: int, takes: list[str], optional: list[str], gives: dict[str, int], echo: str | None) -> Any:
-    """A member that takes and gives these names; *echo* gives back all that it was given."""
+def make(
+    number: int, takes: list[str], optional: list[str], returned: dict[str, int], echo: str | None
+) -> Any:
+    """A member that takes and returns these names; under *echo* it returns all its arguments."""
 
     def body(**arguments: Any) -> dict[str, Any]:
-        return gives if echo is None else {**gives, echo: tuple(sorted(arguments.items()))}
+        return returned if echo is None else {**returned, echo: tuple(sorted(arguments.items()))}
 
     name = f"f{number}"
     parameters = ", ".join([*takes, *(f"{one}=None" for one in optional if one not in takes)])
@@ -73,7 +75,7 @@ def name_of(part: Any) -> Any:
 
 
 def model(part: Any, given: dict[str, Any], initial: dict[str, Any], visibility: str, *, nested: bool) -> Any:
-    """What *part* adds, seeing *given*; *nested* tells whether a tuple here is concurrent."""
+    """What *part* adds, seeing *given*; *nested*: a tuple here is concurrent."""
 
     def go(inner: Any, given: dict[str, Any], *, nested: bool) -> Any:
         return model(inner, given, initial, visibility, nested=nested)
@@ -110,7 +112,7 @@ def model(part: Any, given: dict[str, Any], initial: dict[str, Any], visibility:
 def test_every_definition_means_what_the_model_says(
     definition: Any, arguments: dict[str, Any], visibility: Any
 ) -> None:
-    """Same result, or refused by both; and the arguments come back where the visibility says so."""
+    """Same result, or refused by both; and the arguments come back if the visibility says so."""
     try:
         added = model(definition, arguments, arguments, visibility, nested=False)
         expected = added if visibility == "None" else {**arguments, **added}

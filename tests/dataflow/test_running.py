@@ -153,14 +153,17 @@ async def test_a_missing_argument_names_function_parameter_and_what_was_there() 
     with pytest.raises(DataFlowRunItemError) as caught:
         await flow(endpont="e")
     assert str(caught.value).startswith(
-        "Nothing provides parameter 'endpoint' of first. What was there: endpont. Did you mean 'endpont'?"
+        "task first(): nothing provides its parameter 'endpoint', there was endpont; did you mean 'endpont'?"
     )
     assert ran == []
 
     with pytest.raises(DataFlowRunItemError) as caught:
         await flow(endpoint="e")
     text = str(caught.value)
-    assert "parameter 'row' of second. What was there: count, rows. Did you mean 'rows'?" in text
+    assert (
+        "task second(): nothing provides its parameter 'row', there was count, rows; did you mean 'rows'?"
+        in text
+    )
     assert ran == ["e"]
 
 
@@ -183,7 +186,7 @@ async def test_arguments_are_a_mapping_of_names(params: Any) -> None:
 
 
 async def test_an_argument_given_twice_is_refused() -> None:
-    with pytest.raises(TypeError, match="'x' is given twice"):
+    with pytest.raises(TypeError, match="'x' is in the mapping and a keyword too"):
         await DataFlow((returns(),))({"x": 1}, x=1)
 
 
@@ -202,9 +205,13 @@ async def test_a_result_is_a_mapping_or_none(result: Any) -> None:
     async def wrong() -> Any:
         return result
 
-    with pytest.raises(DataFlowFunctionResultError, match="wrong returned"):
+    with pytest.raises(
+        DataFlowFunctionResultError, match=r"^task wrong\(\): must return a mapping or None, not .*; return"
+    ):
         await DataFlow((wrong,))()
-    with pytest.raises(DataFlowFunctionResultError, match="wrong returned"):
+    with pytest.raises(
+        DataFlowFunctionResultError, match=r"^task wrong\(\): must return a mapping or None, not .*; return"
+    ):
         await DataFlow(((wrong, returns(x=1)),))()
 
 
@@ -212,7 +219,9 @@ async def test_the_keys_of_a_result_are_names() -> None:
     async def wrong() -> Any:
         return {3: 4}
 
-    with pytest.raises(DataFlowFunctionResultError, match="wrong returned a mapping with the key 3"):
+    with pytest.raises(
+        DataFlowFunctionResultError, match=r"^task wrong\(\): must return .* names as keys, not 3;"
+    ):
         await DataFlow((wrong,))()
 
 
@@ -257,7 +266,8 @@ async def test_different_duplicates_are_an_error_that_names_both() -> None:
         return {"x": 2}
 
     with pytest.raises(
-        DataFlowMergeResultError, match="left and right both returned 'x': 1 and 2, which differ"
+        DataFlowMergeResultError,
+        match=r"^DataFlow\(\): left and right both returned 'x', 1 and 2, which differ; return",
     ):
         await DataFlow(((left, right),))()
 
@@ -330,7 +340,7 @@ async def test_the_same_object_merges_whatever_its_equality_says(value: object) 
 async def test_values_that_equality_cannot_tell_apart_are_a_merge_error(
     first: object, second: object
 ) -> None:
-    with pytest.raises(DataFlowMergeResultError, match="can't tell whether they are equal"):
+    with pytest.raises(DataFlowMergeResultError, match="which == can't compare"):
         await DataFlow(((returns(x=first), returns(x=second)),))()
 
 
@@ -378,7 +388,7 @@ def spy(log: dict[str, dict[str, Any]], name: str, **result: Any) -> Any:
 async def test_what_each_stage_sees(
     visibility: Any, second: dict[str, int], third: dict[str, int], result: dict[str, int]
 ) -> None:
-    """The second stage returns p anew, and the newest wins."""
+    """The second stage returns p again, and the newest wins."""
     log: dict[str, dict[str, Any]] = {}
     definition = (spy(log, "1", q=2), spy(log, "2", r=3, p=9), spy(log, "3", s=4))
     assert await DataFlow(definition, args_visibility=visibility)(p=1) == result
@@ -431,12 +441,12 @@ async def test_a_thread_does_not_hold_up_the_loop() -> None:
     go = threading.Event()
 
     def waits() -> dict[str, bool]:
-        return {"told": go.wait(timeout=30)}
+        return {"went": go.wait(timeout=30)}
 
-    async def tells() -> None:
+    async def starts() -> None:
         go.set()
 
-    assert await DataFlow(((waits, tells),))() == {"told": True}
+    assert await DataFlow(((waits, starts),))() == {"went": True}
 
 
 async def test_concurrent_calls_do_not_see_each_other() -> None:

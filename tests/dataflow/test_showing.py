@@ -54,7 +54,7 @@ async def test_a_call_is_a_flow_and_its_members_are_tasks_of_it() -> None:
     assert tasks[0].task == "get"
 
 
-async def test_a_failure_is_told_and_passes_unchanged() -> None:
+async def test_a_failure_is_reported_and_passes_unchanged() -> None:
     sink = Record()
     error = ValueError("mine")
 
@@ -110,7 +110,7 @@ async def test_a_callable_object_made_a_task_runs_on_the_loop() -> None:
     assert [one.task for one in sink.of(TaskFinished)] == ["Client"]
 
 
-async def test_progress_can_be_told_from_a_thread() -> None:
+async def test_progress_can_be_reported_from_a_thread() -> None:
     local = Flow(sink=Record())
 
     def steps() -> dict[str, Any]:

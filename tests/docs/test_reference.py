@@ -39,9 +39,6 @@ MADE_BY_ASFLOW = {
 }
 """Users get these from a call and never make them."""
 
-NOT_SHOWN = {"Scope": {"node_ended", "record"}}
-"""Methods that only asflow calls; the reference leaves them out."""
-
 PROTOCOLS = {"claim", "delete", "emit", "info", "list", "open", "status"}
 """Methods that `asflow.protocols` explains for every class that has them."""
 
@@ -106,9 +103,7 @@ def functions() -> Iterator[tuple[str, griffe.Function]]:
             target = member.final_target if isinstance(member, griffe.Alias) else member
             inside = [target, *target.members.values()] if isinstance(target, griffe.Class) else [target]
             for each in inside:
-                if each.name in NOT_SHOWN.get(name, ()) or (
-                    each.name in PROTOCOLS and module != "asflow.protocols"
-                ):
+                if each.name in PROTOCOLS and module != "asflow.protocols":
                     continue
                 if each.name == "__init__" and (name in MADE_BY_ASFLOW or module == "asflow.events"):
                     continue

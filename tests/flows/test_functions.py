@@ -1,4 +1,4 @@
-"""What stands for a decorated callable: how it binds, what it says that it is, how it is pickled."""
+"""What replaces a decorated callable: how it binds, what it says that it is, how it is pickled."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_flow_alone_is_no_task(flow: Flow) -> None:
     with pytest.raises(TypeError, match=r"takes a function under @flow\.task"):
         flow.task.output(alone)
     with pytest.raises(TypeError, match=r"takes a function under @flow\.task"):
-        _ = flow.task.map(flow(functools.partial(cached)), [1])  # a partial of a task is none either
+        _ = flow.task.map(flow(functools.partial(cached)), [1])  # nor is a partial of a task a task
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
@@ -192,6 +192,6 @@ def test_a_task_without_a_name_is_its_own_deep_copy(flow: Flow) -> None:
 
 
 def test_an_object_that_answers_to_every_name_is_no_task(flow: Flow) -> None:
-    """`unittest.mock.call` has each attribute that it is asked for, and that one has them again."""
+    """`unittest.mock.call` has every attribute, and so has each of these."""
     with pytest.raises(TypeError, match=r"takes a function under @flow\.task"):
         flow.task.output(mock.call, 1)

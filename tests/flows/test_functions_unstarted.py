@@ -1,4 +1,4 @@
-"""A sync task whose body hands back work that has not begun: no output is complete by that."""
+"""A sync task whose body returns work that has not started: that completes no output."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_coroutine_is_refused(flow: Flow, sink: RecordingSink, options: dict[s
     decorate: Any = flow.task
     task = decorate(**options)(body)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # the coroutine is closed: nobody is told that it was not awaited
+        warnings.simplefilter("error")  # the coroutine is closed: Python doesn't warn that it was not awaited
         with pytest.raises(TypeError, match=r"^task .*\(\): returned a coroutine, but is not an"):
             task("mon")
     assert sink.kinds() == ["task_queued", "task_started", "task_finished"]

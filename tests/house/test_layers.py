@@ -77,6 +77,13 @@ LOADED_LATE = {
 }
 
 
+# Circles that only type checkers go round, each to be mended by a Protocol or by moving a class.
+KNOWN_CIRCLES: set[frozenset[str]] = {
+    frozenset({"asflow._runtime.report", "asflow._runtime.runs"}),
+    frozenset({"asflow._task.definition", "asflow._task.plan"}),
+}
+
+
 def sources() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -143,14 +150,14 @@ def own(names: frozenset[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] == "asflow"}
 
 
-def reachable(start: Path) -> dict[str, list[str]]:
-    """Module of asflow that *start* reaches at run time -> the chain of imports that leads there."""
+def reachable(start: Path, *, for_types: bool = False) -> dict[str, list[str]]:
+    """Module of asflow that *start* reaches (at run time) -> the chain of imports that leads there."""
     paths = {module_name(path): path for path in sources()}
     chains = {module_name(start): [module_name(start)]}
     waiting = [module_name(start)]
     while waiting:
         module = waiting.pop()
-        for target in sorted(own(imports(paths[module], for_types=False)) & paths.keys() - chains.keys()):
+        for target in sorted(own(imports(paths[module], for_types=for_types)) & paths.keys() - chains.keys()):
             chains[target] = [*chains[module], target]
             waiting.append(target)
     return chains
@@ -170,14 +177,22 @@ def test_the_list_has_no_way_back() -> None:
 
 
 def test_no_module_reaches_itself() -> None:
-    """No cycles of imports at run time, within a room either. A package may import its own modules."""
+    """No circle of imports, those for type checkers included. A package may import its own modules."""
     paths = {module_name(path): path for path in sources()}
     for path in sources():
         start = module_name(path)
-        for module, chain in reachable(path).items():
-            back = start in imports(paths[module], for_types=False) and module != start
-            packaged = path.name == "__init__.py"
-            assert not back or packaged, " -> ".join([*chain, start])
+        for module, chain in reachable(path, for_types=True).items():
+            back = start in imports(paths[module]) and module != start
+            allowed = path.name == "__init__.py" or frozenset(chain) in KNOWN_CIRCLES
+            assert not back or allowed, " -> ".join([*chain, start])
+
+
+def test_the_known_circles_are_still_there() -> None:
+    """One that has been mended leaves the list."""
+    paths = {module_name(path): path for path in sources()}
+    for circle in KNOWN_CIRCLES:
+        for module in circle:
+            assert circle - {module} <= imports(paths[module]), module
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)

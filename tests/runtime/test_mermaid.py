@@ -1,4 +1,4 @@
-"""Labels of Mermaid drawings: whatever a function is called, both kinds of drawing show it and stay whole."""
+"""Labels of Mermaid drawings: both kinds of drawing show every name, and stay whole."""
 
 from __future__ import annotations
 

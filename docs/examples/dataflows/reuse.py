@@ -3,7 +3,7 @@
 Prints:
 
     {'words': 3, 'letters': 11}
-    load has no function under 'cvs'. Did you mean 'csv'?
+    DataFlow(): load has no function under 'cvs'; did you mean 'csv'?
 """
 
 import asyncio

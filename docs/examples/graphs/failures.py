@@ -1,4 +1,4 @@
-"""A dependency that fails, a node that copes with it, and one that runs whatever happens.
+"""A dependency that fails, a node that handles it, and one that runs in any case.
 
 Prints:
 
@@ -44,7 +44,7 @@ async def main() -> None:
     broken = fetch("b")
     both = total(size(fetch("a")), size(broken))
     await report(broken)  # raw=True: gets the finished task, not its result
-    await task(clean_up, both)()  # waits for `both` whatever its outcome, takes nothing from it
+    await task(clean_up, both)()  # waits for `both`, failed or not, and takes nothing from it
 
     error = both.exception()
     assert error is not None
