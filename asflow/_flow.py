@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from asflow._labels import call_label, short
@@ -106,7 +107,7 @@ class Flow:
         if self is flow:
             return "flow"
         implied = self.store is _local or "://" in self._base
-        return _again, (self._base, None if implied else self.store)
+        return partial(Flow, self._base, store=None if implied else self.store), ()
 
     @overload
     def __call__(self, func: F, /) -> F:
@@ -214,10 +215,6 @@ def _place(base: str, store: Store | None) -> tuple[Store, str]:
             f"Flow(): base takes a folder of this machine, not {short(base)}; write file:///folder"
         )
     return _local, _prefix(url2pathname(parts.path))
-
-
-def _again(base: str, store: Store | None) -> Flow:
-    return Flow(base, store=store)
 
 
 def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:

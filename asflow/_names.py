@@ -14,15 +14,24 @@ T = TypeVar("T")
 
 
 def set_homes(module: str, objects: Iterable[object]) -> None:
-    """Set the `__module__` of each class and function of *objects* to *module* if its own is private.
+    """Set the `__module__` of each class (with its methods) and function to *module* if it is private.
 
     Tracebacks, hovers and pickles then name a path that users may import, and private files can be renamed.
     """
     for each in objects:
-        if isinstance(each, (type, FunctionType)) and "._" in each.__module__:
-            if isinstance(each, type):
-                _evaluate_annotations(each)
-            each.__module__ = module
+        if not _is_private(each):
+            continue
+        if isinstance(each, type):
+            _evaluate_annotations(each)
+            for member in vars(each).values():
+                if isinstance(member, FunctionType) and _is_private(member):
+                    member.__module__ = module
+        each.__module__ = module
+
+
+def _is_private(definition: object) -> bool:
+    """Whether *definition*, a class or function (also one under `lru_cache`), names a private module."""
+    return hasattr(definition, "__qualname__") and "._" in definition.__module__
 
 
 def _evaluate_annotations(kind: type) -> None:

@@ -79,6 +79,9 @@ class RunningCall:
         """The call's arguments, shortened to one line."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        return f"<RunningCall ({self.label})>"
+
 
 class Tally:
     """Live counts of one task within one flow, for a sink that polls instead of receiving every call.
@@ -136,6 +139,9 @@ class Tally:
         self.seconds: float = 0.0
         self.slowest: float = 0.0
         self.active: dict[int, RunningCall] = {}
+
+    def __repr__(self) -> str:
+        return f"<Tally of {self.task}(): {self.queued} calls, {self.finished} finished>"
 
     @property
     def finished(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asflow._labels import error_line
+from asflow.events import Outcome  # noqa: TC001 - read by typing.get_type_hints(Problem)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from asflow._runtime.runs import FlowCall, TaskCall
-    from asflow.events import Outcome, Tally
+    from asflow.events import Tally
 
 _COUNTS = ("completed", "cached", "skipped", "suppressed", "failed", "cancelled", "retries")
 

@@ -65,6 +65,10 @@ class TaskDecorator(metaclass=Sealed):
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
+    def __repr__(self) -> str:
+        workspace = self._workspace
+        return f"<TaskDecorator of {workspace.store!r} under {workspace.prefix or './'!r}>"
+
     @overload
     def __call__(self, func: F, /) -> F:
         """Turn *func* into a task: logged, shown, and limited to one body per CPU at a time.
@@ -441,7 +445,7 @@ class TaskDecorator(metaclass=Sealed):
                 f"write 'raise' or 'collect'"
             )
         slots = found[0].spec.limit.slots
-        mapped: TaskMap[Any] = create(
+        mapped: TaskMap[Any] = create(  # pyright: ignore[reportUnknownVariableType] - of any results
             TaskMap,
             task,
             items,

@@ -49,6 +49,8 @@ set_homes(
         RawNode,
         Scope,
         ScopeClosedError,
+        later,
+        scope,
+        task,
     ),
 )
-set_homes(__name__, (later, scope, task))

@@ -85,6 +85,9 @@ class Scope(metaclass=Sealed):
         """
         return self._group.graph()
 
+    def __repr__(self) -> str:
+        return f"<Scope of {len(self._group.records)} nodes>"
+
 
 class NodeGroup:
     """The nodes of one scope: what they wait for, how they ended, and what is to be raised in the end."""
@@ -92,7 +95,7 @@ class NodeGroup:
     def __init__(self) -> None:
         self.tasks: dict[NodeTask[Any], None] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._records: list[Record] = []
+        self.records: list[Record] = []
         self._outside: WeakKeyDictionary[AnyFuture, Record] = WeakKeyDictionary()
         self._errors: dict[int, BaseException] = {}
         self._handed: list[NodeTask[Any]] = []
@@ -221,8 +224,8 @@ class NodeGroup:
     def record(self, name: str, dependencies: Iterable[AnyFuture]) -> Record:
         """Record a node and what it waits for."""
         needs = dict.fromkeys(record.index for future in dependencies for record in self._records_of(future))
-        record = Record(len(self._records), name, tuple(needs), outside=False)
-        self._records.append(record)
+        record = Record(len(self.records), name, tuple(needs), outside=False)
+        self.records.append(record)
         return record
 
     def _records_of(self, future: AnyFuture) -> list[Record]:
@@ -235,8 +238,8 @@ class NodeGroup:
         record = self._outside.get(future)
         if record is None:
             name = future.get_name() if isinstance(future, asyncio.Task) else type(future).__name__
-            record = Record(len(self._records), name, (), outside=True)
-            self._records.append(record)
+            record = Record(len(self.records), name, (), outside=True)
+            self.records.append(record)
             self._outside[future] = record
             if future.done():
                 record.state = _state_of(future)
@@ -262,7 +265,7 @@ class NodeGroup:
         if self.loop is None:
             return snapshot([], began=0.0, now=0.0)
         now = self._ended if self._ended is not None else self.loop.time()
-        return snapshot(self._records, began=self._began, now=now)
+        return snapshot(self.records, began=self._began, now=now)
 
 
 def _state_of(future: AnyFuture) -> Any:

@@ -12,6 +12,7 @@
 Importing this package imports neither rich nor tqdm; the sinks do so on first use.
 """
 
+from asflow._names import set_homes
 from asflow.sinks._lines import LineSink
 from asflow.sinks._log import LogSink
 from asflow.sinks._null import NullSink
@@ -31,3 +32,5 @@ __all__ = [
     "TqdmSink",
     "TraceSink",
 ]
+
+set_homes(__name__, (LineSink, LogSink, NullSink, RichSink, StreamlitSink, Tee, TqdmSink, TraceSink))

@@ -64,6 +64,9 @@ class LogSink:
         shown = error if level == _ERROR else None
         self._logger.log(level, "%s", _message(event), exc_info=shown, extra=extra)
 
+    def __repr__(self) -> str:
+        return f"LogSink({self._logger.name!r})"
+
 
 def _level(event: Event) -> int:
     match event.kind:

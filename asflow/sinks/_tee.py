@@ -42,6 +42,12 @@ class Tee:
             if is_flow or (reporter.outside if event.flow_id is None else reporter.inside):
                 reporter.emit(event)
 
+    @property
+    def _sinks(self) -> tuple[ProgressSink, ...]:
+        return tuple(reporter.sink for reporter in self._reporters if reporter.sink is not None)
+
     def __repr__(self) -> str:
-        sinks = [reporter.sink for reporter in self._reporters]
-        return f"Tee({', '.join(repr(sink) for sink in sinks if sink is not None)})"
+        return f"Tee({', '.join(repr(sink) for sink in self._sinks)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Tee, self._sinks

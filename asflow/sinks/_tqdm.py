@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Literal, Protocol, cast, final
 
+from asflow._labels import short
 from asflow.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class TqdmSink:
         Raises:
             MissingExtraError: *bar* is None, and tqdm is not installed.
         """
+        self._given = bar
         self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
         self._lock = threading.Lock()
         self._flows: dict[int, tuple[str, dict[str, _TaskBar]]] = {}
@@ -71,6 +73,9 @@ class TqdmSink:
                     bars[event.task].queued(event.total)
                 elif event.kind == "task_finished":
                     bars[event.task].finished("on disk" if event.outcome == "cached" else event.outcome)
+
+    def __repr__(self) -> str:
+        return f"TqdmSink({'' if self._given is None else short(self._given)})"
 
 
 class _TaskBar:

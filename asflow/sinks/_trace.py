@@ -68,6 +68,9 @@ class TraceSink:
                 self._lanes.clear()  # all are free
                 self._file.close_array()
 
+    def __repr__(self) -> str:
+        return f"TraceSink({str(self._file.path)!r})"
+
     def _flow_ended(self, event: FlowFinished) -> None:
         self._flows.discard(event.flow_id)
         args = {"outcome": event.outcome, "error": _named(event.error)}

@@ -17,9 +17,9 @@ class TraceFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Write to *path*, made absolute now; a page if it ends in `.html`."""
-        self._path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self._head, self._tail = b"[", b"\n]\n"
-        if self._path.suffix.lower() in {".html", ".htm"}:
+        if self.path.suffix.lower() in {".html", ".htm"}:
             page = Path(__file__).with_name("_trace_page.html").read_bytes()
             before, _, after = page.partition(_EMPTY_ARRAY)
             self._head, self._tail = before + self._head, self._tail + after
@@ -73,12 +73,12 @@ class TraceFile:
 
     def _opened(self) -> IO[bytes]:
         if self._file is None and self._end is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("wb")
             self._file.write(self._head)
             self._end = 0
         elif self._file is None:
-            self._file = self._path.open("r+b")
+            self._file = self.path.open("r+b")
             self._file.seek(self._end or 0)
             self._file.truncate()
         return self._file

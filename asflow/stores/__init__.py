@@ -2,19 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from asflow._names import lazily, set_homes
 from asflow.stores._local import LocalStore
 from asflow.stores._memory import MemoryStore
 
 if TYPE_CHECKING:
     from asflow.stores._objects.store import ObjectStore
+else:
+    # Imported on first use, because importing asflow must be fast.
+    __getattr__, __dir__ = lazily(__name__, {"ObjectStore": "._objects.store"})
 
 __all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
 
-
-def __getattr__(name: str) -> object:
-    # Imported on first use: importing asflow must be cheap.
-    if name == "ObjectStore":
-        from asflow.stores._objects.store import ObjectStore
-
-        return ObjectStore
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+set_homes(__name__, (LocalStore, MemoryStore))

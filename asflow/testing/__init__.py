@@ -5,6 +5,7 @@
 - `FaultyStore` makes chosen steps of a store fail.
 """
 
+from asflow._names import set_homes
 from asflow.testing._clocks import FakeClock, fake_clock
 from asflow.testing._faults import FaultyStore
 from asflow.testing._sinks import RecordingSink, check_sink
@@ -20,3 +21,7 @@ __all__ = [
     "check_writer",
     "fake_clock",
 ]
+
+set_homes(
+    __name__, (FakeClock, FaultyStore, RecordingSink, check_sink, check_store, check_writer, fake_clock)
+)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow._names import lazily
+from asflow._names import lazily, set_homes
 from asflow.writers._suffixes import COMPRESSIONS, FORMATS, check_suffix, split_suffixes
 
 if TYPE_CHECKING:
@@ -49,3 +49,5 @@ __all__ = [
     "read_text",
     "split_suffixes",
 ]
+
+set_homes(__name__, (check_suffix, split_suffixes))

@@ -54,6 +54,9 @@ class RecordReader(Generic[T]):
         self._records = records
         self._raw = raw
 
+    def __repr__(self) -> str:
+        return f"<RecordReader, {'closed' if self._raw.closed else 'open'}>"
+
     def __iter__(self) -> RecordReader[T]:
         """Return itself: an output is read once."""
         return self

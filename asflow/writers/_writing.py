@@ -38,6 +38,9 @@ class OutputWriter:
         # is already past this is refused by a lock (see `_runtime`), by JSON Lines, or by the stream.
         self.write: Callable[[object], object] = form.write
 
+    def __repr__(self) -> str:
+        return f"<OutputWriter of {type(self._format).__name__}>"
+
     def commit(self) -> None:
         """Flush the format and finish the compression: the bytes are whole. The sink stays open.
 

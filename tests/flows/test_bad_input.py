@@ -216,7 +216,7 @@ def test_writing_where_there_is_no_output() -> None:
     def pipeline() -> None:
         flow.task.write("x")
 
-    with pytest.raises(NotInTaskError, match=r"task .*bare\(\) has no output.*on="):
+    with pytest.raises(NotInTaskError, match=r"task .*bare\(\): has no output.*on="):
         bare()
     for outside in (pipeline, lambda: flow.task.write("x")):
         with pytest.raises(RuntimeError, match=r"outside any task.*asyncio\.to_thread"):

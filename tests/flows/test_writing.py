@@ -131,7 +131,7 @@ async def test_a_write_after_the_end_raises_and_reaches_no_file(flow: Flow, suff
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert [type(result) for result in results] == [OutputClosedError] * 2
-    assert all("make() has ended" in str(result) for result in results)
+    assert all("make(): the output is closed" in str(result) for result in results)
     assert flow.task.output(make, "returned").text() == before
     assert flow.task.output(make, "cancelled").status == "absent"
     await make("cancelled")  # its thread finds `go` set, and may be in time or not: the file is whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
@@ -146,6 +147,16 @@ class StreamlitSink:
 
     def __repr__(self) -> str:
         return f"StreamlitSink(keep={self._keep}, interrupt={self._interrupt})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        made_again = partial(
+            StreamlitSink,
+            keep=self._keep,
+            interrupt=self._interrupt,
+            updates_per_second=1 / self._every,
+            elsewhere=self._elsewhere,
+        )
+        return made_again, ()
 
 
 def _context() -> object | None:
