@@ -45,6 +45,19 @@ def checked_seconds(
     return float(value)
 
 
+def check_flag(subject: str, what: str, value: object, *, optional: bool = False) -> None:
+    """Refuse a *value* that is not a bool (nor None, if *optional*); see `checked_seconds`.
+
+    Raises:
+        DefinitionTypeError: *value* is something else.
+    """
+    if not isinstance(value, bool) and not (optional and value is None):
+        raise DefinitionTypeError(
+            f"{subject}: {what} takes a bool{' or None' if optional else ''}, not {short(value)}; "
+            f"write {what}=True or {what}=False"
+        )
+
+
 def closed_error(subject: str) -> OutputClosedError:
     """Return the error for a write that comes after the task has ended."""
     return OutputClosedError(

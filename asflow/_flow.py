@@ -6,6 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
+from asflow._checks import check_flag
 from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
@@ -69,10 +70,7 @@ class Flow:
     ) -> None:
         if not isinstance(base, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
             raise DefinitionTypeError(f"Flow(): base takes a path, not {short(base)}; write Flow('data')")
-        if verbose is not None and not isinstance(verbose, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
-            raise DefinitionTypeError(
-                f"Flow(): verbose takes a bool or None, not {short(verbose)}; write True, False or None"
-            )
+        check_flag("Flow()", "verbose", verbose, optional=True)
         if isinstance(store, type):
             name = store.__name__
             raise DefinitionTypeError(f"Flow(): store takes a Store, not the class {name}; write {name}()")
@@ -137,12 +135,8 @@ class Flow:
         self, func: object = None, /, *, verbose: bool | None = None, progress: bool = True
     ) -> object:
         """Turn a function into a flow; see the overloads."""
-        given = [("verbose", verbose)] if verbose is not None else []
-        for name, value in (*given, ("progress", progress)):
-            if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
-                raise DefinitionTypeError(
-                    f"@flow(): {name} takes a bool, not {short(value)}; write {name}=True or {name}=False"
-                )
+        check_flag("@flow()", "verbose", verbose, optional=True)
+        check_flag("@flow()", "progress", progress)
         reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
 
         def make(subject: Subject) -> tuple[Callable[..., object], object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_overloads, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,8 +25,17 @@ def set_homes(module: str, objects: Iterable[object]) -> None:
             _evaluate_annotations(each)
             for member in vars(each).values():
                 if isinstance(member, FunctionType) and _is_private(member):
-                    member.__module__ = module
-        each.__module__ = module
+                    _move(member, module)
+            each.__module__ = module
+        else:
+            _move(each, module)
+
+
+def _move(function: Any, module: str) -> None:
+    for variant in get_overloads(function):
+        variant.__module__ = module
+        overload(variant)  # registers it again: `get_overloads` looks under the function's module
+    function.__module__ = module
 
 
 def _is_private(definition: object) -> bool:

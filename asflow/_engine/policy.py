@@ -85,11 +85,11 @@ class Retry:
         """Check every field."""
         if isinstance(self.total, bool) or not isinstance(self.total, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DefinitionTypeError(
-                f"Retry(): total takes a number of retries, not {short(self.total)}; write for example 3"
+                f"Retry(): total takes an integer, not {short(self.total)}; write for example total=3"
             )
         if self.total < 0:
             raise DefinitionValueError(
-                f"Retry(): total takes 0 or more retries, not {short(self.total)}; write for example 3"
+                f"Retry(): total takes 0 or more retries, not {short(self.total)}; write for example total=3"
             )
         for name in ("backoff_factor", "backoff_jitter", "max_delay"):
             checked_seconds("Retry()", name, getattr(self, name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
 
+from asflow._checks import check_flag
 from asflow._labels import short
 from asflow._names import Sealed, create
 from asflow._runtime.runs import TaskCall, current, no_output
@@ -341,7 +342,7 @@ class TaskDecorator(metaclass=Sealed):
         Raises:
             TypeError: *task* is not a task with `on`, or the arguments don't fit it.
         """
-        definition, bound = self._definition(task)
+        definition, bound = self._definition(task, "output")
         return definition.plan.output(*bound, *args, **kwargs)
 
     def outputs(self, task: Callable[..., object], /) -> Iterator[Output]:
@@ -352,7 +353,7 @@ class TaskDecorator(metaclass=Sealed):
         Raises:
             TypeError: *task* is not a task with `on`.
         """
-        definition, _ = self._definition(task)
+        definition, _ = self._definition(task, "outputs")
         return definition.plan.outputs()
 
     @overload
@@ -379,7 +380,7 @@ class TaskDecorator(metaclass=Sealed):
                 `"collect"`: each result is a `Completed(item, value)` or a `Failed(item, error)`.
 
         Raises:
-            DefinitionTypeError: *task* is not a task, or *on_error* is not a string.
+            DefinitionTypeError: *task* is not a task, or another argument has the wrong type.
             DefinitionValueError: *on_error* is another string.
         """
         ...
@@ -438,6 +439,11 @@ class TaskDecorator(metaclass=Sealed):
             raise DefinitionTypeError(
                 f"flow.task.map(): takes a function under @flow.task, not {short(task)}; put @flow.task on it"
             )
+        if not any(hasattr(items, name) for name in ("__iter__", "__aiter__", "__getitem__")):
+            raise DefinitionTypeError(
+                f"flow.task.map(): items takes an iterable, not {short(items)}; put a single item into a list"
+            )
+        check_flag("flow.task.map()", "ordered", ordered)
         if on_error not in ("raise", "collect"):
             refused = DefinitionValueError if isinstance(on_error, str) else DefinitionTypeError
             raise refused(
@@ -457,11 +463,11 @@ class TaskDecorator(metaclass=Sealed):
         )
         return mapped
 
-    def _definition(self, task: object) -> tuple[TaskDefinition, tuple[object, ...]]:
+    def _definition(self, task: object, method: str) -> tuple[TaskDefinition, tuple[object, ...]]:
         found = attached(task, TaskDefinition)
         if found is None:
             raise DefinitionTypeError(
-                f"flow.task.output(): takes a function under @flow.task, not {short(task)}; "
+                f"flow.task.{method}(): takes a function under @flow.task, not {short(task)}; "
                 f"put @flow.task(on='...') on it"
             )
         return found

@@ -96,7 +96,8 @@ def _retry_for(options: TaskOptions, who: str) -> Retry | None:
         retry = Retry(_checked_retries(retry, who))
     elif exceptions is not None and retry.exceptions is not None:
         raise DefinitionValueError(
-            f"{who}: Retry(exceptions=...) and retry_exceptions=... say the same; give one of them"
+            f"{who}: retry_exceptions={short(exceptions)} and Retry(exceptions=...) say the same; "
+            f"give one of them"
         )
     return retry if exceptions is None else replace(retry, exceptions=exceptions)
 

@@ -63,7 +63,7 @@ class Progress(metaclass=Sealed):
             outer._report()
 
     def __repr__(self) -> str:
-        return f"<Progress {self.completed:g} of {'?' if self.total is None else f'{self.total:g}'}>"
+        return f"<Progress {self.completed} of {'?' if self.total is None else self.total}>"
 
     def advance(self, n: float = 1) -> None:
         """Count *n* more units as done."""

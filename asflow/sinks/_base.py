@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import IO, TYPE_CHECKING, Literal
 
+from asflow._checks import check_flag
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.sinks._live.display import shared
@@ -27,6 +28,7 @@ class StreamSink(ABC):
             verbose: which finished calls are logged: those outside flows (None), all (True), none (False).
             flows: whether flows are shown.
         """
+        check_flag(f"{type(self).__name__}()", "verbose", verbose, optional=True)
         self._verbose = verbose
         self._shows_flows = flows
         self._recent: tuple[IO[str], Display] | None = None

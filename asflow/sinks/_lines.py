@@ -6,6 +6,8 @@ import sys
 from typing import IO, TYPE_CHECKING, final
 
 from asflow._checks import checked_seconds
+from asflow._labels import short
+from asflow.errors import DefinitionTypeError
 from asflow.sinks._base import StreamSink
 from asflow.sinks._live.surfaces import PlainSurface
 
@@ -36,9 +38,13 @@ class LineSink(StreamSink):
             verbose: which finished calls are logged: those outside flows (None), all (True), none (False).
 
         Raises:
-            TypeError: *every* is not a number.
+            TypeError: an argument has the wrong type.
             ValueError: *every* is not above 0.
         """
+        if stream is not None and not hasattr(stream, "write"):
+            raise DefinitionTypeError(
+                f"LineSink(): stream takes a text stream, not {short(stream)}; write for example sys.stdout"
+            )
         super().__init__(verbose)
         self._given = stream
         self._every = checked_seconds("LineSink()", "every", every, positive=True, longest=1e9)

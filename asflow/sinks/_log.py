@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from asflow._labels import clean
+from asflow._labels import clean, short
+from asflow.errors import DefinitionTypeError
 from asflow.sinks._words import plain, task_line
 
 if TYPE_CHECKING:
@@ -47,10 +48,18 @@ class LogSink:
 
         Args:
             logger: the logger, or its name.
+
+        Raises:
+            TypeError: *logger* is neither.
         """
         import logging
 
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        if not hasattr(self._logger, "isEnabledFor"):
+            raise DefinitionTypeError(
+                f"LogSink(): logger takes a logger or its name, not {short(logger)}; "
+                f"write for example LogSink('pipeline')"
+            )
 
     def emit(self, event: Event, /) -> None:
         """Log *event*, if its level is enabled."""

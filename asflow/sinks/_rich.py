@@ -6,6 +6,9 @@ import os
 import sys
 from typing import IO, TYPE_CHECKING, final
 
+from asflow._checks import check_flag
+from asflow._labels import short
+from asflow.errors import DefinitionTypeError
 from asflow.sinks._base import StreamSink, checked_rate
 from asflow.sinks._live.screen import device
 from asflow.sinks._live.surfaces import NotebookSurface, PlainSurface, TerminalSurface
@@ -53,9 +56,15 @@ class RichSink(StreamSink):
             refresh_per_second: frames per second on a terminal, 0.1 to 60; fewer if a frame is expensive.
 
         Raises:
-            TypeError: *refresh_per_second* is not a number.
+            TypeError: an argument has the wrong type.
             ValueError: *refresh_per_second* is out of range.
         """
+        check_flag("RichSink()", "display", display)
+        if console is not None and not hasattr(console, "is_terminal"):
+            raise DefinitionTypeError(
+                f"RichSink(): console takes a rich.console.Console, not {short(console)}; "
+                f"write for example Console(stderr=True)"
+            )
         super().__init__(verbose, flows=display)
         self._console = console
         self._every = 1 / checked_rate("RichSink()", "refresh_per_second", refresh_per_second, 60)

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Literal, Protocol, cast, final
 
 from asflow._labels import short
-from asflow.errors import MissingExtraError
+from asflow.errors import DefinitionTypeError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,13 @@ class TqdmSink:
                 or, in a notebook, shows a widget.
 
         Raises:
+            TypeError: *bar* is not callable.
             MissingExtraError: *bar* is None, and tqdm is not installed.
         """
+        if bar is not None and not callable(bar):
+            raise DefinitionTypeError(
+                f"TqdmSink(): bar takes a class such as tqdm, not {short(bar)}; leave it out for the default"
+            )
         self._given = bar
         self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
         self._lock = threading.Lock()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import os
 import threading
 from typing import TYPE_CHECKING, Literal, final
 
+from asflow._labels import short
+from asflow.errors import DefinitionTypeError
 from asflow.sinks._trace_file import TraceFile
 
 if TYPE_CHECKING:
-    import os
-
     from asflow.events import Event, FlowFinished, TaskFinished, TaskRetrying
 
 
@@ -35,7 +36,15 @@ class TraceSink:
 
         Args:
             path: the file to write. The first event replaces it and creates missing folders.
+
+        Raises:
+            TypeError: *path* is not a path.
         """
+        if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+            raise DefinitionTypeError(
+                f"TraceSink(): path takes a str or a path, not {short(path)}; "
+                f"write for example TraceSink('trace.html')"
+            )
         self._file = TraceFile(path)
         self._lock = threading.Lock()
         self._flows: set[int] = set()

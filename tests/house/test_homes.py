@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asflow import Completed, Failed, Flow, Limit, LocalStore, MemoryStore, Retry, dag, dataflow, stores
+from asflow import (
+    Completed,
+    Failed,
+    Flow,
+    Limit,
+    LocalStore,
+    MemoryStore,
+    Retry,
+    TaskDecorator,
+    dag,
+    dataflow,
+    stores,
+)
 from asflow.errors import DefinitionTypeError
 from asflow.sinks import LineSink, LogSink, NullSink, RichSink, Tee, TqdmSink, TraceSink
 from asflow.testing import FaultyStore, RecordingSink, fake_clock
@@ -82,6 +94,16 @@ def test_methods_have_the_home_of_their_class(name: str, kind: type) -> None:
     for member in vars(kind).values():
         if callable(member) and getattr(member, "__qualname__", "").startswith(f"{kind.__qualname__}."):
             assert "._" not in member.__module__
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [(TaskDecorator.__call__, 6), (TaskDecorator.map, 4), (Flow.__call__, 2), (dag.task, 9)],
+)
+def test_overloads_are_found(function: typing.Any, count: int) -> None:
+    overloads = typing.get_overloads(function)
+    assert len(overloads) == count
+    assert {each.__module__ for each in overloads} == {function.__module__}
 
 
 @pytest.mark.parametrize(("name", "kind"), classes())

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
+from asflow._checks import check_flag
 from asflow._reporter import checked_wish
 from asflow.errors import MissingExtraError
 from asflow.sinks._base import checked_rate
@@ -76,9 +77,11 @@ class StreamlitSink:
 
         Raises:
             MissingExtraError: Streamlit is not installed.
-            TypeError: *elsewhere* is not a sink, or *updates_per_second* not a number.
+            TypeError: an argument has the wrong type.
             ValueError: *updates_per_second* is out of range.
         """
+        check_flag("StreamlitSink()", "keep", keep)
+        check_flag("StreamlitSink()", "interrupt", interrupt)
         if find_spec("streamlit") is None:
             raise MissingExtraError(
                 "StreamlitSink(): Streamlit is not installed; run pip install 'asflow[streamlit]'"

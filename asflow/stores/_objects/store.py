@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._checks import checked_seconds
@@ -23,7 +24,7 @@ from asflow.stores._objects.errors import first_line, patiently, translated
 from asflow.stores._objects.reading import open_object, pages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from obstore import ObjectMeta
@@ -101,6 +102,18 @@ class ObjectStore:
         self.retry_seconds: float = checked_seconds(
             _SUBJECT, "retry_seconds", retry_seconds, positive=True, longest=1e9
         )
+        for what, settings in (("config", config), ("client_options", client_options)):
+            if settings is not None and not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+                raise DefinitionTypeError(
+                    f"{_SUBJECT}: {what} takes a mapping of settings, not {short(settings)}; "
+                    f"write for example {what}={{'allow_http': True}}"
+                )
+        if credential_provider is not None and not callable(credential_provider):
+            kind = type(credential_provider).__name__  # not the value, which may be a secret
+            raise DefinitionTypeError(
+                f"{_SUBJECT}: credential_provider takes a credential provider of obstore, not a {kind}; "
+                f"write for example obstore.auth.boto3.Boto3CredentialProvider()"
+            )
         self._base = url.rstrip("/")
         self._sorted = scheme in _SORTED and not url.split("/")[2].endswith("--x-s3")
         self._client: Client = _client(
