@@ -39,7 +39,7 @@ typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each P
 	$(BIN)/python -m typecheck
 
 unit: $(VENV)/.dev  ## the tests, without the slow ones
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n auto -m "not slow"
 
 COVERED := engine runtime flows dag dataflow writers stores sinks objects executors cli kits \
 	notebook/test_run.py dashboard/test_pages.py

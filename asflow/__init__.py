@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 from asflow._engine.policy import Retry
 from asflow._flow import Flow, flow
+from asflow._markers import Ignored, Secret
 from asflow._names import lazily, set_homes
 from asflow._run import run
 from asflow._runtime.limits import Limit
 from asflow._task.decorator import TaskDecorator
 from asflow._task.handles import FlowRun, TaskRun
-from asflow._task.mapping import Completed, Failed, TaskMap
-from asflow._task.output import Output
+from asflow._task.mapping import SyncTaskMap, TaskMap
+from asflow._task.outcomes import Completed, Failed
+from asflow._task.output import Output, Records
 from asflow._task.progress import Progress
 from asflow._version import __version__
 from asflow.errors import AsflowError
@@ -66,6 +68,7 @@ __all__ = [
     "Flow",
     "FlowReport",
     "FlowRun",
+    "Ignored",
     "Limit",
     "LocalStore",
     "MemoryStore",
@@ -73,8 +76,11 @@ __all__ = [
     "Problem",
     "Progress",
     "ProgressSink",
+    "Records",
     "Retry",
+    "Secret",
     "Store",
+    "SyncTaskMap",
     "TaskDecorator",
     "TaskMap",
     "TaskReport",
@@ -87,5 +93,20 @@ __all__ = [
 
 set_homes(
     __name__,
-    (Completed, Failed, Flow, FlowRun, Limit, Output, Progress, Retry, TaskDecorator, TaskMap, TaskRun, run),
+    (
+        Completed,
+        Failed,
+        Flow,
+        FlowRun,
+        Limit,
+        Output,
+        Progress,
+        Records,
+        Retry,
+        SyncTaskMap,
+        TaskDecorator,
+        TaskMap,
+        TaskRun,
+        run,
+    ),
 )

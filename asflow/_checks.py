@@ -7,9 +7,10 @@ The *subject* is the part before the colon: `task extract()`, `Limit()`, `Flow()
 from __future__ import annotations
 
 from sys import float_info
+from typing import Any
 
 from asflow._labels import short
-from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError
+from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordTypeError
 
 
 def task_subject(qualname: str) -> str:
@@ -56,6 +57,20 @@ def check_flag(subject: str, what: str, value: object, *, optional: bool = False
             f"{subject}: {what} takes a bool{' or None' if optional else ''}, not {short(value)}; "
             f"write {what}=True or {what}=False"
         )
+
+
+def checked_records(task: str, value: Any, method: str = "__iter__") -> Any:
+    """Return *value*, which the body of *task* returned, if it can be iterated by *method*.
+
+    Raises:
+        RecordTypeError: it can't.
+    """
+    if not hasattr(value, method):
+        raise RecordTypeError(
+            f"task {task}(): returned {short(value)}, which is not an iterator of records; "
+            f"return what the annotation says, or change it"
+        )
+    return value
 
 
 def closed_error(subject: str) -> OutputClosedError:

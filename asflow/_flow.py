@@ -13,9 +13,9 @@ from asflow._reporter import Reporter
 from asflow._runtime.runs import FlowCall, current, leave
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
-from asflow._task.definition import Workspace
 from asflow._task.handles import FlowRun
 from asflow._task.output import path_of
+from asflow._task.workspace import Workspace
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 
@@ -244,7 +244,8 @@ class _Display:
 
 
 def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowCall:
-    label = call_label(args, kwargs, skip=subject.skipped_in_labels)
+    shown = (args, kwargs) if subject.marked is None else subject.marked.hide(args, kwargs)
+    label = call_label(*shown, skip=subject.skipped_in_labels)
     run = FlowCall(subject.name, label, current.get(), reporter, progress=progress)
     run.started()
     return run

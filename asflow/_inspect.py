@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from types import FunctionType, MethodType, WrapperDescriptorType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,12 +105,22 @@ def _has_mark_of_asyncio(function: object) -> bool:
 
 
 def _declares_awaitable(function: object) -> bool:
+    return _declared_kind(function) in ("Coroutine", "Awaitable", "CoroutineType")
+
+
+def declares_async_iterator(function: object) -> bool:
+    """Return whether *function*, which is not an `async def`, is annotated to return an async iterator."""
+    declared = _declared_kind(function) in ("AsyncIterator", "AsyncGenerator", "AsyncIterable")
+    return declared and not inspect.iscoroutinefunction(unwrapped(function))
+
+
+def _declared_kind(function: object) -> str:
+    """Return the name of the generic type that *function* is annotated to return; empty for none."""
     returned = annotations_of(function).get("return")
     returned = getattr(returned, "__forward_arg__", returned)
     origin: object = getattr(returned, "__origin__", returned)
     name = origin if isinstance(origin, str) else getattr(origin, "__name__", "")
-    short = name.partition("[")[0].rpartition(".")[2] if isinstance(name, str) else ""
-    return short in ("Coroutine", "Awaitable", "CoroutineType")
+    return name.partition("[")[0].rpartition(".")[2] if isinstance(name, str) else ""
 
 
 def refuse_generators(subject: str, refusal: type[Exception], remedy: str, *functions: object) -> None:
@@ -148,3 +158,49 @@ def annotations_of(function: object) -> Mapping[str, object]:
             return {}
     found = getattr(function, "__annotations__", None)
     return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else {}
+
+
+def returns_nothing(function: object) -> bool | None:
+    """Whether *function* is annotated to return None; None if its annotation doesn't say.
+
+    Of a plain function that returns a coroutine or an awaitable, its result counts.
+    """
+    body = unwrapped(body_of(function))
+    written = annotations_of(body)
+    if "return" not in written:
+        return None
+    returned = written["return"]
+    text = returned if isinstance(returned, str) else getattr(returned, "__forward_arg__", None)
+    if text is None:
+        if _declares_awaitable(body):
+            returned = (get_args(returned) or (Any,))[-1]
+        if returned in (Any, object):
+            return None
+        return returned in (None, type(None), Never, NoReturn)
+    text = text.strip("'\" ")
+    if _declares_awaitable(body):
+        text = _last_argument(text)
+    last = text.rpartition(".")[2]
+    return None if last in ("Any", "object") else last in ("None", "Never", "NoReturn")
+
+
+def _last_argument(text: str) -> str:
+    """Return the last type argument of the generic type *text*."""
+    inner, depth, start = text.partition("[")[2].removesuffix("]"), 0, 0
+    for index, character in enumerate(inner):
+        depth += (character == "[") - (character == "]")
+        if character == "," and not depth:
+            start = index + 1
+    return inner[start:].strip()
+
+
+def optional(annotation: object) -> object:
+    """Return the annotation of a value that may be None besides."""
+    if isinstance(annotation, str):
+        known = "None" in (part.strip() for part in annotation.split("|"))
+        return annotation if known else f"{annotation} | None"
+    if annotation is None:
+        return None
+    from typing import Optional
+
+    return Optional[annotation]  # noqa: UP045 - of any object, a forward reference as well

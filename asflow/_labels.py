@@ -1,7 +1,11 @@
-"""Values shortened to one line, for log lines, displays and messages.
+"""Values shortened to one line, for log lines, displays and messages; and `clean`, for all text from outside.
 
 Only values whose `repr` is known to be cheap are shown. A data frame or a client is shown as its type, since
 its `repr` may be slow, long, or raise.
+
+Exception texts, names and arguments may come from a server or a file. All code that shows them on a
+terminal, on a page or in a log passes them through `clean`, which leaves nothing that could move the cursor,
+reorder the line or hide in it.
 """
 
 from __future__ import annotations
@@ -14,10 +18,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
 _LONGEST = 80
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
+# What reorders a line (bidi), takes no column (joiners, fillers, tags), or is half a character. Not the
+# variation selectors, which emoji need.
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
+)
 _PLAIN = frozenset({"datetime", "decimal", "uuid", "pathlib", "fractions", "pathlib._local"})
+
+
+class _Hidden(str):
+    """The text `***` in place of a secret value; its repr has no quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+HIDDEN = _Hidden("***")
+"""What is shown for the argument of a parameter that is annotated `Secret`."""
 
 
 class _Shortener(reprlib.Repr):
@@ -37,6 +62,8 @@ class _Shortener(reprlib.Repr):
     def repr_instance(self, x: object, level: int) -> str:
         """Show a small standard value by its own repr, anything else by its type."""
         kind = type(x)
+        if kind is _Hidden:
+            return "***"
         if kind.__module__ in _PLAIN or x is None or isinstance(x, (bool, float, complex, range)):
             return super().repr_instance(x, level)
         if isinstance(x, enum.Enum):
@@ -76,29 +103,44 @@ def short(value: object, width: int = _LONGEST) -> str:
         return f"<{type(value).__name__}>"
     if not text.isprintable():
         text = ascii(text)[1:-1]
-    return _cut(text, width)
+    return cut(clean(text), width)
 
 
-def clean(text: str) -> str:
-    """Replace control characters in *text*: a label or message must not move the cursor."""
-    return text if text.isprintable() else _UNSAFE.sub(" ", text)
+def clean(text: str, *, lines: bool = False) -> str:
+    r"""Return *text* without what a terminal acts on: each run of control characters becomes a space.
+
+    Bidirectional controls, zero-width characters and surrogates become escapes such as `\u202e`, so that two
+    names that differ still look different.
+
+    Args:
+        text: text from outside.
+        lines: keep line feeds and tabs.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = (_CONTROL_IN_LINES if lines else _CONTROL).sub(" ", text)
+    return text if text.isascii() else _HIDDEN.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]
+
+
+def cut(text: str, longest: int, end: str = "...") -> str:
+    """Return *text*, with *end* in place of what is beyond *longest* characters."""
+    return text if len(text) <= longest else text[: longest - len(end)] + end
 
 
 def error_line(error: BaseException, longest: int = 200) -> str:
     """Return class and message of *error* on one line, the message cut to *longest*; never raises."""
     try:
-        message = " ".join(str(error).split())
+        # Cut first: it may be megabytes of a page.
+        message = " ".join(str(error)[: 4 * longest].split())
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         message = ""
-    if len(message) > longest:
-        message = message[: longest - 1] + "…"
+    message = cut(message, longest, "…")
     name = type(error).__name__
-    text = clean(f"{name}: {message}" if message else name)
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _cut(text: str, width: int = _LONGEST) -> str:
-    return text if len(text) <= width else text[: width - 3] + "..."
+    return clean(f"{name}: {message}" if message else name)
 
 
 def _argument(value: object) -> str:
@@ -109,22 +151,31 @@ def _argument(value: object) -> str:
         except Exception:  # noqa: BLE001 - a datetime calls its tzinfo, which may be a user's
             text = ""
         if text and text.isprintable():
-            return _cut(text)
+            return cut(clean(text), _LONGEST)
     return short(value)
 
 
-def call_label(args: tuple[object, ...], kwargs: Mapping[str, object], *, skip: int = 0) -> str:
+def call_label(
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    *,
+    skip: int = 0,
+    hidden: AbstractSet[str] = frozenset(),
+) -> str:
     """Return the arguments of a call as one line, as in `'Hello', 3, 2026-01-02, lang='en'`.
 
     Args:
         args: positional arguments.
         kwargs: keyword arguments.
         skip: leading arguments to leave out (a method's `self`).
+        hidden: keyword arguments to leave out.
     """
+    if hidden:
+        kwargs = {name: value for name, value in kwargs.items() if name not in hidden}
     parts = [_argument(value) for value in args[skip : skip + 4]]
     if len(args) - skip > 4:
         parts.append("...")
-    parts += [f"{name}={_argument(value)}" for name, value in list(kwargs.items())[:4]]
+    parts += [f"{cut(clean(name), 40)}={_argument(value)}" for name, value in list(kwargs.items())[:4]]
     if len(kwargs) > 4:
         parts.append("...")
     return ", ".join(parts)

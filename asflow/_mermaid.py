@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asflow._labels import clean
+
 _PLAIN = frozenset(" _-.,×")
 
 
@@ -17,7 +19,7 @@ def label(*lines: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    return "".join(_character(one) if one.isprintable() else " " for one in text)
+    return "".join(_character(one) if one.isprintable() else " " for one in clean(text))
 
 
 def _character(one: str) -> str:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Literal, cast
 
 from asflow._labels import short
+from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -81,11 +82,13 @@ class Reporter:
                 return  # an event on another thread has dropped it
             self.sink = None
             self.inside = self.outside = False
-        logging.getLogger("asflow").error(
+        log_error(
+            logging.getLogger("asflow"),
+            logging.ERROR,
+            error,
             "%s.emit(): raised on %s and receives no more events; try it with asflow.testing.check_sink()",
             _name(sink),
             event.kind,
-            exc_info=error,
         )
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+import sys
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from asflow._labels import clean, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import logging
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 E = TypeVar("E", bound=Exception)
 
-_DRIVERS = ("asflow._runtime", "asflow._executors")
+_LONGEST_LINE: Final = 2_000
+_LONGEST_TEXT: Final = 200_000
+
+_DRIVERS = ("asflow._runtime", "asflow._executors", "asflow._task.saving")
 
 
 def after_packages(
@@ -43,6 +50,43 @@ def without_ours(error: E) -> E:
     """
     rest = after_packages(error.__traceback__, _DRIVERS)
     return error if rest is None else error.with_traceback(rest)
+
+
+def text_of(error: BaseException) -> str:
+    """Return *error* as Python prints it, for a terminal or a log: clean, long texts cut; never raises."""
+    from traceback import format_exception, format_tb
+
+    try:
+        text = "".join(format_exception(error))
+    except Exception:  # noqa: BLE001 - Python can't print every error, such as a SyntaxError whose lineno is a str
+        text = "".join([*format_tb(error.__traceback__), type(error).__qualname__, "\n"])
+    lines = clean(cut(text, _LONGEST_TEXT, "...\n"), lines=True).split("\n")
+    return "\n".join(cut(line, _LONGEST_LINE) for line in lines)
+
+
+def log_error(
+    logger: logging.Logger,
+    level: int,
+    error: BaseException,
+    message: str,
+    *args: object,
+    extra: Mapping[str, object] | None = None,
+) -> None:
+    """Log *message* with the traceback of *error*, whose text handlers write as `text_of` returns it."""
+    if not logger.isEnabledFor(level):
+        return
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    code, exc_info = caller.f_code, (type(error), error, error.__traceback__)
+    record = logger.makeRecord(
+        logger.name, level, code.co_filename, caller.f_lineno, message, args, exc_info, code.co_name, extra
+    )
+    record.exc_text = text_of(error)
+    logger.handle(record)
+
+
+def never_entered(error: BaseException) -> bool:
+    """Whether *error*, caught by a driver, was raised before any code of the user's ran."""
+    return after_packages(error.__traceback__, _DRIVERS) is None
 
 
 def follows(error: BaseException, earlier: BaseException) -> None:

@@ -63,7 +63,8 @@ def _ask(checker: str, python: str, subjects: Sequence[Subject], gaps: Sequence[
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="typecheck-") as folder:
         found = check(checker, [subject.path for subject in asked], python, Path(folder).resolve())
-    verdict = judge(checker, python, asked, found, gaps, CHECKERS[checker].broken)
+    rules = CHECKERS[checker]
+    verdict = judge(checker, python, asked, found, gaps, rules.broken, rules.unawaited)
     verdict.seconds = time.monotonic() - began
     return verdict
 

@@ -17,6 +17,7 @@ __all__ = ["Case", "Kind", "Subject", "read_subjects"]
 _HERE = Path(__file__).parent
 _SKIPPED = (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER)
 _SINCE = "# Python 3."
+_AWAIT = ": await"
 
 Kind = Literal["accept", "reject"]
 _MARKS: dict[Kind, str] = {"accept": "# OK", "reject": "# E"}
@@ -29,11 +30,13 @@ class Case:
     Attributes:
         first, last: the lines, counted from 1, on which an error counts.
         code: the first line without mark and indentation: the name of the case in the list of gaps.
+        unawaited: whether the error must be about a forgotten `await`: the mark is `# E: await`.
     """
 
     first: int
     last: int
     code: str
+    unawaited: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Line:
     indent: int
     words: list[str]
     marked: bool = False
+    unawaited: bool = False
 
 
 def read_subjects(only: list[str] | None = None) -> list[Subject]:
@@ -96,7 +100,8 @@ def _read(kind: Kind, path: Path) -> Subject:
     for number, line in enumerate(lines):
         if line.marked or (kind == "accept" and line.words[:1] == ["assert_type"]):
             last = _end_of_function(lines, number) if "def" in line.words[:2] else line.last
-            cases.append(Case(line.first, last, source[line.first - 1].partition("  # ")[0].strip()))
+            code = source[line.first - 1].partition("  # ")[0].strip()
+            cases.append(Case(line.first, last, code, line.unawaited))
     if not cases:
         raise ValueError(f"{path} has no case: mark what is one with {_MARKS[kind]!r}")
     since = int(source[0].removeprefix(_SINCE)) if source[0].startswith(_SINCE) else 11
@@ -110,11 +115,12 @@ def _logical_lines(path: Path, mark: str) -> list[_Line]:
         for token in tokenize.generate_tokens(file.readline):
             line = token.start[0]
             if token.type == tokenize.COMMENT:
-                if token.string != mark:
+                if token.string not in (mark, f"{mark}{_AWAIT}"):
                     continue
                 if current is None:
                     raise ValueError(f"{path}:{line}: the mark is on no code")
                 current.marked = True
+                current.unawaited = token.string.endswith(_AWAIT)
             elif token.type == tokenize.NEWLINE:
                 current = None
             elif token.type not in _SKIPPED:

@@ -44,11 +44,13 @@ class Checker:
             returns its output.
         parse: returns the errors in the output.
         broken: rules for broken cases (an unknown name), which are not refusals.
+        unawaited: rules for a forgotten `await`, which are refusals where a case is about that.
     """
 
     run: Callable[[Sequence[Path], str, Path], str]
     parse: Callable[[str], list[Diagnostic]]
     broken: frozenset[str]
+    unawaited: frozenset[str]
 
 
 def check(name: str, files: Sequence[Path], python: str, folder: Path) -> list[Diagnostic]:
@@ -87,7 +89,8 @@ def _mypy(files: Sequence[Path], python: str, folder: Path) -> str:
     config = folder / "mypy.ini"
     config.write_text(f"[mypy]\nmypy_path = {ROOT}:{STUBS}\n")
     options = ("--strict", "--explicit-package-bases", "--output=json", "--hide-error-context")
-    errors = ("--enable-error-code=redundant-expr", "--enable-error-code=truthy-bool")
+    codes = ("redundant-expr", "truthy-bool", "unused-awaitable")
+    errors = [f"--enable-error-code={code}" for code in codes]
     cache = ROOT / ".mypy_cache" / "typecheck"
     arguments = (*options, *errors, f"--python-version={python}", f"--cache-dir={cache}")
     return _run("mypy", "--config-file", config, *arguments, *files, cwd=folder)
@@ -154,7 +157,8 @@ def _parse_pyrefly(text: str) -> list[Diagnostic]:
 def _ty(files: Sequence[Path], python: str, folder: Path) -> str:
     paths = ("--extra-search-path", STUBS, "--extra-search-path", ROOT, "--python", sys.executable)
     options = ("--output-format=gitlab", "--python-version", python, "--project", folder, "--no-progress")
-    return _run("ty", "check", *paths, *options, *files, cwd=ROOT)
+    errors = ("--error=unused-awaitable",)  # a warning by default
+    return _run("ty", "check", *paths, *options, *errors, *files, cwd=ROOT)
 
 
 def _parse_ty(text: str) -> list[Diagnostic]:
@@ -175,7 +179,6 @@ _PYRIGHT_BROKEN = frozenset(
         "reportAttributeAccessIssue-import",
         "reportMissingImports",
         "reportUndefinedVariable",
-        "reportUnusedCoroutine",
         "reportUnusedExpression",
         "reportUnusedImport",
         "reportUnusedVariable",
@@ -187,19 +190,26 @@ CHECKERS: Mapping[str, Checker] = {
     "mypy": Checker(
         _mypy,
         _parse_mypy,
-        frozenset({"syntax", "name-defined", "import-not-found", "import-untyped", "unused-coroutine"}),
+        frozenset({"syntax", "name-defined", "import-not-found", "import-untyped"}),
+        frozenset({"unused-coroutine", "unused-awaitable"}),
     ),
-    "pyright": Checker(_pyright("pyright"), _parse_pyright, _PYRIGHT_BROKEN),
-    "basedpyright": Checker(_pyright("basedpyright"), _parse_pyright, _PYRIGHT_BROKEN),
+    "pyright": Checker(
+        _pyright("pyright"), _parse_pyright, _PYRIGHT_BROKEN, frozenset({"reportUnusedCoroutine"})
+    ),
+    "basedpyright": Checker(
+        _pyright("basedpyright"), _parse_pyright, _PYRIGHT_BROKEN, frozenset({"reportUnusedCoroutine"})
+    ),
     "pyrefly": Checker(
         _pyrefly,
         _parse_pyrefly,
         frozenset({"parse-error", "unknown-name", "missing-import", "missing-module-attribute"}),
+        frozenset({"unused-coroutine"}),
     ),
     "ty": Checker(
         _ty,
         _parse_ty,
         frozenset({"invalid-syntax", "unresolved-reference", "unresolved-import"}),
+        frozenset({"unused-awaitable"}),
     ),
 }
 """By name, in the order of the matrix."""

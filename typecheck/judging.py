@@ -69,6 +69,7 @@ def judge(
     diagnostics: Iterable[Diagnostic],
     gaps: Sequence[Gap],
     broken: Collection[str],
+    unawaited: Collection[str],
 ) -> Verdict:
     """Compare a checker's errors with the expectation of each case.
 
@@ -78,6 +79,7 @@ def judge(
         diagnostics: the errors that it found.
         gaps: the list of known gaps.
         broken: the checker's rules for broken cases.
+        unawaited: its rules for a forgotten `await`.
     """
     by_path: defaultdict[Path, list[Diagnostic]] = defaultdict(list)
     for diagnostic in diagnostics:
@@ -86,7 +88,7 @@ def judge(
     losses: list[Loss] = []
     for subject in subjects:
         counts[subject.name] += len(subject.cases)
-        losses += _losses(subject, by_path.pop(subject.path.resolve(), []), broken)
+        losses += _losses(subject, by_path.pop(subject.path.resolve(), []), broken, unawaited)
     for path, rest in by_path.items():
         losses += [Loss("", f"{path}:{each.line}", str(path), each.message) for each in rest]
     mine = [gap for gap in gaps if gap.checker == checker and (not gap.python or python in gap.python)]
@@ -98,17 +100,21 @@ def judge(
     return Verdict(checker, python, counts, losses, [gap for gap in asked if gap.case not in lost])
 
 
-def _losses(subject: Subject, found: list[Diagnostic], broken: Collection[str]) -> list[Loss]:
+def _losses(
+    subject: Subject, found: list[Diagnostic], broken: Collection[str], unawaited: Collection[str]
+) -> list[Loss]:
     if subject.kind == "accept":
         return [
             _loss(subject, each.line, _at(subject, each.line), f"refused: {_short(each)}") for each in found
         ]
-    refusals = [each for each in found if each.rule not in broken]
-    losses = [
-        _loss(subject, case.first, case, "not refused")
-        for case in subject.cases
-        if not any(case.first <= each.line <= case.last for each in refusals)
-    ]
+
+    def refused(case: Case) -> bool:
+        lines = [each for each in found if case.first <= each.line <= case.last]
+        if case.unawaited:
+            return any(each.rule in unawaited for each in lines)
+        return any(each.rule not in broken and each.rule not in unawaited for each in lines)
+
+    losses = [_loss(subject, case.first, case, "not refused") for case in subject.cases if not refused(case)]
     return losses + [
         _loss(subject, each.line, None, f"refused without a mark: {_short(each)}")
         for each in found

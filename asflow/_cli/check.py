@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from asflow._cli.console import Terminal, printable
+from asflow._cli.console import MESSAGE, Terminal, printable
 from asflow._cli.counting import read_whole
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
@@ -75,6 +75,6 @@ def _verdicts(terminal: Terminal, path: str, *, every: bool) -> Iterator[_Verdic
             continue  # deleted since the folder was read
         except CorruptOutputError as error:
             terminal.problems += 1
-            yield _Verdict(found.path, False, None, printable(str(error)))
+            yield _Verdict(found.path, False, None, printable(str(error), MESSAGE))
         except (OSError, MissingExtraError) as error:
             terminal.problem(error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from asflow._labels import clean
+from asflow._labels import clean, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     import cyclopts
 
     from asflow.sinks._words import Piece
+
+
+MESSAGE = 4_000
+REASON = 200
+"""Characters of a complaint, and of an exception in a listing."""
 
 
 class UsageError(Exception):
@@ -59,7 +64,7 @@ class Terminal:
         """Write a message to standard error, after the name of the program."""
         if isinstance(message, OSError) and message.strerror and message.filename is not None:
             message = f"{message.filename!r}: {message.strerror}"
-        self.note(("asflow: ", "bold red"), (printable(str(message)), ""))
+        self.note(("asflow: ", "bold red"), (printable(str(message), MESSAGE), ""))
 
     def problem(self, message: object) -> None:
         """Complain, and make the exit code 1."""
@@ -105,9 +110,9 @@ def _write(console: Console, pieces: Iterable[Piece], end: str) -> None:
         console.file.write("".join(text for text, _ in pieces) + end)
 
 
-def printable(text: str) -> str:
-    """Return *text* without control characters; bytes that are not UTF-8 become escapes."""
-    return clean(text.encode("utf-8", "backslashreplace").decode())
+def printable(text: str, longest: int | None = None) -> str:
+    """Return *text* clean and on one line; what is beyond *longest* characters is left out."""
+    return clean(text if longest is None else cut(text, longest, "…"))
 
 
 def age(modified: float) -> str:
@@ -121,4 +126,7 @@ def age(modified: float) -> str:
 
 def moment(modified: float) -> str:
     """Return *modified* (POSIX seconds) in ISO 8601, in UTC."""
-    return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds")
+    except (OverflowError, OSError, ValueError):  # a file system may hold years that a datetime does not
+        return datetime.max.isoformat(timespec="seconds") + "+00:00"

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from asflow._cli.console import Terminal, UsageError, age, moment, printable
+from asflow._cli.console import REASON, Terminal, UsageError, age, moment, printable
 from asflow._cli.counting import open_file
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
+from asflow._labels import cut
 from asflow._naming.parsing import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from asflow._cli.files import Found
+
+_MOST = 1 << 20  # bytes that are read of the beginning and of the end of a recorded failure
 
 # The start of a traceback. Those of a group's members are indented, so they don't match.
 _BEGINS = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
@@ -62,7 +65,7 @@ def errors(
                 terminal.line((printable(line), ""))
             terminal.line()
         else:
-            why = reason(text) or "(no traceback)"
+            why = cut(reason(text) or "(no traceback)", REASON, "…")
             terminal.line((f"{age(modified):>8}  ", "dim"), (f"{printable(name)}  ", ""), (why, "yellow"))
     terminal.note((f"{count:,} suppressed", "dim"))
     return terminal.code
@@ -129,9 +132,14 @@ def reason(text: str) -> str | None:
 
 
 def read_failure(path: str) -> str:
-    """Return the text of the recorded failure *path*; raises OSError."""
+    """Return the text of the recorded failure *path*, its middle left out if it is long; raises OSError."""
     with open_file(path) as file:
-        return file.read().decode("utf-8", "replace")
+        start = file.read(_MOST)
+        if len(start) < _MOST:
+            return start.decode("utf-8", "replace")
+        end = max(_MOST, file.seek(0, os.SEEK_END) - _MOST)
+        file.seek(end)
+        return "\n[...]\n".join(each.decode("utf-8", "replace") for each in (start, file.read()))
 
 
 def _failures(terminal: Terminal, files: Iterable[Found]) -> Iterator[tuple[str, float, str]]:

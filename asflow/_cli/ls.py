@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from cyclopts import Parameter
 from rich.filesize import decimal
 
-from asflow._cli.console import Terminal, age, moment, printable
+from asflow._cli.console import MESSAGE, REASON, Terminal, age, moment, printable
 from asflow._cli.counting import count_records
 from asflow._cli.failures import read_failure, reason
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
+from asflow._labels import cut
 from asflow.errors import CorruptOutputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _show(terminal: Terminal, row: _Row) -> None:
         (f"{row.status:<10}", _STYLES[row.status]),
         (f" {decimal(row.size):>9} {records:>10} {age(row.modified):>8}  ", ""),
         (printable(row.name), ""),
-        (f"  {row.error}" if row.error else "", "dim"),
+        (f"  {cut(row.error, REASON, '…')}" if row.error else "", "dim"),
     )
 
 
@@ -109,4 +110,4 @@ def _row(found: Found, *, count: bool) -> _Row:
     try:
         return row._replace(records=count_records(found.path)) if count else row
     except CorruptOutputError as error:
-        return row._replace(status="broken", error=printable(str(error)))
+        return row._replace(status="broken", error=printable(str(error), MESSAGE))

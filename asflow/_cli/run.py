@@ -14,10 +14,10 @@ import cyclopts
 
 from asflow._cli.console import UsageError, escape_odd_text, refusal
 from asflow._flow import Flow
-from asflow._labels import error_line
+from asflow._labels import clean, error_line
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
-from asflow._tracebacks import after_packages
+from asflow._tracebacks import after_packages, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -53,7 +53,8 @@ def run(target: str, tokens: Sequence[str]) -> int:
         return 1
     if text is not None:
         escape_odd_text()
-        print(text)
+        # A pipe gets the text as it is, a terminal without control characters.
+        print(clean(text, lines=True) if sys.stdout.isatty() else text)
     return 0
 
 
@@ -141,7 +142,8 @@ async def _awaited(value: Awaitable[Any]) -> object:
 def _show(error: BaseException) -> None:
     """Print the traceback from the user's first frame on."""
     _start_in_users_code(error)
-    traceback.print_exception(error)
+    escape_odd_text()
+    sys.stderr.write(text_of(error))
 
 
 def _start_in_users_code(error: BaseException) -> None:

@@ -7,14 +7,16 @@ requests nothing: an error and a random draw arrive with `Raised`, and the body'
     ---------  --------------  --------------------------  -------------------------------------------------
     new        Started         the task has an output      Look
                                otherwise                   start an attempt
-    looking    Found                                       Finish(cached)
+    looking    Found           its value is kept           Recall
+                               otherwise                   Finish(cached)
                FoundFailure                                Finish(suppressed)
                Missing, Stale                              start an attempt
                Broke                                       Fail
     queued     Acquired        the task has an output      Claim
                                otherwise                   Call
     claiming   Claimed                                     Call
-               Found                                       wind down to Finish(cached)
+               Found           its value is kept           wind down to Recall
+                               otherwise                   wind down to Finish(cached)
                FoundFailure                                wind down to Finish(suppressed)
                Busy                                        wind down to AwaitOwner
                Broke                                       wind down to Fail
@@ -24,17 +26,23 @@ requests nothing: an error and a random draw arrive with `Raised`, and the body'
                                to be retried               wind down with Abort to Wait
                                listed in skip              wind down with Abort to Finish(skipped)
                                otherwise                   wind down with Abort to Fail
+               Broke                                       wind down with Abort to Fail
     releasing  Done                                        continue winding down
     closing    Done                                        continue winding down
                Broke           the action was Abort        continue winding down
                                otherwise                   Abort, then Fail
     asking     Delayed                                     Wait
                Broke                                       Fail
+    recalling  Recalled                                    Finish(cached)
+               Missing                                     start an attempt
+               Broke                                       Fail
     waiting    Waited                                      start an attempt
     watching   Waited                                      Look
     any other pair of phase and event                      raise EngineError
 
-    to be retried            the task's `retry` matches the error and has a retry left
+    its value is kept        the task has `save=`: a call returns what its output holds
+    listed in X              by isinstance; an error of asflow's own only by one of asflow's own classes
+    to be retried            the task's `retry` matches the error, likewise, and has a retry left
     start an attempt         Acquire if the task is limited, else Claim if it has an output, else Call
     wind down with C to X    Release if a slot is held, then C if a claim is held, then X
     wind down to X           Release if a slot is held, then X
@@ -51,6 +59,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never
 
 from asflow._engine import vocabulary as words
+from asflow._engine.policy import listed
 from asflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -66,6 +75,7 @@ Phase = Literal[
     "releasing",
     "closing",
     "asking",
+    "recalling",
     "waiting",
     "watching",
     "done",
@@ -128,6 +138,8 @@ def step(policy: TaskPolicy, state: State, event: words.Event) -> Step:
             return _closed(state, event)
         case "asking":
             return _asked(state, event)
+        case "recalling":
+            return _recalled(policy, state, event)
         case "waiting" if isinstance(event, words.Waited):
             return _start_attempt(policy, state)
         case "watching" if isinstance(event, words.Waited):
@@ -162,7 +174,7 @@ def _call(state: State) -> Step:
 def _looked(policy: TaskPolicy, state: State, event: words.Event) -> Step:
     match event:
         case words.Found():
-            return _end(state, words.Finish("cached"))
+            return _end(state, words.Recall() if policy.saved else words.Finish("cached"))
         case words.FoundFailure():
             return _end(state, words.Finish("suppressed"))
         case words.Missing() | words.Stale():
@@ -178,7 +190,8 @@ def _claimed(policy: TaskPolicy, state: State, event: words.Event) -> Step:
         case words.Claimed():
             return _call(state)
         case words.Found():
-            return _wind_down(policy, state, None, words.Finish("cached"))
+            ending = words.Recall() if policy.saved else words.Finish("cached")
+            return _wind_down(policy, state, None, ending)
         case words.FoundFailure():
             return _wind_down(policy, state, None, words.Finish("suppressed"))
         case words.Busy():
@@ -195,6 +208,8 @@ def _called(policy: TaskPolicy, state: State, event: words.Event) -> Step:
             return _wind_down(policy, state, _COMMIT, _COMPLETED)
         case words.Raised(error, draw):
             return _wind_down(policy, state, *_after_error(policy, state.attempt, error, draw))
+        case words.Broke(error):
+            return _wind_down(policy, state, words.Abort(), words.Fail(error))
         case _:
             raise _illegal(state, event)
 
@@ -203,7 +218,7 @@ def _after_error(
     policy: TaskPolicy, attempt: int, error: Exception, draw: float
 ) -> tuple[words.Closing, words.Ending]:
     """Decide what follows when the *attempt*-th call of the body raises *error*."""
-    if isinstance(error, policy.suppress):
+    if listed(error, policy.suppress):
         return words.RecordFailure(error), words.Finish("suppressed", error)
     retry = policy.retry
     if retry is not None and attempt <= retry.total and retry.matches(error):
@@ -211,7 +226,7 @@ def _after_error(
         if retry.delay is not None:
             return words.Abort(), words.AskDelay(error, attempt, seconds)
         return words.Abort(), words.Wait(seconds, attempt, error)
-    if isinstance(error, policy.skip):
+    if listed(error, policy.skip):
         return words.Abort(), words.Finish("skipped", error)
     return words.Abort(), words.Fail(error)
 
@@ -243,6 +258,18 @@ def _closed(state: State, event: words.Event) -> Step:
             raise _illegal(state, event)
 
 
+def _recalled(policy: TaskPolicy, state: State, event: words.Event) -> Step:
+    match event:
+        case words.Recalled():
+            return _end(state, words.Finish("cached"))
+        case words.Missing():
+            return _start_attempt(policy, state)
+        case words.Broke(error):
+            return _end(state, words.Fail(error))
+        case _:
+            raise _illegal(state, event)
+
+
 def _asked(state: State, event: words.Event) -> Step:
     match state.ending, event:
         case words.AskDelay(error, retry, otherwise), words.Delayed(seconds):
@@ -269,5 +296,7 @@ def _end(state: State, ending: words.Ending) -> Step:
             return State("asking", state.attempt, None, ending), ending
         case words.AwaitOwner():
             return State("watching", state.attempt), ending
+        case words.Recall():
+            return State("recalling", state.attempt), ending
         case _:
             assert_never(ending)

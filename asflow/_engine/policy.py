@@ -13,7 +13,7 @@ from typing import cast
 
 from asflow._checks import checked_seconds
 from asflow._labels import short
-from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.errors import AsflowError, DefinitionTypeError, DefinitionValueError
 
 ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
 """One exception class, or a tuple of them, as `except` takes it."""
@@ -47,6 +47,20 @@ def checked_exceptions(subject: str, what: str, value: object) -> tuple[type[Bas
             )
         classes.append(item)
     return tuple(classes)
+
+
+def listed(error: BaseException, classes: ExceptionTypes) -> bool:
+    """Whether *error* is one of *classes*.
+
+    An error of asflow's own (a misuse, a record that can't be encoded) only counts if one of asflow's own
+    classes is listed: `skip=Exception` is about what the user's code meets.
+    """
+    if not isinstance(error, classes):
+        return False
+    if not isinstance(error, AsflowError):
+        return True
+    each = classes if isinstance(classes, tuple) else (classes,)
+    return isinstance(error, tuple(kind for kind in each if issubclass(kind, AsflowError)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,7 @@ class Retry:
 
     def matches(self, error: Exception) -> bool:
         """Return whether *error* is to be retried."""
-        return self.exceptions is None or isinstance(error, self.exceptions)
+        return listed(error, (Exception,) if self.exceptions is None else self.exceptions)
 
     def backoff(self, retry: int, draw: float) -> float:
         """Return the seconds to wait before retry number *retry* (1 is the first).
@@ -136,6 +150,7 @@ class TaskPolicy:
 
     Attributes:
         persistent: whether the task has an output (`on=`).
+        saved: whether an output holds what the body returns (`save=`), which a later call reads back.
         limited: whether a call waits for a slot before its body starts.
         skip: exceptions that end a call quietly; the next run tries again.
         suppress: exceptions that end a call quietly and are recorded.
@@ -143,6 +158,7 @@ class TaskPolicy:
     """
 
     persistent: bool = False
+    saved: bool = False
     limited: bool = True
     skip: tuple[type[BaseException], ...] = ()
     suppress: tuple[type[BaseException], ...] = ()

@@ -62,6 +62,12 @@ class FoundFailure(_Value):
     __slots__ = ()
 
 
+class Recalled(_Value):
+    """The value that the output holds has been read."""
+
+    __slots__ = ()
+
+
 class Missing(_Value):
     """Neither the output nor a failure exists."""
 
@@ -141,6 +147,7 @@ Event = (
     | Stale
     | FoundFailure
     | Missing
+    | Recalled
     | Acquired
     | Claimed
     | Busy
@@ -161,6 +168,12 @@ class Look(_Value):
     __slots__ = ()
 
 
+class Recall(_Value):
+    """Read the value that the output holds. Answered by Recalled, Missing or Broke."""
+
+    __slots__ = ()
+
+
 class Acquire(_Value):
     """Wait for a slot of the limit. Answered by Acquired."""
 
@@ -174,7 +187,7 @@ class Claim(_Value):
 
 
 class Call(_Value):
-    """Call the body for the *attempt*-th time. Answered by Returned or Raised."""
+    """Call the body for the *attempt*-th time. Answered by Returned, Raised or Broke."""
 
     __match_args__ = ("attempt",)
     __slots__ = __match_args__
@@ -266,5 +279,5 @@ class Fail(_Value):
 
 
 Closing = Commit | Abort | RecordFailure
-Ending = Finish | Fail | Wait | AskDelay | AwaitOwner
+Ending = Finish | Fail | Wait | AskDelay | AwaitOwner | Recall
 Action = Look | Acquire | Claim | Call | Release | Closing | Ending

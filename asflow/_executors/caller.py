@@ -9,18 +9,14 @@ import os
 import pickle
 import threading
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from asflow._executors.messages import (
-    RemoteTraceback,
-    Request,
-    Response,
-    dump,
-    pickled_arguments,
-    pickled_function,
-)
+from asflow._executors.exceptions import load_error
+from asflow._executors.messages import Request, Response, dump, pickled_arguments, pickled_function
 from asflow._executors.worker import PROGRESS, run_request
-from asflow._runtime.runs import TaskCall, current
+from asflow._labels import error_line
+from asflow._runtime.making import Unwritten
+from asflow._runtime.runs import TaskCall, current, write_failed
 from asflow._runtime.threads import stopping
 from asflow.errors import ExecutorError, TransferError
 
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
+    from asflow._runtime.spec import Kept
     from asflow.protocols import ByteStream, Writer
 
 T = TypeVar("T")
@@ -53,16 +50,24 @@ class Finished:
 
 
 def is_in_process(executor: Executor) -> bool:
-    """Return whether bodies run in threads of this process, so that nothing needs to be pickled."""
-    from concurrent.futures import ThreadPoolExecutor
+    """Return whether bodies run in threads of this process, so that nothing needs to be pickled.
 
-    return isinstance(executor, ThreadPoolExecutor)
+    Python 3.14's InterpreterPoolExecutor is a ThreadPoolExecutor by its class alone: each of its threads has
+    an interpreter, and so modules, of its own.
+    """
+    from concurrent import futures
+
+    interpreters: object = getattr(futures, "InterpreterPoolExecutor", None)
+    if isinstance(interpreters, type) and isinstance(executor, interpreters):
+        return False
+    return isinstance(executor, futures.ThreadPoolExecutor)
 
 
 def on_executor(
     executor: Executor,
     function: Callable[..., T],
     open_writer: Callable[[ByteStream], Writer[object]] | None,
+    kept: Callable[[], Kept] | None = None,
 ) -> Callable[..., T]:
     """Return a body that runs *function* on *executor* and waits for it on the caller's thread.
 
@@ -70,6 +75,7 @@ def on_executor(
         executor: where it runs.
         function: the undecorated body, a sync function.
         open_writer: opens the writer of the output; picklable unless the executor uses threads.
+        kept: with `save=`, returns how a worker process encodes what *function* returns.
     """
 
     def body_in_thread(*args: object, **kwargs: object) -> T:
@@ -85,7 +91,7 @@ def on_executor(
     def body_in_worker(*args: object, **kwargs: object) -> T:
         run = current.get()
         assert isinstance(run, TaskCall)  # the driver has set it
-        request = _request(executor, function, open_writer, run)
+        request = _request(executor, function, open_writer, kept, run)
         progress = os.path.join(request.folder, request.token + PROGRESS)
         future: Future[Response] | None = None
         try:
@@ -105,6 +111,7 @@ def _request(
     executor: Executor,
     function: Callable[..., object],
     open_writer: Callable[[ByteStream], Writer[object]] | None,
+    kept: Callable[[], Kept] | None,
     run: TaskCall,
 ) -> Request:
     from concurrent.futures import ProcessPoolExecutor
@@ -122,12 +129,14 @@ def _request(
         ) from error
     return Request(
         function=pickled_function(function, name, by_value=by_value),
-        arguments=pickled_arguments(function, name, run.args, run.kwargs, by_value=by_value),
+        arguments=pickled_arguments(function, run, by_value=by_value),
         open_writer=opener,
+        kept=None if kept is None else dump(kept(), by_value=by_value),
         task=name,
         output=run.output,
         attempt=run.attempt,
         skipped_in_labels=run.spec.skipped_in_labels,
+        marked=run.spec.marked,
         token=token,
         folder=_folders.new(token),
         by_value=by_value,
@@ -175,18 +184,49 @@ def _settle(future: Future[Any], peek: Callable[[], object] | None) -> None:
 def _result(response: Response, run: TaskCall) -> object:
     """Write the output's bytes here and return the body's result, or raise what it raised."""
     if response.error is not None:
-        error = cast("BaseException", pickle.loads(response.error))
-        raise error from RemoteTraceback(response.text)
+        _raise(_error_of(response.error, response.text, run), run, is_broken=response.is_broken)
     if response.value is None:
         raise TransferError(f"task {run.task}(): {response.text}")
-    value = pickle.loads(response.value)
+    value: object = pickle.loads(response.value)
+    if value is not None and not response.wrote and isinstance(run.put, Unwritten):
+        return value  # refused by the driver, which would take the bytes of an empty output for a write
+    try:
+        _pass_on(response, run.keep or run.put)
+    except Exception as error:
+        write_failed(run, error)
+        raise
+    return value
+
+
+def _pass_on(response: Response, put: Callable[[object], object]) -> None:
     if response.spool is not None:
         with open(response.spool, "rb") as file:
             while chunk := file.read(_CHUNK):
-                run.put(chunk)
+                put(chunk)
     elif response.data:
-        run.put(response.data)
-    return value
+        put(response.data)
+
+
+def _error_of(pickled: bytes, text: str, run: TaskCall) -> BaseException:
+    try:
+        return load_error(pickled, text)
+    except Exception as why:
+        raise TransferError(
+            f"task {run.task}(): it raised what can't be read here ({error_line(why)}); "
+            f"define its class in a module that can be imported here too\n{text}"
+        ) from why
+
+
+def _raise(error: BaseException, run: TaskCall, *, is_broken: bool) -> NoReturn:
+    if is_broken and isinstance(error, Exception):
+        write_failed(run, error)
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        # `raise` replaces the worker's context if the caller is handling an exception.
+        BaseException.__setattr__(error, "__context__", context)
+        del error, context  # the traceback holds this frame
 
 
 def _read_progress(run: TaskCall, path: str) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import io
 import pickle
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._inspect import signature_of
-from asflow._labels import short
+from asflow._labels import HIDDEN, short
 from asflow.errors import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asflow._markers import Marked
+    from asflow._runtime.runs import TaskCall
     from asflow.protocols import ByteStream, Writer
 
 
@@ -25,11 +29,13 @@ class Request:
     Attributes:
         function: the pickled body, or a pickled `ByName` of it.
         arguments: the pickled positional and keyword arguments.
-        open_writer: opens the output's writer on a stream, pickled; None for a task without `on`.
+        open_writer: opens the output's writer on a stream, pickled; None for a task without an output.
+        kept: how what the body returns becomes the output, pickled; None for a task without `save`.
         task: the task's name.
         output: the name of the call's output.
         attempt: 1 for the first call of the body.
         skipped_in_labels: number of leading arguments that labels leave out.
+        marked: the parameters that are annotated `Ignored` or `Secret`, or None.
         token: unique to this attempt. Dask runs equal requests only once.
         folder: where the caller looks for finished bytes and for progress, if the worker can reach it.
         by_value: whether the body's result may be pickled by cloudpickle.
@@ -38,10 +44,12 @@ class Request:
     function: bytes
     arguments: bytes
     open_writer: bytes | None
+    kept: bytes | None
     task: str
     output: str | None
     attempt: int
     skipped_in_labels: int
+    marked: Marked | None
     token: str
     folder: str
     by_value: bool
@@ -53,15 +61,19 @@ class Response:
 
     Attributes:
         value: the body's result, pickled; None if it raised, or if the result can't be pickled.
-        error: what it raised, pickled; None if it raised nothing, or if that can't be pickled.
+        error: what it raised, by `dump_error`; None if it raised nothing, or if that can't be pickled.
+        is_broken: whether a write failed, not the body: policies don't apply to that.
         text: the traceback in the worker, or why something can't be pickled.
+        wrote: whether the body wrote something.
         spool: path of the file with the output's bytes.
         data: the output's bytes, if the worker can't reach the caller's folder.
     """
 
     value: bytes | None = None
     error: bytes | None = None
+    is_broken: bool = False
     text: str = ""
+    wrote: bool = True
     spool: str | None = None
     data: bytes = b""
 
@@ -85,20 +97,34 @@ class ByName:
         return cast("Callable[..., object]", getattr(found, "__wrapped__", found))
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - not an error: it shows where one was raised
-    """The worker's traceback of an exception: the cause of the same exception, raised here."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
 def dump(value: object, *, by_value: bool) -> bytes:
     """Pickle *value*; with *by_value*, also what is defined in `__main__` and in functions."""
-    if by_value:
-        cloudpickle = _cloudpickle()
-        if cloudpickle is not None:
-            return cast("bytes", cloudpickle.dumps(value))
-    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    file = io.BytesIO()
+    pickler_for(by_value=by_value)(file, pickle.HIGHEST_PROTOCOL).dump(value)
+    return file.getvalue()
+
+
+def pickler_for(*, by_value: bool) -> type[pickle.Pickler]:
+    """Return the class of the pickler that `dump` uses."""
+    cloudpickle = _cloudpickle() if by_value else None
+    return (
+        pickle.Pickler
+        if cloudpickle is None
+        else cast("type[pickle.Pickler]", _by_value(cloudpickle.Pickler))
+    )
+
+
+@lru_cache
+def _by_value(base: Any) -> Any:
+    """Return a cloudpickle that leaves out what msgspec has noted on a class, which can't be pickled."""
+
+    class Pickler(base):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, type) and "__msgspec_cache__" in vars(obj):
+                del obj.__msgspec_cache__  # type: ignore[attr-defined]  # msgspec notes it again
+            return base.reducer_override(self, obj)
+
+    return Pickler
 
 
 def _cloudpickle() -> Any:
@@ -143,26 +169,21 @@ def _finds(name: ByName, function: Callable[..., object]) -> bool:
         return False
 
 
-def pickled_arguments(
-    function: Callable[..., object],
-    task: str,
-    args: tuple[object, ...],
-    kwargs: Mapping[str, object],
-    *,
-    by_value: bool,
-) -> bytes:
-    """Pickle the arguments of a call of *task*.
+def pickled_arguments(function: Callable[..., object], run: TaskCall, *, by_value: bool) -> bytes:
+    """Pickle the arguments of the call *run*.
 
     Raises:
         TransferError: one can't be pickled; the message names it.
     """
     try:
-        return dump((args, dict(kwargs)), by_value=by_value)
+        return dump((run.args, dict(run.kwargs)), by_value=by_value)
     except Exception as error:
-        name, value = _culprit(function, args, kwargs, by_value)
+        name, value = _culprit(function, run.args, run.kwargs, by_value)
+        if run.spec.marked is not None and name in run.spec.marked.secret:
+            value = HIDDEN
         raise TransferError(
-            f"task {task}(): the argument {name} = {short(value)} can't be sent to the executor ({error}); "
-            f"pass what it is made from (a path, an address) and make it in the body"
+            f"task {run.task}(): the argument {name} = {short(value)} can't be sent to the executor "
+            f"({error}); pass what it is made from (a path, an address) and make it in the body"
         ) from error
 
 

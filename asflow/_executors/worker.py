@@ -15,18 +15,29 @@ import time
 import traceback
 from typing import TYPE_CHECKING, cast
 
+from asflow._checks import checked_records
 from asflow._engine.policy import TaskPolicy
-from asflow._executors.messages import ByName, Request, Response, dump, open_writer_of
+from asflow._executors.exceptions import dump_error
+from asflow._executors.messages import ByName, Request, Response, dump, open_writer_of, pickler_for
 from asflow._reporter import Reporter
 from asflow._runtime.limits import Limiter
-from asflow._runtime.making import refuse_writes, writes_through
-from asflow._runtime.runs import TaskCall, current, leave, no_output, output_closed
+from asflow._runtime.making import Unwritten, refuse_writes, writes_through
+from asflow._runtime.runs import (
+    TaskCall,
+    current,
+    leave,
+    no_output,
+    output_closed,
+    saved_instead,
+    write_failed,
+)
 from asflow._runtime.spec import TaskSpec
 from asflow.stores._spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from asflow._runtime.spec import Kept
     from asflow.events import Event
     from asflow.protocols import Writer
 
@@ -53,6 +64,7 @@ class _RemoteRun(TaskCall):
             limit=Limiter(0),
             reporter=Reporter(_NoSink()),
             skipped_in_labels=request.skipped_in_labels,
+            marked=request.marked,
         )
         super().__init__(spec, args, kwargs, None)
         self.output = request.output
@@ -60,6 +72,7 @@ class _RemoteRun(TaskCall):
         self._progress_path = os.path.join(request.folder, request.token + PROGRESS)
         self._reachable = os.path.isdir(request.folder)
         self._reported = 0.0
+        self.wrote = False
 
     def progressed(self) -> None:
         """Write a report for the caller, at intervals; none after the body, when a thread may live on."""
@@ -80,6 +93,7 @@ def run_request(pickled: bytes) -> Response:
     """Run the attempt of the *pickled* request, in a worker. What the body raises is in the response."""
     request = cast("Request", pickle.loads(pickled))
     spool: Spool | None = None
+    run: _RemoteRun | None = None
     try:
         function = _function(request)
         args, kwargs = cast("tuple[tuple[object, ...], dict[str, object]]", pickle.loads(request.arguments))
@@ -88,16 +102,18 @@ def run_request(pickled: bytes) -> Response:
         if open_writer is not None:
             spool = Spool(_IN_MEMORY, os.path.join(request.folder, f"{request.token}.{os.urandom(4).hex()}"))
             writer = open_writer(spool)
-        value = _call(_RemoteRun(request, args, kwargs), function, writer)
+        kept = None if request.kept is None else cast("Kept", pickle.loads(request.kept))
+        run = _RemoteRun(request, args, kwargs)
+        value = _call(run, function, writer, kept)
         response = _with_value(value, request)
         if spool is None or response.value is None:
             return response
         path, data = spool.path, b"" if spool.path is not None else spool.rewound().read()
         spool.close()
         spool = None
-        return Response(value=response.value, spool=path, data=data)
+        return Response(value=response.value, wrote=run.wrote, spool=path, data=data)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller's policy decides what it means
-        return _with_error(error, request)
+        return _with_error(error, request, is_broken=run is not None and error is run.broken)
     finally:
         if spool is not None:
             spool.discard()
@@ -108,18 +124,20 @@ def _function(request: Request) -> Callable[..., object]:
     return function.found() if isinstance(function, ByName) else cast("Callable[..., object]", function)
 
 
-def _call(run: _RemoteRun, function: Callable[..., object], writer: Writer[object] | None) -> object:
-    run.put = no_output if writer is None else writes_through(writer)
+def _call(
+    run: _RemoteRun, function: Callable[..., object], writer: Writer[object] | None, kept: Kept | None
+) -> object:
+    if writer is None:
+        run.put = no_output
+    elif kept is None:
+        run.put = Unwritten(run, writes_through(writer))
+    else:
+        run.put, run.keep = saved_instead, writes_through(writer)
     try:
-        run.is_running = True
-        token = current.set(run)
-        try:
-            value = function(*run.args, **run.kwargs)
-        finally:
-            leave(token)
-            _end(run)
+        value = _body(run, function, kept)
         if writer is not None:
-            writer.commit()
+            with _writing(run):
+                writer.commit()
     except BaseException:
         if writer is not None:
             with contextlib.suppress(Exception):  # the error that led to the abort matters more
@@ -128,9 +146,58 @@ def _call(run: _RemoteRun, function: Callable[..., object], writer: Writer[objec
     return value
 
 
+def _body(run: _RemoteRun, function: Callable[..., object], kept: Kept | None) -> object:
+    """Call *function*; a failed write is raised as itself, even if the body goes on."""
+    run.is_running = True
+    token = current.set(run)
+    value: object = None
+    try:
+        value = function(*run.args, **run.kwargs)
+        if kept is not None:
+            _keep(run, value, kept)
+            value = None
+    except Exception:
+        if run.broken is None:
+            raise
+    finally:
+        leave(token)
+        _end(run)
+    if run.broken is not None:
+        raise run.broken
+    return value
+
+
+def _keep(run: _RemoteRun, value: object, kept: Kept) -> None:
+    """Encode what the body returned or yields here: the value itself is never pickled."""
+    put = run.keep
+    assert put is not None
+    if kept.shape != "stream":
+        with _writing(run):
+            kept.keep(value, put)
+        return
+    records = checked_records(run.task, value)
+    try:
+        for record in records:
+            with _writing(run):
+                put(kept.record(record))
+    finally:
+        if hasattr(records, "close"):
+            records.close()
+
+
+@contextlib.contextmanager
+def _writing(run: _RemoteRun) -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        write_failed(run, error)
+        raise
+
+
 def _end(run: _RemoteRun) -> None:
     """After the body: refuse late writes, and report no more progress."""
-    put = run.put
+    put = run.keep or run.put
+    run.wrote = not isinstance(put, Unwritten)
     run.put = no_output if run.output is None else output_closed
     run.is_running = False
     refuse_writes(put)
@@ -144,12 +211,11 @@ def _with_value(value: object, request: Request) -> Response:
         return Response(text=f"it returned a {kind}, which can't be pickled ({error}); return plain data")
 
 
-def _with_error(error: BaseException, request: Request) -> Response:
+def _with_error(error: BaseException, request: Request, *, is_broken: bool) -> Response:
     text = "".join(traceback.format_exception(error))
     try:
-        pickled = dump(error, by_value=request.by_value)
-        pickle.loads(pickled)  # an exception with its own __init__ may be pickled but not unpickled
+        pickled = dump_error(error, pickler_for(by_value=request.by_value))
     except Exception as why:  # noqa: BLE001 - as above
         wrong = f"it raised a {type(error).__name__}, which can't be sent back ({why})"
         return Response(text=f"{wrong}; raise one that can be pickled\n{text}")
-    return Response(error=pickled, text=text)
+    return Response(error=pickled, is_broken=is_broken, text=text)

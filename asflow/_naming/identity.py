@@ -5,11 +5,12 @@ tests pin them.
 
 The hash is the lower-case hex of BLAKE2b with a digest of 16 bytes (RFC 7693; no key, salt or
 personalisation) over the ASCII bytes `asflow1:` and then the encoding of the pair (`__qualname__` of the
-task, dict of all its arguments by parameter name). Defaults are applied by the caller; `*args` is a tuple
-and `**kwargs` a dict, each under its parameter's name.
+task, dict of its arguments by parameter name, without those annotated `Ignored` or `Secret`). Defaults are
+applied by the caller; `*args` is a tuple and `**kwargs` a dict, each under its parameter's name.
 
 Each value is encoded as a tag of one byte and a payload. Numbers in the table are decimal ASCII digits;
-`text` is the form with tag `s`; `...` is a sequence of encoded values.
+`text` is the form with tag `s`; `...` is a sequence of encoded values; `class` is two texts, the module and
+the qualified name of a class (see below).
 
     None                    n
     bool                    T or F
@@ -29,22 +30,40 @@ Each value is encoded as a tag of one byte and a payload. Numbers in the table a
     timedelta               X timedelta text    DAYS,SECONDS,MICROSECONDS, normalised as Python does
     Decimal                 X decimal text      SIGN,DIGITS,EXPONENT of `as_tuple` (1.0 and 1.00 differ)
     UUID                    X uuid text         its 32 lower-case hex digits
-    path                    X path text         what `as_posix` returns; any class with it and `__fspath__`
-    Enum                    E text text         qualified name of the class, name of the member
-    Flag without a name     E text ...          qualified name of the class, its encoded value
-    dataclass instance      D text COUNT : ...  qualified name of the class, then name (text) and value of
-                                                each field as defined, also of those with compare=False
-    named tuple             N text COUNT : ...  likewise
+    Path                    X path text         what `as_posix` returns; on Windows too
+    PurePosixPath           X posixpath text    likewise
+    PureWindowsPath         X windowspath text  likewise
+    Enum                    E class text        name of the member
+    Flag without a name     E class ...         its encoded value
+    dataclass instance      D class COUNT : ... name (text) and value of each field as defined, also of those
+                                                with compare=False
+    named tuple             N class COUNT : ... likewise
+    numpy scalar            as the bool, int, float, str or bytes that its `item()` returns
+    numpy datetime64, timedelta64   X numpy text    DTYPE COUNT, as in `M8[ns] 1767225600000000000`
+    pandas Timestamp        as its datetime; if it has nanoseconds, a space, their number and `ns` appended
+    pandas Timedelta        as its timedelta; if it has nanoseconds, a comma and their number appended
+    pandas NaT, NA          X pandas text       NaT or NA
 
-Types are matched exactly: a subclass of int, str, dict ... that is not an Enum, named tuple or path has no
-identity, because it may hold more than its base shows. Nesting deeper than `MAX_DEPTH` is refused.
+Values of two types differ even if Python calls them equal (1, 1.0 and True), except for the scalars of numpy
+and pandas: `np.int64(1)` comes from a column and `1` from the keyboard, and both mean the same output.
+
+Types are matched exactly. The module of a class is the last part of its module's name, so that the folder of
+a package may move; for a class of the script that runs (`__main__`) it is the stem of the script's file name,
+so that running and importing it agree. An instance of a dataclass or named tuple that holds more than its
+declared fields (an attribute that a subclass adds, the state of a base that is written in C) is refused,
+except for what `functools.cached_property` has remembered. So is a subclass of int, str, dict, Path ... that
+is not an Enum or named tuple, because it may hold more than its base shows. Nesting deeper than `MAX_DEPTH`
+is refused.
 """
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
+from functools import cached_property
 from hashlib import blake2b
-from struct import pack
+from struct import calcsize, pack
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._checks import task_subject
@@ -52,13 +71,22 @@ from asflow.errors import IdentityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime, time
 
 MAX_DEPTH = 100
 """How deep values may be nested; the bound also stops at a value that contains itself."""
 
 _BASE = blake2b(b"asflow1:t2:", digest_size=16)
 _NAN = bytes.fromhex("7ff8000000000000")
-_BUILTINS = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+_WORD = calcsize("P")
+_MAINS = ("__main__", "__mp_main__")  # the latter in processes that multiprocessing spawns
+_PATHS = {
+    "Path": b"Xpath",
+    "PosixPath": b"Xpath",
+    "WindowsPath": b"Xpath",
+    "PurePosixPath": b"Xposixpath",
+    "PureWindowsPath": b"Xwindowspath",
+}
 
 
 class _RefusedError(Exception):
@@ -123,8 +151,8 @@ def _refusal(task: str, parameter: str, refused: _RefusedError) -> IdentityError
     where = "" if not steps else f", at {parameter}{''.join(steps[:8])}{'...' if len(steps) > 8 else ''},"
     return IdentityError(
         f"{task_subject(task)}: argument {parameter!r}{where} {refused.reason}, so it can't be part of an "
-        "output's name; give `key=`, a function of the task's own parameters that returns the text for `*`, "
-        "or remove the parameter from the task"
+        "output's name; annotate the parameter with `Ignored[...]`, or give `key=`, a function of the task's "
+        "own parameters that returns the text for `*`"
     )
 
 
@@ -227,31 +255,36 @@ _ENCODERS: dict[type, Callable[[object, int], bytes]] = {
 def _other(value: object, depth: int) -> bytes:
     """Encode a value of another type, or refuse it. The order of the tests is part of the format."""
     kind = type(value)
-    if isinstance(value, Enum):
-        return _enum(value, depth)
-    stdlib = _stdlib(kind, value)
-    if stdlib is not None:
-        return stdlib
-    if hasattr(kind, "__fspath__") and hasattr(kind, "as_posix"):
-        # Not `isinstance`, which needs pathlib: the engine loads nothing that can reach the disk.
-        return _path(cast("Any", value).as_posix, kind)
-    fields = _fields(kind)
-    if fields is None:
-        raise _RefusedError(f"is of type {_name_of(kind)}, which has no identity that is stable across runs")
-    tag, names = fields
-    parts = [tag, _text(kind.__qualname__), b"%d:" % len(names)]
-    for name in names:
-        try:
-            inner = cast("object", getattr(value, name))
-        except AttributeError:
-            raise _RefusedError(f"is of type {_name_of(kind)} and its field {name!r} is not set") from None
-        parts += (_text(name), _item(inner, depth, f".{name}"))
-    return b"".join(parts)
+    if issubclass(kind, Enum):
+        return _enum(cast("Enum", value), depth)
+    encoded = _known(kind, value, depth)
+    if encoded is not None:
+        return encoded
+    names = cast("object", getattr(kind, "_fields", None))
+    if isinstance(names, tuple) and tuple in kind.__mro__:
+        return _named_tuple(cast("tuple[object, ...]", value), cast("tuple[object, ...]", names), depth)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _dataclass(value, depth)
+    raise _RefusedError(f"is of type {_name_of(kind)}, which has no identity that is stable across runs")
+
+
+def _class(kind: type) -> bytes:
+    return _text(_module_of(kind)) + _text(kind.__qualname__)
+
+
+def _module_of(kind: type) -> str:
+    module = str(kind.__module__)
+    if module in _MAINS:
+        file = cast("object", getattr(sys.modules.get(module), "__file__", None))
+        if isinstance(file, str):
+            name = file.replace("\\", "/").rpartition("/")[2]
+            return name.rpartition(".")[0] or name
+    return module.rpartition(".")[2]
 
 
 def _enum(member: Enum, depth: int) -> bytes:
     kind = type(member)
-    head = b"E" + _text(kind.__qualname__)
+    head = b"E" + _class(kind)
     # A combination of flags is not a member, and how Python spells its name has changed.
     name = cast("str | None", member._name_)  # pyright: ignore[reportPrivateUsage]
     if name is not None and kind.__members__.get(name) is member:
@@ -259,41 +292,122 @@ def _enum(member: Enum, depth: int) -> bytes:
     return head + _item(cast("object", member.value), depth, ".value")
 
 
-def _fields(kind: type[object]) -> tuple[bytes, Sequence[str]] | None:
-    """Return tag and fields of a named tuple or dataclass; None for any other class."""
-    names = cast("object", getattr(kind, "_fields", None))
-    if tuple in kind.__mro__ and isinstance(names, tuple):
-        return b"N", cast("tuple[str, ...]", names)
-    if hasattr(kind, "__dataclass_fields__") and not issubclass(kind, _BUILTINS):
-        from dataclasses import fields
+def _named_tuple(value: tuple[object, ...], names: tuple[object, ...], depth: int) -> bytes:
+    kind: type[object] = type(value)
+    # The tuple's own iterator: a subclass may have another one.
+    items: list[object] = [*tuple.__iter__(value)]  # pyright: ignore[reportUnknownMemberType]
+    if len(names) != len(items) or not all(isinstance(name, str) for name in names):
+        raise _RefusedError(f"is of type {_name_of(kind)}, whose items are not its `_fields`")
+    _refuse_more(value, cast("tuple[str, ...]", names))
+    return _fields(b"N", kind, zip(cast("tuple[str, ...]", names), items, strict=True), depth)
 
-        return b"D", [field.name for field in fields(cast("Any", kind))]
+
+def _dataclass(value: object, depth: int) -> bytes:
+    from dataclasses import fields
+
+    kind = type(value)
+    names = [field.name for field in fields(cast("Any", kind))]
+    if _hides_state(kind):
+        raise _RefusedError(f"is of type {_name_of(kind)}, which holds more than its fields")
+    _refuse_more(value, names)
+    items: list[tuple[str, object]] = []
+    for name in names:
+        try:
+            items.append((name, getattr(value, name)))
+        except AttributeError:
+            raise _RefusedError(f"is of type {_name_of(kind)} and its field {name!r} is not set") from None
+    return _fields(b"D", kind, items, depth)
+
+
+def _fields(tag: bytes, kind: type, items: Iterable[tuple[str, object]], depth: int) -> bytes:
+    parts = [_text(name) + _item(item, depth, f".{name}") for name, item in items]
+    return b"%b%b%d:%b" % (tag, _class(kind), len(parts), b"".join(parts))
+
+
+def _refuse_more(value: object, fields: Sequence[str]) -> None:
+    """Refuse an instance with attributes that are not *fields*: equal names would hide that they differ."""
+    kind = type(value)
+    # The default one: a class may have its own, for pickle.
+    state = object.__getstate__(value)
+    parts = cast("tuple[dict[str, object] | None, ...]", state if isinstance(state, tuple) else (state,))
+    for part in parts:
+        for name in part or ():
+            # Generic[...] notes its own parameters in `__orig_class__`.
+            if name in fields or name == "__orig_class__":
+                continue
+            found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+            if not isinstance(found, cached_property):
+                raise _RefusedError(
+                    f"is of type {_name_of(kind)} and holds {name!r}, which is not one of its fields"
+                )
+
+
+def _hides_state(kind: type) -> bool:
+    """Return whether instances hold more than `__dict__` and slots: a base is written in C, as `date` is.
+
+    By size, as Python itself decides whether it can pickle an object.
+    """
+    members = [each for base in kind.__mro__ for each in vars(base).values()]
+    slots = sum(isinstance(each, MemberDescriptorType) for each in members)
+    words = slots + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
+    return kind.__itemsize__ > 0 or kind.__basicsize__ > object.__basicsize__ + words * _WORD
+
+
+def _known(kind: type, value: object, depth: int) -> bytes | None:
+    """Encode a value of the few library types with an identity; return None for any other."""
+    library = str(kind.__module__).partition(".")[0]
+    match library:
+        case "datetime":
+            return _moment(kind, value)
+        case "decimal":
+            from decimal import Decimal
+
+            if type(value) is Decimal:
+                sign, digits, exponent = value.as_tuple()
+                return b"Xdecimal" + _text(f"{sign},{''.join(map(str, digits))},{exponent}")
+        case "uuid":
+            from uuid import UUID
+
+            if type(value) is UUID:
+                return b"Xuuid" + _text(value.hex)
+        case "pathlib":
+            # Not imported here: the engine loads nothing that can reach the disk.
+            tag = _PATHS.get(kind.__qualname__)
+            if tag is not None and getattr(sys.modules.get("pathlib"), kind.__qualname__, None) is kind:
+                return tag + _text(cast("Any", value).as_posix())
+        case "numpy" if "numpy" in sys.modules:
+            return _numpy(sys.modules["numpy"], value, depth)
+        case "pandas" if "pandas" in sys.modules:
+            return _pandas(sys.modules["pandas"], value)
+        case _:
+            pass
     return None
 
 
-def _path(spell: Callable[[], object], kind: type) -> bytes:
-    text = spell()
-    if not isinstance(text, str):
-        raise _RefusedError(f"is of type {_name_of(kind)}, whose path is not a str")
-    return b"Xpath" + _text(str(text))
+def _numpy(numpy: Any, value: Any, depth: int) -> bytes | None:
+    if not isinstance(value, numpy.generic):
+        return None
+    if value.dtype.kind in "Mm":
+        return b"Xnumpy" + _text(f"{value.dtype.str[1:]} {int(value.view('i8'))}")
+    plain: object = value.item()
+    # A long double has no Python value, and that of a structure is a tuple.
+    encode = _ENCODERS.get(type(plain)) if value.dtype.kind in "biufSU" else None
+    return None if encode is None else encode(plain, depth)
 
 
-def _stdlib(kind: type, value: object) -> bytes | None:
-    """Encode a value of the few library types with an identity; return None for any other."""
-    place = (kind.__module__, kind.__qualname__)
-    if place[0] == "datetime":
-        return _moment(kind, value)
-    if place == ("decimal", "Decimal"):
-        from decimal import Decimal
-
-        if type(value) is Decimal:
-            sign, digits, exponent = value.as_tuple()
-            return b"Xdecimal" + _text(f"{sign},{''.join(map(str, digits))},{exponent}")
-    if place == ("uuid", "UUID"):
-        from uuid import UUID
-
-        if type(value) is UUID:
-            return b"Xuuid" + _text(value.hex)
+def _pandas(pandas: Any, value: Any) -> bytes | None:
+    if value is pandas.NaT or value is pandas.NA:
+        return b"Xpandas" + _text("NA" if value is pandas.NA else "NaT")
+    if type(value) is pandas.Timestamp:
+        try:
+            moment = value.to_pydatetime(warn=False)
+        except (ValueError, OverflowError):
+            raise _RefusedError("is a time that Python's datetime can't hold") from None
+        rest = f" {value.nanosecond}ns" if value.nanosecond else ""
+        return b"Xdatetime" + _text(_moment_text(moment) + rest)
+    if type(value) is pandas.Timedelta:
+        rest = f",{value.nanoseconds}" if value.nanoseconds else ""
+        return b"Xtimedelta" + _text(f"{value.days},{value.seconds},{value.microseconds}{rest}")
     return None
 
 
@@ -303,18 +417,19 @@ def _moment(kind: type, value: object) -> bytes | None:
     if kind is date:
         return b"Xdate" + _text(cast("date", value).isoformat())
     if kind is datetime or kind is time:
-        moment = cast("datetime | time", value)
-        naive = moment.utcoffset() is None
-        if naive and moment.tzinfo is not None:
-            raise _RefusedError("has a time zone without a fixed offset")
         name = b"Xdatetime" if kind is datetime else b"Xtime"
-        return name + _text(
-            moment.isoformat(timespec="microseconds") + ("~" if naive and moment.fold else "")
-        )
+        return name + _text(_moment_text(cast("datetime | time", value)))
     if kind is timedelta:
         span = cast("timedelta", value)
         return b"Xtimedelta" + _text(f"{span.days},{span.seconds},{span.microseconds}")
     return None
+
+
+def _moment_text(moment: datetime | time) -> str:
+    naive = moment.utcoffset() is None
+    if naive and moment.tzinfo is not None:
+        raise _RefusedError("has a time zone without a fixed offset")
+    return moment.isoformat(timespec="microseconds") + ("~" if naive and moment.fold else "")
 
 
 def _name_of(kind: type) -> str:

@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING, cast
 from asflow._checks import task_subject
 from asflow._labels import error_line, short
 from asflow._naming.escaping import MAX_COMPONENT, cut, percent, safe
+from asflow._naming.parameters import check_parameters
 from asflow._naming.parsing import RESERVED_ENDS, STAR, Component, Field
 from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityError, OutputNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from asflow._naming.patterns import Pattern
 
@@ -71,6 +72,7 @@ def compile_namer(
     *,
     task: str,
     key: Callable[..., str] | None = None,
+    left_out: Collection[str] = (),
     prefix: str = "",
 ) -> Namer:
     """Make the function that names the outputs of a task.
@@ -82,10 +84,11 @@ def compile_namer(
         key: a function of the task's own parameters that returns the text for `*`; None is the hash of
             all arguments. It receives positional arguments by position, defaults applied. Its exceptions
             propagate unchanged.
+        left_out: the names of parameters that take no part in the hash.
         prefix: put before each name as it is (`base`).
 
     Raises:
-        DefinitionTypeError: *key* can't be called, or is an async function.
+        DefinitionTypeError: *key* can't be called, is an async function, or has other parameters.
         DefinitionValueError: *key* without a `*`, or a *pattern* that was parsed for another task.
     """
     _check(pattern, signature, task, key)
@@ -93,7 +96,8 @@ def compile_namer(
     mark = "_asflow_"
     while any(parameter.name.startswith(mark) for parameter in parameters):
         mark += "_"
-    source = _Source(pattern, parameters, mark, prefix)
+    hashed = [parameter.name for parameter in parameters if parameter.name not in left_out]
+    source = _Source(pattern, parameters, hashed, mark, prefix)
     scope: dict[str, object] = {
         f"{mark}{name}": value
         for name, value in {**source.literals, **_HELPERS, "key": key, "prefix": prefix}.items()
@@ -105,7 +109,7 @@ def compile_namer(
     if pattern.has_hash and key is None:
         from asflow._naming.identity import call_hasher  # only if needed: it brings hashlib
 
-        scope[f"{mark}hash"] = call_hasher(task, [parameter.name for parameter in parameters])
+        scope[f"{mark}hash"] = call_hasher(task, hashed)
     return Namer(pattern, _compile(source.text(), f"{mark}namer", scope, parameters, task))
 
 
@@ -122,6 +126,7 @@ def _check(pattern: Pattern, signature: inspect.Signature, task: str, key: Calla
                 f"{subject}: key takes a plain function, not the async {short(key)}; "
                 "let it return the text for `*`"
             )
+        check_parameters("key", key, signature, subject)
         if not pattern.has_hash:
             raise DefinitionValueError(
                 f"{subject}: key returns the text for `*`, which on={short(pattern.text)} does not have; "
@@ -155,9 +160,15 @@ class _Source:
     """
 
     def __init__(
-        self, pattern: Pattern, parameters: Sequence[inspect.Parameter], mark: str, prefix: str
+        self,
+        pattern: Pattern,
+        parameters: Sequence[inspect.Parameter],
+        hashed: Sequence[str],
+        mark: str,
+        prefix: str,
     ) -> None:
         self.pattern = pattern
+        self.hashed = hashed
         self.prefix = prefix
         self.parameters = parameters
         self.mark = mark
@@ -222,7 +233,7 @@ class _Source:
     def _star(self) -> str:
         """Write the call that returns the text for `*`."""
         if not self.pattern.keyed:
-            return f"{self.mark}hash({', '.join(parameter.name for parameter in self.parameters)})"
+            return f"{self.mark}hash({', '.join(self.hashed)})"
         forms = {"VAR_POSITIONAL": "*{0}", "KEYWORD_ONLY": "{0}={0}", "VAR_KEYWORD": "**{0}"}
         passed = [
             forms.get(parameter.kind.name, "{0}").format(parameter.name) for parameter in self.parameters

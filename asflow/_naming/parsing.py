@@ -47,26 +47,27 @@ Component: TypeAlias = "tuple[str | Field, ...]"
 class _Refuse:
     """Raises the error for a pattern: the one place that names the task and shows the pattern."""
 
-    def __init__(self, task: str, text: str) -> None:
+    def __init__(self, task: str, text: str, option: str) -> None:
         self.task = task
         self.text = text
+        self.option = option
 
     def __call__(self, reason: str) -> NoReturn:
         shown = short(self.text, 120)
-        raise DefinitionValueError(f"{task_subject(self.task)}: on={shown} {reason}") from None
+        raise DefinitionValueError(f"{task_subject(self.task)}: {self.option}={shown} {reason}") from None
 
 
 def parse_components(
-    text: str, parameters: Sequence[str], task: str, *, keyed: bool
+    text: str, parameters: Sequence[str], task: str, *, keyed: bool, option: str = "on"
 ) -> tuple[Component, ...]:
     """Check a pattern and split it into components. See `asflow._naming.patterns.Pattern.parse`."""
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         example = f"data/{{{next(iter(parameters), 'x')}}}.json"
         raise DefinitionTypeError(
-            f"{task_subject(task)}: on takes a str or a path, not {short(text)}; "
-            f"write for example on={example!r}"
+            f"{task_subject(task)}: {option} takes a str or a path, not {short(text)}; "
+            f"write for example {option}={example!r}"
         )
-    refuse = _Refuse(task, text)
+    refuse = _Refuse(task, text, option)
     _check_text(text, refuse)
     pieces = list(_pieces(text, parameters, refuse))
     if sum(isinstance(piece, Field) and piece.name == STAR for piece in pieces) > 1:
@@ -90,6 +91,10 @@ def _check_text(text: str, refuse: _Refuse) -> None:
     bad = re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text)
     if bad:
         refuse(f"has the character {bad[0]!r} at position {bad.start()}, which a path can't hold; remove it")
+    if "://" in text or re.match("[A-Za-z][A-Za-z0-9+.-]+:/", text):  # a Path makes one slash of two
+        refuse(
+            "holds a URL; give that to the flow, as in Flow('s3://bucket/prefix'), and a path below it here"
+        )
     if text.startswith("/") or re.match("[A-Za-z]:", text):
         refuse("is an absolute path; make it relative and put the folder in the flow's `base`")
     if text == "~" or text.startswith("~/"):

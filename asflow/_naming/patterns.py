@@ -34,9 +34,9 @@ class Pattern:
         keyed: whether the task's `key=` returns the text for `*`.
         prefix: the literal text before the first placeholder or `*`: the start of all outputs' names.
         suffix: the literal end of all outputs' names; "" if there is none.
-        failure_shape: the pattern with `.err` for the suffix and `{}` for each parameter (`*` for the hash).
-            Two tasks of equal shape can record a failure under one name, unless a `*` without `key=`
-            keeps them apart.
+        shape: the pattern with `{}` for each parameter and a keyed `*`, and `*` for the hash. Two tasks of
+            equal shape can own one output, unless the hash keeps them apart.
+        failure_shape: the same with `.err` for the suffix: they can record a failure under one name.
     """
 
     text: str
@@ -46,23 +46,27 @@ class Pattern:
     keyed: bool
     prefix: str
     suffix: str
+    shape: str
     failure_shape: str
 
     @classmethod
-    def parse(cls, text: str, *, parameters: Sequence[str], task: str, keyed: bool = False) -> Pattern:
-        """Check and parse a task's `on=`.
+    def parse(
+        cls, text: str, *, parameters: Sequence[str], task: str, keyed: bool = False, option: str = "on"
+    ) -> Pattern:
+        """Check and parse a task's `on=` or `save=`.
 
         Args:
             text: the pattern: a relative path with `/`.
             parameters: the names of the task's parameters, `*args` and `**kwargs` without their stars.
             task: the task's qualified name, for messages.
             keyed: whether the task has a `key=`; then `*` may be replaced by any text.
+            option: the option's name, for messages.
 
         Raises:
             DefinitionTypeError: *text* is not a str.
             DefinitionValueError: the pattern can't work; the message says why and what to write instead.
         """
-        components = parse_components(text, parameters, task, keyed=keyed)
+        components = parse_components(text, parameters, task, keyed=keyed, option=option)
         fields = [piece for component in components for piece in component if isinstance(piece, Field)]
         flat = _flatten(components)
         suffix = _suffix(components[-1])
@@ -75,7 +79,8 @@ class Pattern:
             keyed=keyed,
             prefix=flat[0] if isinstance(flat[0], str) else "",
             suffix=suffix,
-            failure_shape="".join(_shape(piece) for piece in stems) + FAILURE,
+            shape="".join(_shape(piece, keyed=keyed) for piece in flat),
+            failure_shape="".join(_shape(piece, keyed=keyed) for piece in stems) + FAILURE,
         )
 
     @property
@@ -125,11 +130,11 @@ def _without(piece: str | Field, suffix: str) -> tuple[str | Field, ...]:
     return (piece,) if isinstance(piece, Field) else (piece[: len(piece) - len(suffix)],)
 
 
-def _shape(piece: str | Field) -> str:
+def _shape(piece: str | Field, *, keyed: bool) -> str:
     """Return a piece as in a pattern, without the parameter's name."""
     if isinstance(piece, str):
         return piece.replace("{", "{{").replace("}", "}}")
-    return STAR if piece.name == STAR else "{}"
+    return STAR if piece.name == STAR and not keyed else "{}"
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import timeout as time_limit
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never, cast
 
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
@@ -41,12 +41,12 @@ async def run_async(
                 try:
                     attempt = body(*args, **kwargs)
                     value = await (_in_time(spec.timeout, attempt) if spec.timeout else attempt)
-                    event = words.Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
+                else:
+                    event = job.returned(value)
                 finally:
                     leave(token)
-                    job.called()
             else:
                 event = await _act(job, action)
             state, action = step(spec.policy, state, event)
@@ -65,7 +65,7 @@ async def run_async(
             # The error's traceback holds this frame: don't let the frame hold the error.
             del state, action, event, job, failure, context
     job.finished(action.outcome, action.error)
-    return value if action.outcome == "completed" else None
+    return cast("R | None", job.result(action.outcome, value))
 
 
 async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
@@ -83,6 +83,10 @@ async def _act(job: Job, action: words.Action) -> words.Event:
     match action:
         case words.Look():
             return await in_thread(job.making.look) if blocking else job.making.look()
+        case words.Recall():
+            if job.making.is_large():
+                return await in_thread(job.making.recall)
+            return job.making.recall()
         case words.Acquire():
             job.run.borrowed = await acquire(job.spec.limit, job.run.parent)
             job.run.admitted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never, cast
 
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
@@ -39,13 +39,13 @@ def run_sync(
                 token = current.set(job.run)
                 try:
                     value = body(*args, **kwargs)
-                    event = words.Returned()
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))
+                else:
+                    refuse_unstarted(spec, body, value)  # a mistake in the program: no retry, no skip
+                    event = job.returned(value)
                 finally:
                     leave(token)
-                    job.called()
-                refuse_unstarted(spec, body, value)  # a mistake in the program: no retry, no skip
             else:
                 event = _act(job, action)
             state, action = step(spec.policy, state, event)
@@ -64,7 +64,7 @@ def run_sync(
             # The error's traceback holds this frame: don't let the frame hold the error.
             del state, action, event, job, failure, context
     job.finished(action.outcome, action.error)
-    return value if action.outcome == "completed" else None
+    return cast("R | None", job.result(action.outcome, value))
 
 
 def _act(job: Job, action: words.Action) -> words.Event:
@@ -72,6 +72,8 @@ def _act(job: Job, action: words.Action) -> words.Event:
     match action:
         case words.Look():
             return job.making.look()
+        case words.Recall():
+            return job.making.recall()
         case words.Acquire():
             job.run.borrowed = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
             job.run.admitted()

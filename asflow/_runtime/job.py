@@ -8,12 +8,13 @@ from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
 from asflow._runtime.admission import release
-from asflow._runtime.making import Making, refuse_writes
+from asflow._runtime.making import Making, Unwritten, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed
-from asflow._tracebacks import follows
+from asflow._tracebacks import follows, never_entered
+from asflow.errors import RecordTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec
@@ -60,15 +61,53 @@ class Job:
             self.made.writes_of(self.run)
         observing.started(self.run, attempt)
 
-    def called(self) -> None:
-        """After the body: wait for a write in progress, and refuse later ones."""
-        put = self.run.put
-        self.run.put = no_output if self.made is None else output_closed
+    def _called(self) -> Callable[[object], object]:
+        """After the body: wait for a write in progress, and refuse later ones. Return the body's `put`."""
+        run = self.run
+        put = run.keep or run.put
+        run.put = no_output if self.made is None else output_closed
+        run.keep = None
         refuse_writes(put)
-        observing.body_ended(self.run)
+        observing.body_ended(run)
+        return put
 
-    def raised(self, error: Exception) -> words.Raised:
+    def returned(self, value: object) -> words.Event:
+        """Return the event for a body that returned *value*; a failed write ends the call all the same."""
+        put = self._called()
+        if self.run.broken is not None:
+            return words.Broke(self.run.broken)
+        if self.made is not None:
+            self.made.value = value
+            if value is not None and not self.made.outputs.saves:
+                return self._returned_in_vain(self.made, wrote=not isinstance(put, Unwritten))
+        return words.Returned()
+
+    def _returned_in_vain(self, made: Making, *, wrote: bool) -> words.Event:
+        """A body under `on=` returned a value, which no later call would return."""
+        problem = f"task {self.spec.name}(): on= keeps what the body writes, not what it returns"
+        if not wrote:
+            return words.Broke(
+                RecordTypeError(f"{problem}, and it wrote nothing; use save= to keep the value")
+            )
+        made.outputs.warn_once(f"{problem}; use save= to keep the value, or return None")
+        return words.Returned()
+
+    def raised(self, error: Exception) -> words.Event:
+        """Return the event for what the body raised; a failed write and a wrong call pass as themselves."""
+        self._called()
+        run = self.run
+        if run.broken is not None:
+            return words.Broke(run.broken)
+        # The user's own TypeError has a frame of the user's.
+        if isinstance(error, TypeError) and never_entered(error) and not self.spec.fits(run.args, run.kwargs):
+            return words.Broke(error)
         return words.Raised(error, clock.draw())
+
+    def result(self, outcome: Outcome, value: object) -> object:
+        """Return what the call returns, whose body returned *value* if it was called."""
+        if self.made is not None and self.spec.policy.saved and outcome in ("completed", "cached"):
+            return self.made.value
+        return value if outcome == "completed" else None
 
     def release(self) -> None:
         release(self.run, self.spec.limit.slots)
@@ -109,7 +148,7 @@ class Job:
 
     def give_up(self, error: BaseException) -> None:
         """Leave nothing behind: the call was cancelled or interrupted, or could not continue."""
-        self.called()
+        self._called()
         self.release()
         if self.made is not None:
             self.made.give_up()

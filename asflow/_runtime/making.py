@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
-from asflow._runtime.runs import output_closed
+from asflow._runtime.runs import batches_through, output_closed, saved_instead
 from asflow._runtime.slots import running_loop
-from asflow._tracebacks import follows
+from asflow._tracebacks import follows, log_error
 from asflow.errors import OutputClosedError
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _FIRST_POLL = 0.005
 _LONGEST_POLL = 0.25
+
+LARGE = 256 * 1024
+"""Bytes, as stored, from which on a value is read and decoded in a thread rather than on the event loop."""
 
 
 class Making:
@@ -41,16 +44,17 @@ class Making:
         "_given_up",
         "_loop",
         "_name",
-        "_outputs",
         "_owner",
         "_polls",
         "_writer",
         "closing_slots",
         "key",
+        "outputs",
+        "value",
     )
 
     def __init__(self, outputs: Outputs, name: str) -> None:
-        self._outputs = outputs
+        self.outputs: Outputs = outputs
         self._name = name
         self._failure = outputs.failure_of(name)
         self._claim: Claim | None = None
@@ -61,17 +65,18 @@ class Making:
         self._loop = running_loop()
         self.closing_slots: list[None] = []
         self.key: owners.Key = (0, "")
+        self.value: object = None
 
     @property
     def blocking(self) -> bool:
         """Whether steps may be slow, so that the async driver calls them in a thread."""
-        return self._outputs.store.blocking
+        return self.outputs.store.blocking
 
     # ---------------------------------------------------------------- looking and claiming
 
     def look(self) -> words.Event:
         """Check whether the output exists."""
-        outputs = self._outputs
+        outputs = self.outputs
         try:
             match outputs.store.status(self._name, self._failure):
                 case "complete":
@@ -94,7 +99,7 @@ class Making:
 
     def claim(self, run: TaskCall) -> words.Event:
         """Claim the output for *run* and open a writer on it."""
-        outputs = self._outputs
+        outputs = self.outputs
         owner = owners.Owner(run, outputs.store, self._loop)
         if not owners.enter(self.key, owner):
             return words.Busy()
@@ -108,16 +113,31 @@ class Making:
             self._give_up_claim()
         return event
 
+    def recall(self) -> words.Event:
+        """Read the value that the output holds."""
+        try:
+            self.value = self.outputs.recall(self._name)
+        except FileNotFoundError:
+            return words.Missing()
+        except Exception as error:  # noqa: BLE001 - as above
+            return words.Broke(error)
+        return words.Recalled()
+
+    def is_large(self) -> bool:
+        """Whether reading the value may hold up an event loop."""
+        info = None if self.blocking else self.outputs.store.info(self._name)
+        return self.blocking or (info is not None and info.size > LARGE)
+
     def _make_absolute(self) -> None:
         """Make the names independent of the current directory from here on."""
-        outputs = self._outputs
+        outputs = self.outputs
         absolute = outputs.absolute(self._name)
         if absolute is not self._name:
             self._name, self._failure = absolute, outputs.absolute(self._failure)
         self.key = (outputs.namespace, absolute)
 
     def _claimed(self) -> words.Event:
-        outputs = self._outputs
+        outputs = self.outputs
         answer = outputs.store.claim(self._name, self._failure, replace=outputs.is_stale is not None)
         if answer == "busy":
             return words.Busy()
@@ -151,7 +171,13 @@ class Making:
     def writes_of(self, run: TaskCall) -> None:
         """Direct the writes of *run* to the output; its body is about to be called."""
         self._abandoned = False
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        if self.outputs.saves:
+            run.put, run.keep = saved_instead, writes_through(self._writer)
+        elif self.outputs.may_return:
+            run.put = Unwritten(run, writes_through(self._writer))
+        else:
             run.put = writes_through(self._writer)
 
     # ---------------------------------------------------------------- ending
@@ -183,11 +209,9 @@ class Making:
         writer, self._writer = self._writer, None
         match closing:
             case words.Commit():
-                if writer is not None:
-                    self._commit(writer)
+                self._commit(claim, writer, run)
                 if self._abandoned:
                     return
-                claim.publish()
             case words.Abort():
                 if writer is not None:
                     writer.abort()
@@ -200,12 +224,21 @@ class Making:
                 claim.fail(_report(closing))
         self._claim = None
 
-    def _commit(self, writer: Writer[object]) -> None:
-        try:
-            writer.commit()
-        except BaseException:
-            self._writer = writer  # for the abort that follows
-            raise
+    def _commit(self, claim: Claim, writer: Writer[object] | None, run: TaskCall) -> None:
+        in_file = False
+        if writer is not None:
+            try:
+                if self.outputs.saves:
+                    self.value, in_file = self.outputs.keep(self.value, writer.write)
+                writer.commit()
+            except BaseException:
+                self._writer = writer  # the abort that follows releases its buffers
+                raise
+        if self._abandoned:
+            return
+        claim.publish()
+        if in_file and run.spec.policy.saved:
+            self.value = self.outputs.recall(self._name)
 
     def abandon(self) -> None:
         """Publish and record nothing, if there is still time: the call was cancelled while closing."""
@@ -255,10 +288,39 @@ class LockedWrite:
         with self._lock:
             return output_closed(record) if self._closed else self._write(record)
 
+    def write_batch(self, records: list[object]) -> int | None:
+        """Write *records* without another thread's between them. Raises and returns as the writer does."""
+        with self._lock:
+            return output_closed(records) if self._closed else batches_through(self._write)(records)
+
     def close(self) -> None:
         """Wait for a write in progress, and refuse later ones."""
         with self._lock:
             self._closed = True
+
+
+class Unwritten:
+    """The first write of a body: passes it on, and leaves the way to later ones."""
+
+    __slots__ = ("_put", "_run")
+
+    def __init__(self, run: TaskCall, put: Callable[[object], object]) -> None:
+        self._run = run
+        self._put = put
+
+    def __call__(self, record: object) -> object:
+        """Write the first record. Raises as the writer does."""
+        self._run.put = self._put
+        return self._put(record)
+
+    def write_batch(self, records: list[object]) -> int | None:
+        """Write the first records. Raises and returns as the writer does."""
+        self._run.put = self._put
+        return batches_through(self._put)(records)
+
+    def close(self) -> None:
+        """Refuse all writes."""
+        refuse_writes(self._put)
 
 
 def writes_through(writer: Writer[object]) -> Callable[[object], object]:
@@ -268,7 +330,7 @@ def writes_through(writer: Writer[object]) -> Callable[[object], object]:
 
 def refuse_writes(put: Callable[[object], object]) -> None:
     """Wait for a write in progress in *put*, and refuse later ones; thread-safe writers do so themselves."""
-    if isinstance(put, LockedWrite):
+    if isinstance(put, (LockedWrite, Unwritten)):
         put.close()
 
 
@@ -285,10 +347,11 @@ def _report(closing: words.RecordFailure) -> bytes:
 def _quietly(step: Callable[[], object]) -> None:
     try:
         step()
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - the error that led to it matters more
         import logging
 
-        logging.getLogger("asflow").warning("discarding an unfinished output failed", exc_info=True)
+        logger = logging.getLogger("asflow")
+        log_error(logger, logging.WARNING, error, "discarding an unfinished output failed")
 
 
 def _refuse_answer(store: object, method: str, answer: object) -> NoReturn:

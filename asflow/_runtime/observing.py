@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypedDict
 
 from asflow._runtime.runs import TaskCall, reports_calls
+from asflow._runtime.watching import watching
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
     flow = run.flow
     if flow is not None:
         count(run, flow.tally(run.spec.name), outcome, error)
+    if (watch := watching.get()) is not None:
+        watch.ended(run, outcome)
     if reports_calls(run.spec, run):
         now = monotonic()
         run.reporter.emit(

@@ -41,7 +41,8 @@ def wrap_async(
     if _has_no_options(spec):
         return _bare_async(spec, body)
     if spec.output is not None and _found_is_cached(spec):
-        return _kept_async(spec, spec.output, body)
+        wrap = _saved_async if spec.policy.saved else _kept_async
+        return wrap(spec, spec.output, body)
 
     async def task(*args: object, **kwargs: object) -> R | None:
         return await run_async(spec, body, args, kwargs)
@@ -54,7 +55,8 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     if _has_no_options(spec):
         return _bare_sync(spec, body)
     if spec.output is not None and _found_is_cached(spec):
-        return _kept_sync(spec, spec.output, body)
+        wrap = _saved_sync if spec.policy.saved else _kept_sync
+        return wrap(spec, spec.output, body)
 
     def task(*args: object, **kwargs: object) -> R | None:
         return run_sync(spec, body, args, kwargs)
@@ -76,7 +78,10 @@ def _found_is_cached(spec: TaskSpec) -> bool:
     state, action = step(spec.policy, NEW, words.Started())
     if not isinstance(action, words.Look):
         return False
-    return step(spec.policy, state, words.Found())[1] == words.Finish("cached")
+    state, action = step(spec.policy, state, words.Found())
+    if isinstance(action, words.Recall):
+        action = step(spec.policy, state, words.Recalled())[1]
+    return action == words.Finish("cached")
 
 
 # ------------------------------------------------------------------ no options
@@ -312,6 +317,38 @@ def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
     return task
 
 
+def _saved_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    locate, recall_small = output.locate, output.recall_small
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        parent = _get_run()
+        if not reports_calls(spec, parent):
+            value = recall_small(locate(*args, **kwargs) if kwargs else locate(*args))
+            if value is not ...:
+                _count_cached(spec, parent)
+                return cast("R", value)
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    locate, recall_small = output.locate, output.recall_small
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        parent = _get_run()
+        if not reports_calls(spec, parent):
+            value = recall_small(locate(*args, **kwargs) if kwargs else locate(*args))
+            if value is not ...:
+                _count_cached(spec, parent)
+                return cast("R", value)
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
 def _look_of(output: Outputs) -> Callable[[str], bool]:
     """Return a check whether an output exists: the store's own shortcut, or its `status`."""
     store, failure_of = output.store, output.failure_of
@@ -339,9 +376,13 @@ def _is_cached(
         return False
     if not is_complete(output.locate(*args, **kwargs)):
         return False
+    _count_cached(spec, parent)
+    return True
+
+
+def _count_cached(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:
     if parent is not None and parent.flow is not None:
         tally = parent.flow.tally(spec.name)
         with tally.lock:
             tally.queued += 1
             tally.cached += 1
-    return True

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asflow._labels import error_line
+from asflow._labels import clean, cut
 from asflow.events import Outcome  # noqa: TC001 - read by typing.get_type_hints(Problem)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.table import Table
 
-    from asflow._runtime.runs import FlowCall, TaskCall
     from asflow.events import Tally
 
 _COUNTS = ("completed", "cached", "skipped", "suppressed", "failed", "cancelled", "retries")
@@ -25,11 +22,13 @@ class Problem:
 
     Attributes:
         task: the task's name.
-        args: the call's positional arguments, a method's `self` included.
-        kwargs: its keyword arguments.
+        args: the call's positional arguments, a method's `self` included; secret ones as `***`.
+        kwargs: its keyword arguments, likewise.
         label: both, shortened to one line.
         outcome: how it ended.
-        error: what its body raised last; None if an earlier run recorded the failure.
+        error: what its body raised last, as `Class: message` on one line, cut after 1,000 characters; None
+            if an earlier run recorded the failure.
+        error_type: the qualified name of that exception's class, or None.
         output: the name of its output; None for a task without `on`.
     """
 
@@ -38,7 +37,8 @@ class Problem:
     kwargs: dict[str, object]
     label: str
     outcome: Outcome
-    error: BaseException | None
+    error: str | None
+    error_type: str | None
     output: str | None
 
 
@@ -102,7 +102,7 @@ class FlowReport:
                     "task": problem.task,
                     "label": problem.label,
                     "outcome": problem.outcome,
-                    "error": None if problem.error is None else error_line(problem.error),
+                    "error": problem.error,
                     "output": problem.output,
                 }
                 for problem in self.problems
@@ -117,14 +117,14 @@ class FlowReport:
         from rich.text import Text
 
         # Text, because rich reads square brackets in a str as markup.
-        title = Text(f"{self.flow}({self.label}) in {self.seconds:.2f} s", "table.title")
+        title = Text(f"{clean(self.flow)}({clean(self.label)}) in {self.seconds:.2f} s", "table.title")
         shown = [name for name in _COUNTS if any(getattr(task, name) for task in self.tasks)]
         table = Table("task", *shown, "seconds", "slowest", title=title)
         for column in table.columns[1:]:
             column.justify = "right"
         for task in self.tasks:
             counts = [str(getattr(task, name) or "") for name in shown]
-            table.add_row(Text(task.task), *counts, f"{task.seconds:.2f}", f"{task.slowest:.2f}")
+            table.add_row(Text(clean(task.task)), *counts, f"{task.seconds:.2f}", f"{task.slowest:.2f}")
         if self.problems:
             lines = [_problem_line(problem) for problem in self.problems[:20]]
             more = len(self.problems) - len(lines) + self.problems_left_out
@@ -134,29 +134,16 @@ class FlowReport:
 
     def __str__(self) -> str:
         """Return the report as plain text, one line per task and per problem."""
-        lines = [f"{self.flow}({self.label}) in {self.seconds:.2f} s"]
+        lines = [f"{clean(self.flow)}({clean(self.label)}) in {self.seconds:.2f} s"]
         for task in self.tasks:
             counts = [f"{getattr(task, name)} {name}" for name in _COUNTS if getattr(task, name)]
-            lines.append(f"  {task.task}(): {', '.join(counts) or 'nothing finished'}")
+            lines.append(f"  {clean(task.task)}(): {', '.join(counts) or 'nothing finished'}")
         lines += [f"  {_problem_line(problem)}" for problem in self.problems]
         return "\n".join(lines)
 
 
-def report_of(
-    run: FlowCall, problems: Sequence[tuple[TaskCall, Outcome, BaseException | None]], left_out: int
-) -> FlowReport:
-    """Build the report of *run*; see `FlowCall.report`."""
-    return FlowReport(
-        flow=run.name,
-        label=run.label,
-        seconds=run.seconds,
-        tasks=tuple(_task_report(tally) for tally in list(run.tallies.values())),
-        problems=tuple(_problem(call, outcome, error) for call, outcome, error in problems),
-        problems_left_out=left_out,
-    )
-
-
-def _task_report(tally: Tally) -> TaskReport:
+def task_report(tally: Tally) -> TaskReport:
+    """Return the counts of *tally* as they are now."""
     with tally.lock:
         counts = {name: getattr(tally, name) for name in _COUNTS}
         return TaskReport(
@@ -164,18 +151,6 @@ def _task_report(tally: Tally) -> TaskReport:
         )
 
 
-def _problem(call: TaskCall, outcome: Outcome, error: BaseException | None) -> Problem:
-    return Problem(
-        task=call.task,
-        args=call.args,
-        kwargs=dict(call.kwargs),
-        label=call.label,
-        outcome=outcome,
-        error=error,
-        output=call.output,
-    )
-
-
 def _problem_line(problem: Problem) -> str:
-    why = "in an earlier run" if problem.error is None else error_line(problem.error)
-    return f"{problem.outcome}: {problem.task}({problem.label}): {why}"
+    why = "in an earlier run" if problem.error is None else cut(clean(problem.error), 200, "…")
+    return f"{problem.outcome}: {clean(problem.task)}({clean(problem.label)}): {why}"

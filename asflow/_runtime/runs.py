@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from asflow._checks import closed_error
-from asflow._labels import call_label
+from asflow._labels import call_label, error_line, short
 from asflow._runtime.slots import current_loop_id
-from asflow.errors import NotInTaskError
+from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
     from asflow._reporter import Reporter
-    from asflow._runtime.report import FlowReport
+    from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Lease
     from asflow._runtime.spec import TaskSpec
     from asflow.events import FlowOutcome, Outcome
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
+
+_ONE_RECORD = (str, bytes, bytearray, memoryview, Mapping)  # iterable, but not of records
+
+_FIRST_BATCH = 64  # records that are taken from an iterable and written at once
 
 
 def leave(token: Token[TaskCall | FlowCall | None]) -> None:
@@ -61,6 +67,84 @@ def no_output(data: object) -> NoReturn:
         "flow.task.write(): was called outside any task; call it in a function under @flow.task(on='...') "
         "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
     )
+
+
+def saved_instead(data: object) -> NoReturn:
+    """Refuse a write in a task whose output is what it returns."""
+    run = current.get()
+    name = run.task if isinstance(run, TaskCall) else "?"
+    raise NotInTaskError(
+        f"task {name}(): keeps what it returns (save=), so it can't write; return it, or use on= and write it"
+    )
+
+
+def write_failed(run: TaskCall | FlowCall, error: Exception) -> None:
+    """Let *error*, of a write, end the call of *run*, even if its body goes on."""
+    # A write after the body has ended is refused, and breaks nothing; nor does one where nothing is kept.
+    if isinstance(run, TaskCall) and run.output is not None and not isinstance(error, OutputClosedError):
+        run.broken = error
+
+
+def written_all(run: TaskCall | FlowCall | None, records: Iterable[object]) -> None:
+    """Pass each of *records* to the output of *run*, in batches, as `flow.task.write` does."""
+    if not isinstance(run, TaskCall):
+        no_output(records)
+    if run.put in (no_output, output_closed, saved_instead):
+        _batch_written(run, [records])  # refused, even if there are no records
+    _check_iterable(run, records)
+    iterator, size = iter(records), _FIRST_BATCH
+    while True:
+        batch: list[object] = []
+        try:
+            batch.extend(islice(iterator, size))
+        finally:  # if the iterable raises, what it has yielded is written
+            if batch:
+                size = _batch_written(run, batch)
+        if not batch:
+            return
+
+
+def _check_iterable(run: TaskCall, records: object) -> None:
+    if (remedy := _instead_of_iterating(records)) is not None:
+        run.broken = RecordTypeError(
+            f"task {run.task}(): write_all() takes an iterable of records, not {short(records)}; {remedy}"
+        )
+        raise run.broken
+
+
+def _instead_of_iterating(records: object) -> str | None:
+    """Return what to do with *records* if they are one record, a table, or can't be iterated."""
+    if hasattr(records, "__aiter__"):
+        return "loop over it with `async for`, and write each of its records"
+    if hasattr(records, "__arrow_c_stream__") and hasattr(records, "columns"):
+        return "pass a table to flow.task.write() in a .parquet output, or its rows"
+    if not hasattr(records, "__iter__") or isinstance(records, _ONE_RECORD):
+        return "pass one record to flow.task.write()"
+    return None
+
+
+def _batch_written(run: TaskCall, batch: list[object]) -> int:
+    """Pass a *batch* to the output of *run*; return how many records the next one should have."""
+    try:
+        return batches_through(run.put)(batch) or _FIRST_BATCH
+    except Exception as error:
+        write_failed(run, error)
+        raise
+
+
+def batches_through(put: Callable[[object], object]) -> Callable[[list[object]], int | None]:
+    """Return what takes a list of records where *put* takes one.
+
+    It returns how many records the next list should have, or None if any number will do.
+    """
+    owner: object = put if hasattr(put, "write_batch") else getattr(put, "__self__", None)
+    batches: Callable[[list[object]], int | None] | None = getattr(owner, "write_batch", None)
+
+    def one_by_one(records: list[object]) -> None:
+        for record in records:
+            put(record)
+
+    return one_by_one if batches is None else batches
 
 
 def output_closed(data: object) -> NoReturn:
@@ -106,7 +190,7 @@ class FlowCall:
         self.reporter: Reporter = reporter
         self._began = 0.0
         self._ended: float | None = None
-        self._problems: list[tuple[TaskCall, Outcome, BaseException | None]] = []
+        self._problems: list[Problem] = []
         self._problems_left_out = 0
 
     def __repr__(self) -> str:
@@ -167,15 +251,37 @@ class FlowCall:
     def note(self, call: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
         """Record a call that did not complete, for the report. At most 1,000 are kept."""
         if len(self._problems) < _MOST_PROBLEMS:
-            self._problems.append((call, outcome, error))
+            from asflow._runtime.report import Problem
+
+            args, kwargs = call.spec.shown(call.args, call.kwargs)
+            # Texts, not the exception: its frames may hold anything.
+            self._problems.append(
+                Problem(
+                    task=call.task,
+                    args=args,
+                    kwargs=dict(kwargs),
+                    label=call.label,
+                    outcome=outcome,
+                    error=None if error is None else error_line(error, 1000),
+                    error_type=None if error is None else type(error).__qualname__,
+                    output=call.output,
+                )
+            )
         else:
             self._problems_left_out += 1
 
     def report(self) -> FlowReport:
         """See `FlowRun.report`."""
-        from asflow._runtime.report import report_of
+        from asflow._runtime.report import FlowReport, task_report
 
-        return report_of(self, list(self._problems), self._problems_left_out)
+        return FlowReport(
+            flow=self.name,
+            label=self.label,
+            seconds=self.seconds,
+            tasks=tuple(task_report(tally) for tally in list(self.tallies.values())),
+            problems=tuple(self._problems),
+            problems_left_out=self._problems_left_out,
+        )
 
 
 class TaskCall(RunningCall):
@@ -200,11 +306,13 @@ class TaskCall(RunningCall):
         "args",
         "attempt",
         "borrowed",
+        "broken",
         "completed",
         "description",
         "flow",
         "holding",
         "is_running",
+        "keep",
         "kwargs",
         "lease",
         "loop_id",
@@ -234,6 +342,10 @@ class TaskCall(RunningCall):
     is_running: bool
     borrowed: Lease | None
     lease: Lease | None
+    broken: Exception | None
+    """The first failure of a write: of the store, the writer, or a misuse."""
+    keep: Callable[[object], object] | None
+    """Takes a record of a task with `save=`; the writer's own method while a body runs."""
     put: Callable[[object], object]
     """Takes a record for the output; the writer's own method while a body runs."""
     _call_id: int
@@ -295,7 +407,9 @@ class TaskCall(RunningCall):
     def label(self) -> str:
         """The call's arguments, shortened to one line; cached."""
         if self._label is None:
-            self._label = call_label(self.args, self.kwargs, skip=self.spec.skipped_in_labels)
+            spec = self.spec
+            args, kwargs = spec.shown(self.args, self.kwargs)
+            self._label = call_label(args, kwargs, skip=spec.skipped_in_labels, hidden=spec.hidden_in_labels)
         return self._label
 
     @property
@@ -327,6 +441,8 @@ _UNSET: dict[str, object] = {
     "_label": None,
     "attempt": 1,
     "borrowed": None,
+    "broken": None,
+    "keep": None,
     "completed": 0,
     "description": None,
     "flow": None,

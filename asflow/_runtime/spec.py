@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
+    from inspect import Signature
 
     from asflow._engine.policy import TaskPolicy
+    from asflow._markers import Marked
     from asflow._reporter import Reporter
     from asflow._runtime.limits import Limiter
     from asflow.protocols import ByteStream, Store, Writer
@@ -26,6 +31,23 @@ class Locate(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """How a value and its file correspond; `asflow.writers._kept.Kept` is one."""
+
+    @property
+    def shape(self) -> str:
+        """`"stream"` if the body yields the records of the file."""
+        ...
+
+    def keep(self, value: object, put: Callable[[object], object], /) -> object:
+        """Write what the body returned through *put*."""
+        ...
+
+    def record(self, record: object, /) -> object:
+        """Return what to write for one record that the body yielded."""
+        ...
+
+
 class Outputs(Protocol):
     """Where and how a task keeps its outputs; `asflow._task.plan.OutputPlan` is one.
 
@@ -33,13 +55,17 @@ class Outputs(Protocol):
         store: keeps the outputs.
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
-        is_stale: whether to make an existing output again; None: never.
+        is_stale: whether an existing output is to be made again; None if it never is.
+        may_return: whether a body that writes may return a value as well, by mistake.
+        saves: whether an output holds what the body returns (`save=`), rather than what it writes (`on=`).
     """
 
     store: Store
     namespace: int
     locate: Locate
     is_stale: Callable[[str], bool] | None
+    may_return: bool
+    saves: bool
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*."""
@@ -53,6 +79,31 @@ class Outputs(Protocol):
         """Return a writer on a claim's *stream*."""
         ...
 
+    def warn_once(self, message: str, /) -> None:
+        """Warn at the user's function, at the first call that deserves it."""
+        ...
+
+    def keep(self, value: object, put: Callable[[object], object], /) -> tuple[object, bool]:
+        """Write what the body returned through *put*.
+
+        Returns:
+            The value as its file holds it, and whether it has to be read from there by `recall` instead.
+        """
+        ...
+
+    def recall_small(self, name: str, /) -> object:
+        """Return what `recall` does for a small output; `...` if it is absent, large, or does not fit."""
+        ...
+
+    def recall(self, name: str, /) -> object:
+        """Return the value that the output *name* holds.
+
+        Raises:
+            FileNotFoundError: it is absent.
+            CorruptOutputError: it no longer fits the task's type.
+        """
+        ...
+
 
 class TaskSpec:
     """One decorated task.
@@ -64,11 +115,17 @@ class TaskSpec:
         reporter: receives the task's events.
         output: where its outputs live, or None for a task that keeps none.
         timeout: seconds that one call of the body may take, or None.
+        signature: the body's parameters; None if Python doesn't know them.
         skipped_in_labels: leading arguments that labels leave out (1 for a method's `self`).
+        hidden_in_labels: keyword arguments that labels leave out.
+        marked: the parameters that are annotated `Ignored` or `Secret`, or None.
     """
 
-    # Not a frozen dataclass, which would cost every `import asflow` half a millisecond.
-    __slots__ = ("limit", "name", "output", "policy", "reporter", "skipped_in_labels", "timeout")
+    # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
+    __slots__ = (
+        "hidden_in_labels", "limit", "marked", "name", "output", "policy", "reporter", "signature",
+        "skipped_in_labels", "timeout",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +137,8 @@ class TaskSpec:
         output: Outputs | None = None,
         timeout: float | None = None,
         skipped_in_labels: int = 0,
+        signature: Signature | None = None,
+        marked: Marked | None = None,
     ) -> None:
         self.name: str = name
         self.policy: TaskPolicy = policy
@@ -88,3 +147,35 @@ class TaskSpec:
         self.output: Outputs | None = output
         self.timeout: float | None = timeout
         self.skipped_in_labels: int = skipped_in_labels
+        self.hidden_in_labels: AbstractSet[str] = frozenset()
+        self.signature: Signature | None = signature
+        self.marked: Marked | None = marked
+
+    def without_recall(self) -> TaskSpec:
+        """Return the same task, whose calls don't read a value that is there."""
+        spec = copy(self)
+        spec.policy = replace(self.policy, saved=False)
+        return spec
+
+    def with_labels(self, skipped: int, hidden: AbstractSet[str]) -> TaskSpec:
+        """Return the same task, whose labels leave out at least *skipped* leading arguments, and *hidden*."""
+        spec = copy(self)
+        spec.skipped_in_labels = max(self.skipped_in_labels, skipped)
+        spec.hidden_in_labels = hidden
+        return spec
+
+    def fits(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
+        """Whether the body can be called with these arguments, as far as is known."""
+        if self.signature is None:
+            return True
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError:
+            return False
+        return True
+
+    def shown(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], Mapping[str, object]]:
+        """Return the arguments of a call as they may be shown: secret ones as `***`."""
+        return (args, kwargs) if self.marked is None else self.marked.hide(args, kwargs)

@@ -11,17 +11,32 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 import sys
 from types import MethodType
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from asflow._inspect import DEEPEST, is_async, name_of, named, refuse_generators, signature_of, unwrapped
+from asflow._inspect import (
+    DEEPEST,
+    annotations_of,
+    body_of,
+    declares_async_iterator,
+    is_async,
+    name_of,
+    named,
+    refuse_generators,
+    signature_of,
+    unwrapped,
+)
 from asflow._labels import short
-from asflow.errors import DefinitionTypeError
+from asflow._markers import marked
+from asflow.errors import DefinitionTypeError, IdentityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import SupportsIndex
+
+    from asflow._markers import Marked
 
 T = TypeVar("T")
 
@@ -33,6 +48,37 @@ _NEVER_FORWARDED = frozenset(
 )
 
 
+class Origin(NamedTuple):
+    """Where a callable was written: distinguishes a task that is decorated again from another one.
+
+    Attributes:
+        qualname: its qualified name.
+        module: the name of its module.
+        file: its file; None in a notebook, whose cells have new names when they are edited.
+        bound: a hash of what a partial or a bound method has bound; None if that has no identity.
+    """
+
+    qualname: str
+    module: str
+    file: str | None
+    bound: str | None
+
+    @property
+    def place(self) -> str:
+        """The file, or the module if there is none."""
+        return self.module if self.file is None else self.file
+
+    def is_same(self, other: Origin) -> bool:
+        """Return whether both are the same task: in one file, or in one module, which was loaded again."""
+        if self.qualname != other.qualname or (self.bound and other.bound and self.bound != other.bound):
+            return False
+        if self.module == other.module or self.place == other.place:
+            return True
+        if self.file is None or other.file is None:
+            return False
+        return os.path.realpath(self.file) == os.path.realpath(other.file)
+
+
 class Subject:
     """A callable to be decorated, and what is known of it.
 
@@ -42,27 +88,49 @@ class Subject:
         qualname: as in hashes and messages.
         is_async: whether a call returns something to await.
         signature: its parameters, or None if Python doesn't know them (some C functions).
+        marked: its parameters that are annotated `Ignored` or `Secret`, or None.
         skipped_in_labels: leading arguments that labels leave out: 1 for a method written in a class.
+        is_generator: whether a call returns an iterator of what the body yields.
+        returns: what `decorate` makes of the return annotation; None leaves it.
+        origin: where it was written.
         key: what makes it the same task when it is decorated again; None for one made inside a function.
     """
 
-    __slots__ = ("function", "is_async", "key", "name", "qualname", "signature", "skipped_in_labels")
+    __slots__ = (
+        "function", "is_async", "is_generator", "key", "marked", "name", "origin", "qualname", "returns",
+        "signature", "skipped_in_labels",
+    )  # fmt: skip
 
-    def __init__(self, function: Callable[..., object], what: str) -> None:
+    def __init__(self, function: Callable[..., object], what: str, *, generators: bool = False) -> None:
         inner = named(function)
         self.function: Callable[..., object] = function
         self.qualname: str = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
         self.name: str = self.qualname.rpartition("<locals>.")[2]
-        remedy = "return a list, or write the items with flow.task.write(...)"
-        refuse_generators(f"{_kind(what)} {self.name}()", DefinitionTypeError, remedy, function, inner)
+        if not generators:
+            remedy = "return a list, write the items with flow.task.write(...), or keep them with save="
+            refuse_generators(f"{_kind(what)} {self.name}()", DefinitionTypeError, remedy, function, inner)
         self.is_async: bool = is_async(function, declared=True)
+        self.is_generator: bool = False
+        if generators:
+            body = body_of(function)
+            yields_async = declares_async_iterator(body) or _is_any(inspect.isasyncgenfunction, body)
+            self.is_generator = yields_async or _is_any(inspect.isgeneratorfunction, body)
+            self.is_async = self.is_async or yields_async
+        self.returns: Callable[[object], object] | None = None
         try:
             self.signature: inspect.Signature | None = signature_of(function)
         except (ValueError, TypeError):
             self.signature = None
+        self.marked: Marked | None = marked(function, self.signature, f"{_kind(what)} {self.name}()")
         is_method = "." in self.name and _first_parameter(self.signature) in ("self", "cls")
         self.skipped_in_labels: int = int(is_method)
-        self.key: Hashable | None = _key(inner, self.qualname)
+        self.origin: Origin = _origin(function, inner, self.qualname)
+        self.key: Hashable | None = _key(self.origin)
+
+
+def _is_any(test: Callable[[object], bool], function: object) -> bool:
+    """Whether *function* passes *test*, or what it wraps."""
+    return test(function) or test(unwrapped(function))
 
 
 def _kind(what: str) -> str:
@@ -70,7 +138,7 @@ def _kind(what: str) -> str:
     return what.rpartition(".")[2].removeprefix("@")
 
 
-def subject_of(candidate: object, what: str) -> Subject:
+def subject_of(candidate: object, what: str, *, generators: bool = False) -> Subject:
     """Inspect the function under `@flow` or `@flow.task` (*what*).
 
     Raises:
@@ -82,11 +150,15 @@ def subject_of(candidate: object, what: str) -> Subject:
             f"{_kind(what)} {name}(): takes a function or a callable object, not {short(candidate)}; "
             f"give options by name, as in {what}(...)"
         )
-    return Subject(candidate, what)
+    return Subject(candidate, what, generators=generators)
 
 
 def decorate(
-    candidate: object, what: str, make: Callable[[Subject], tuple[Callable[..., object], object]]
+    candidate: object,
+    what: str,
+    make: Callable[[Subject], tuple[Callable[..., object], object]],
+    *,
+    generators: bool = False,
 ) -> object:
     """Return the wrapper that *make* makes for *candidate*, dressed so that it passes for *candidate*.
 
@@ -94,6 +166,7 @@ def decorate(
         candidate: a function, `staticmethod`, `classmethod`, partial or callable object.
         what: the decorator's name, for messages.
         make: returns the wrapper for the subject, and what `attached` finds on it.
+        generators: whether generator functions are accepted.
 
     Raises:
         DefinitionTypeError: as `subject_of`.
@@ -101,16 +174,31 @@ def decorate(
     # Not `isinstance`: the `__class__` of a wrapt proxy is that of what it wraps.
     if issubclass(type(candidate), (staticmethod, classmethod)):
         descriptor = cast("staticmethod[..., object]", candidate)
-        return type(descriptor)(cast("Callable[..., object]", decorate(descriptor.__func__, what, make)))
-    subject = subject_of(candidate, what)
+        inner = decorate(descriptor.__func__, what, make, generators=generators)
+        return type(descriptor)(cast("Callable[..., object]", inner))
+    subject = subject_of(candidate, what, generators=generators)
     wrapper, found = make(subject)
     if inspect.isfunction(candidate):
         functools.update_wrapper(wrapper, candidate)
+        _declare_result(wrapper, subject)
         attach(wrapper, found)
         return wrapper
-    if _binds(candidate):
-        return _MethodProxy(subject, wrapper, found)
-    return _Proxy(subject, wrapper, found)
+    proxy = (_MethodProxy if _binds(candidate) else _Proxy)(subject, wrapper, found)
+    _declare_result(proxy, subject)
+    return proxy
+
+
+def _declare_result(wrapper: Any, subject: Subject) -> None:
+    """Let the signature of *wrapper*, and its annotations, say what a call of it returns."""
+    if subject.returns is None or subject.signature is None:
+        return
+    written: object = subject.signature.return_annotation
+    if written is inspect.Signature.empty:
+        return
+    returned = subject.returns(written)
+    wrapper.__signature__ = subject.signature.replace(return_annotation=returned)
+    if inspect.isfunction(wrapper):
+        wrapper.__annotations__ = {**annotations_of(wrapper), "return": returned}
 
 
 def attach(wrapper: object, found: object) -> None:
@@ -200,12 +288,33 @@ def _first_parameter(signature: inspect.Signature | None) -> str | None:
     return None if signature is None else next(iter(signature.parameters), None)
 
 
-def _key(inner: object, qualname: str) -> Hashable | None:
-    if "<locals>" in qualname or "<lambda>" in qualname:
+def _key(origin: Origin) -> Hashable | None:
+    if "<locals>" in origin.qualname or "<lambda>" in origin.qualname:
         return None
+    return (origin.place, origin.qualname)
+
+
+def _origin(function: object, inner: object, qualname: str) -> Origin:
     code = getattr(unwrapped(inner), "__code__", None)
-    file = getattr(code, "co_filename", None)
-    module = getattr(inner, "__module__", None)
+    file = cast("str | None", getattr(code, "co_filename", None))
     # Each cell of a notebook has its own file name, and another one when it is edited.
-    notebook = file is None or file.startswith("<") or "ipykernel" in file
-    return (module if notebook else file, qualname)
+    if file is not None and (file.startswith("<") or "ipykernel" in file):
+        file = None
+    return Origin(qualname, str(getattr(inner, "__module__", None)), file, _bound(function))
+
+
+def _bound(function: object) -> str | None:
+    """Return a hash of what a partial or a bound method has bound; None for nothing, or if it has none."""
+    values: dict[str, object]
+    if isinstance(function, functools.partial):
+        values = {"function": _bound(function.func), "args": function.args, "keywords": function.keywords}
+    elif isinstance(function, MethodType):
+        values = {"self": function.__self__}
+    else:
+        return None
+    from asflow._naming.identity import fingerprint
+
+    try:
+        return fingerprint("", values)
+    except IdentityError:
+        return None

@@ -5,18 +5,21 @@ Long because of the overloads: each has the docstring that an editor shows for i
 
 from __future__ import annotations
 
+from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
 
 from asflow._checks import check_flag
 from asflow._labels import short
 from asflow._names import Sealed, create
-from asflow._runtime.runs import TaskCall, current, no_output
-from asflow._task.callables import attached, decorate
-from asflow._task.definition import TaskDefinition, define
+from asflow._runtime.runs import TaskCall, current, no_output, write_failed, written_all
+from asflow._task.callables import decorate
+from asflow._task.definition import define
+from asflow._task.finding import find, find_for_map
 from asflow._task.handles import TaskRun
-from asflow._task.mapping import TaskMap
+from asflow._task.mapping import SyncTaskMap, TaskMap
 from asflow._task.options import options_from
 from asflow._task.progress import Progress, track
+from asflow._task.workers import Work
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -24,15 +27,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
     from concurrent.futures import Executor
     from datetime import timedelta
+    from types import CoroutineType
     from typing import Never
 
     from asflow._engine.policy import ExceptionTypes, Retry
     from asflow._runtime.limits import Limit
     from asflow._task.callables import Subject
-    from asflow._task.definition import Workspace
-    from asflow._task.mapping import Completed, Failed
+    from asflow._task.definition import TaskDefinition
+    from asflow._task.finding import Bind
+    from asflow._task.outcomes import Completed, Failed
     from asflow._task.output import Output
-    from asflow._task.typing import Keep, MaybeKeyed, MaybeNone
+    from asflow._task.typing import (
+        Keep,
+        MaybeNone,
+        Saved,
+        SavedKeyed,
+        SavedMaybe,
+        SavedMaybeKeyed,
+        Writes,
+        WritesKeyed,
+    )
+    from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Writer
 
 P = ParamSpec("P")
@@ -72,9 +87,10 @@ class TaskDecorator(metaclass=Sealed):
 
     @overload
     def __call__(self, func: F, /) -> F:
-        """Turn *func* into a task: logged, shown, and limited to one body per CPU at a time.
+        """Turn a function into a task: logged, shown, and limited to one body at once for each CPU.
 
-        No output is stored. The task has the type of *func*.
+        Without options nothing is stored, and the task has the type of the function. `save=` keeps what its
+        body returns, and `on=` what it writes.
 
         Raises:
             DefinitionTypeError: *func* is a generator function, or not callable.
@@ -113,9 +129,52 @@ class TaskDecorator(metaclass=Sealed):
         self,
         /,
         *,
-        on: str | os.PathLike[str] | None,
-        key: Callable[P, str],
-        skip: ExceptionTypes = (),
+        save: str | os.PathLike[str] | None,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> Saved:
+        """Turn a function into a task whose value is saved, once and whole, and read back with its type.
+
+        Every call returns what the output holds: the first, a later one and one after a crash. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, as in `"data/{day}.json"`: a path under the flow's `base`.
+                `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
+                most) a hash of all arguments. The suffixes name format and compression.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        skip: ExceptionTypes,
         suppress: ExceptionTypes = (),
         retry: int | Retry | None = None,
         retry_exceptions: ExceptionTypes | None = None,
@@ -123,18 +182,23 @@ class TaskDecorator(metaclass=Sealed):
         timeout: float | None = None,
         refresh: timedelta | float | Callable[[Output], bool] | None = None,
         level: int | None = None,
-        writer: Callable[[ByteStream], Writer[Never]] | None = None,
         executor: Executor | None = None,
-    ) -> MaybeKeyed[P]:
-        """Turn a function into a task whose output is kept, named by *key*.
+    ) -> SavedMaybe:
+        """Turn a function into a task whose value is saved, or that returns None.
 
-        A call returns the body's value, or None if the output exists or a failure is quiet.
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
 
         Args:
-            on: the output's pattern, with a `*` that *key* fills, as in `"data/*.jsonl.zst"`.
-            key: a function with the task's parameters that returns the text for `*`.
-            skip: exceptions that end a call quietly; the next run tries again.
-            suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
+            save: the output's pattern, as in `"data/{day}.json"`: a path under the flow's `base`.
+                `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
+                most) a hash of all arguments. The suffixes name format and compression.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            skip: exceptions that end a call quietly, with None; the next run tries again.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
             retry_exceptions: the exceptions to retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
@@ -143,12 +207,58 @@ class TaskDecorator(metaclass=Sealed):
             refresh: make an output again that is older than this (a timedelta or seconds), or for which
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
-            writer: returns the writer, instead of the one for the suffix.
-            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
-            DefinitionValueError: an option or the pattern has a bad value.
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        suppress: ExceptionTypes,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedMaybe:
+        """Turn a function into a task whose value is saved, or that returns None.
+
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, as in `"data/{day}.json"`: a path under the flow's `base`.
+                `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
+                most) a hash of all arguments. The suffixes name format and compression.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            suppress: exceptions that end a call for good, with None; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
         """
         ...
 
@@ -168,17 +278,17 @@ class TaskDecorator(metaclass=Sealed):
         level: int | None = None,
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
         executor: Executor | None = None,
-    ) -> MaybeNone:
-        """Turn a function into a task whose output is made once, and kept.
+    ) -> Writes:
+        """Turn a function that writes its output into a task: the output is kept, once and whole.
 
-        A call returns the body's value, or None if the output exists or a failure is quiet.
+        The function returns None, and the task has its type. To keep what a function returns, use `save`.
 
         Args:
             on: the output's pattern, as in `"data/{video_id}.jsonl.zst"`: a path under the flow's `base`.
                 `{parameter}` is an argument, with an optional format (`{day:%Y-%m-%d}`); `*` (one at
                 most) is a hash of all arguments. The suffixes name format and compression.
             skip: exceptions that end a call quietly; the next run tries again.
-            suppress: exceptions that end a call quietly and for good; they are recorded in an `.err` file.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
             retry_exceptions: the exceptions to retry; None: every `Exception`.
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
@@ -187,12 +297,13 @@ class TaskDecorator(metaclass=Sealed):
             refresh: make an output again that is older than this (a timedelta or seconds), or for which
                 this function returns True.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
-            writer: returns the writer, instead of the one for the suffix.
-            executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
+            writer: makes the format, instead of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
         Raises:
-            DefinitionTypeError: an option has the wrong type, or the function is a generator function.
-            DefinitionValueError: an option or the pattern has a bad value.
+            DefinitionTypeError: an option of the wrong type, a generator function, or a function that
+                is annotated to return something: use `save`.
+            DefinitionValueError: an option or a pattern with a bad value.
         """
         ...
 
@@ -213,10 +324,11 @@ class TaskDecorator(metaclass=Sealed):
 
         Args:
             skip: exceptions that end a call quietly, once its retries are used up.
-            suppress: the same without retries; without `on` it is not recorded.
+            suppress: the same, without retries; without an output there is no place to remember it.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions to retry; None: every `Exception`.
-            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
             executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
@@ -241,11 +353,12 @@ class TaskDecorator(metaclass=Sealed):
         """Turn a function into a task that returns None if the body raises one of *suppress*.
 
         Args:
-            suppress: exceptions that end a call quietly and are never retried; without `on` they are not
-                recorded, so this holds for the one call.
+            suppress: exceptions that end a call quietly and are never retried; without an output there is
+                no place to remember them, so this holds for the one call.
             retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
-            retry_exceptions: the exceptions to retry; None: every `Exception`.
-            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; or a `Limit`.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
             executor: runs the body of a sync function elsewhere; any `concurrent.futures.Executor`.
 
@@ -255,13 +368,197 @@ class TaskDecorator(metaclass=Sealed):
         """
         ...
 
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        key: Callable[P, str],
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedKeyed[P]:
+        """Turn a function into a task whose value is saved where *key* says, and read back with its type.
+
+        Every call returns what the output holds: the first, a later one and one after a crash. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, with a `*` that *key* fills, as in `"data/*.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            key: a function with the task's own parameters that returns the text for `*`.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        key: Callable[P, str],
+        skip: ExceptionTypes,
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedMaybeKeyed[P]:
+        """Turn a function into a task whose value is saved where *key* says, or that returns None.
+
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, with a `*` that *key* fills, as in `"data/*.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            key: a function with the task's own parameters that returns the text for `*`.
+            skip: exceptions that end a call quietly, with None; the next run tries again.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        key: Callable[P, str],
+        suppress: ExceptionTypes,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedMaybeKeyed[P]:
+        """Turn a function into a task whose value is saved where *key* says, or that returns None.
+
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, with a `*` that *key* fills, as in `"data/*.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            key: a function with the task's own parameters that returns the text for `*`.
+            suppress: exceptions that end a call for good, with None; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        on: str | os.PathLike[str] | None,
+        key: Callable[P, str],
+        skip: ExceptionTypes = (),
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        level: int | None = None,
+        writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
+    ) -> WritesKeyed[P]:
+        """Turn a function that writes its output into a task: the output is kept, and *key* names it.
+
+        The function returns None. To keep what a function returns, use `save`.
+
+        Args:
+            on: the output's pattern, with a `*` that *key* fills, as in `"data/*.jsonl.zst"`.
+            key: a function with the task's own parameters that returns the text for `*`.
+            skip: exceptions that end a call quietly; the next run tries again.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            refresh: make an output again that is older than this (a timedelta or seconds), or for which
+                this function returns True.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            writer: makes the format, instead of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, a generator function, or a function that
+                is annotated to return something: use `save`.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
     def __call__(self, func: object = None, /, **options: Any) -> object:
         """Turn a function into a task.
 
         Args:
-            func: the function, for `@flow.task` without options.
-            options: `on`, `key`, `refresh`, `level` and `writer` for its output; `skip`, `suppress`, `retry`
-                and `retry_exceptions` for its failures; `limit`, `timeout` and `executor` for its calls.
+            func: the function, if no option is given: `@flow.task`.
+            options: `save` to keep what its body returns, or `on` what it writes; `key`, `refresh`, `level`
+                and `writer` for that output; `skip`, `suppress`, `retry` and `retry_exceptions` for its
+                failures; `limit`, `timeout` and `executor` for its calls.
 
         Raises:
             DefinitionTypeError: an option has the wrong type, or does not exist.
@@ -273,7 +570,7 @@ class TaskDecorator(metaclass=Sealed):
                 return define(self._workspace, subject, options_from(options, subject))
 
             try:
-                return decorate(func, "@flow.task", make)
+                return decorate(func, "@flow.task", make, generators="save" in options)
             except DefinitionError as error:
                 raise error.with_traceback(None) from error.__cause__
 
@@ -308,7 +605,28 @@ class TaskDecorator(metaclass=Sealed):
         run = _get_run()
         if run is None:
             no_output(data)
-        run.put(data)
+        try:
+            run.put(data)
+        except Exception as error:
+            write_failed(run, error)
+            raise
+
+    def write_all(self, records: Iterable[object], /) -> None:
+        """Write each of *records* to the output of the task that is running here, in order.
+
+        Records are encoded in batches, so this is quicker than `write` for each of them.
+
+        Args:
+            records: any iterable of records; a generator is consumed as it is written, in constant memory.
+
+        Raises:
+            RecordTypeError, RecordValueError: as `write`, for the first record that the format refuses; those
+                before it have been written.
+            NotInTaskError, OutputClosedError, OSError: as `write`.
+
+        Threads: as `write`.
+        """
+        written_all(_get_run(), records)
 
     def progress(self, description: str | None = None, *, total: float | None = None) -> Progress:
         """Report the running task's progress: a context manager with `advance` and `update`.
@@ -336,28 +654,101 @@ class TaskDecorator(metaclass=Sealed):
         """
         return track(_running(), items, description, total)
 
-    def output(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Output:
-        """Return a handle on the output of the call `task(*args, **kwargs)`, without calling it.
+    @overload
+    def output(
+        self, task: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Output[R]:
+        """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made.
+
+        The handle of a task with `save` has its type: `value()` returns what the task returns.
 
         Raises:
-            TypeError: *task* is not a task with `on`, or the arguments don't fit it.
+            TypeError: *task* is not a task with an output, or the arguments are not its own.
         """
-        definition, bound = self._definition(task, "output")
-        return definition.plan.output(*bound, *args, **kwargs)
+        ...
 
-    def outputs(self, task: Callable[..., object], /) -> Iterator[Output]:
-        """Yield handles on all existing outputs of *task*: complete ones and suppressed failures.
+    @overload
+    def output(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Output[R]:
+        """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made.
+
+        The handle of a task with `save` has its type: `value()` returns what the task returns.
+
+        Raises:
+            TypeError: *task* is not a task with an output, or the arguments are not its own.
+        """
+        ...
+
+    def output(self, task: Callable[..., object], /, *args: object, **kwargs: object) -> Output[Any]:
+        """Return a handle on the output of the call `task(*args, **kwargs)`, which is not made."""
+        definition, bind = self._definition(task, "output")
+        output: Output[Any] = bind(definition.plan.output)(*args, **kwargs)
+        return output
+
+    # A sync function that returns a coroutine is an async one: it fits both overloads, the first is right.
+    @overload
+    def make(  # type: ignore[overload-overlap]
+        self, task: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CoroutineType[object, None, Output[R]]:
+        """Find or make the output of the call `task(*args, **kwargs)`, and return its handle, unread.
+
+        For an output that only has to exist. A skipped or suppressed call returns the handle, too: ask its
+        `status`.
+
+        Raises:
+            TypeError: *task* is not a task with an output, or the arguments are not its own.
+            Exception: what the call raises.
+        """
+        ...
+
+    @overload
+    def make(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Output[R]:
+        """Find or make the output of the call `task(*args, **kwargs)`, and return its handle, unread.
+
+        For an output that only has to exist. A skipped or suppressed call returns the handle, too: ask its
+        `status`.
+
+        Raises:
+            TypeError: *task* is not a task with an output, or the arguments are not its own.
+            Exception: what the call raises.
+        """
+        ...
+
+    def make(self, task: Callable[..., object], /, *args: object, **kwargs: object) -> object:
+        """Find or make the output of the call `task(*args, **kwargs)`, and return its handle, unread."""
+        definition, bind = self._definition(task, "make")
+        output: Output[Any] = bind(definition.plan.output)(*args, **kwargs)
+        made: object = bind(lambda *args, **kwargs: definition.made(output, args, kwargs))(*args, **kwargs)
+        return made
+
+    @overload
+    def outputs(self, task: Callable[..., Coroutine[Any, Any, R]], /) -> Iterator[Output[R]]:
+        """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures.
 
         They are listed lazily, sorted by name: everything whose name fits the task's pattern.
 
         Raises:
-            TypeError: *task* is not a task with `on`.
+            TypeError: *task* is not a task with an output.
         """
+        ...
+
+    @overload
+    def outputs(self, task: Callable[..., R], /) -> Iterator[Output[R]]:
+        """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures.
+
+        Lazily and sorted by name. An output counts if its name fits the task's pattern.
+
+        Raises:
+            TypeError: *task* is not a task with an output.
+        """
+        ...
+
+    def outputs(self, task: Callable[..., object], /) -> Iterator[Output[Any]]:
+        """Yield handles on all outputs of *task* that are there, complete ones and suppressed failures."""
         definition, _ = self._definition(task, "outputs")
         return definition.plan.outputs()
 
     @overload
-    def map(
+    def map(  # type: ignore[overload-overlap]  # a function whose result is unknown fits the sync ones too
         self,
         task: Callable[[T], Coroutine[Any, Any, R]],
         items: Iterable[T] | AsyncIterable[T],
@@ -386,7 +777,7 @@ class TaskDecorator(metaclass=Sealed):
         ...
 
     @overload
-    def map(
+    def map(  # type: ignore[overload-overlap]  # a function whose result is unknown fits the sync ones too
         self,
         task: Callable[[T], Coroutine[Any, Any, R]],
         items: Iterable[T] | AsyncIterable[T],
@@ -407,7 +798,7 @@ class TaskDecorator(metaclass=Sealed):
         *,
         ordered: bool = True,
         on_error: Literal["raise"] = "raise",
-    ) -> TaskMap[R]:
+    ) -> SyncTaskMap[R]:
         """Apply a sync task to each of *items*, in threads, as many at a time as its limit allows."""
         ...
 
@@ -420,7 +811,7 @@ class TaskDecorator(metaclass=Sealed):
         *,
         ordered: bool = True,
         on_error: Literal["collect"],
-    ) -> TaskMap[Completed[T, R] | Failed[T]]:
+    ) -> SyncTaskMap[Completed[T, R] | Failed[T]]:
         """Apply a sync task to each of *items*, in threads; failures are results, too."""
         ...
 
@@ -434,7 +825,7 @@ class TaskDecorator(metaclass=Sealed):
         on_error: object = "raise",
     ) -> TaskMap[Any]:
         """Apply *task* to each of *items*; see the overloads."""
-        found = attached(task, TaskDefinition)
+        found = find_for_map(task)
         if found is None:
             raise DefinitionTypeError(
                 f"flow.task.map(): takes a function under @flow.task, not {short(task)}; put @flow.task on it"
@@ -450,24 +841,23 @@ class TaskDecorator(metaclass=Sealed):
                 f"flow.task.map(): on_error takes one of two texts, not {short(on_error)}; "
                 f"write 'raise' or 'collect'"
             )
-        slots = found[0].spec.limit.slots
-        mapped: TaskMap[Any] = create(  # pyright: ignore[reportUnknownVariableType] - of any results
-            TaskMap,
-            task,
+        definition, call = found
+        work = Work(
+            call,
+            definition.spec,
             items,
-            name=found[0].spec.name,
-            is_async=found[0].is_async,
-            workers=slots.total if slots is not None else 0,
+            is_async=definition.is_async,
             ordered=ordered,
             collect=on_error == "collect",
         )
-        return mapped
+        kind: type[TaskMap[Any]] = TaskMap if definition.is_async else SyncTaskMap
+        return create(kind, work, currentframe())
 
-    def _definition(self, task: object, method: str) -> tuple[TaskDefinition, tuple[object, ...]]:
-        found = attached(task, TaskDefinition)
+    def _definition(self, task: object, method: str) -> tuple[TaskDefinition, Bind]:
+        found = find(task)
         if found is None:
             raise DefinitionTypeError(
                 f"flow.task.{method}(): takes a function under @flow.task, not {short(task)}; "
-                f"put @flow.task(on='...') on it"
+                f"put @flow.task(save='...') or (on='...') on it"
             )
         return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from asflow._inspect import optional
+from asflow._runtime.drive_async import run_async
+from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.quick import wrap_async, wrap_sync
 from asflow._runtime.spec import TaskSpec
 from asflow._task.options import (
@@ -15,50 +17,17 @@ from asflow._task.options import (
     refuse_without_output,
     timeout_for,
 )
-from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.errors import DefinitionTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
-    from asflow._reporter import Reporter
     from asflow._task.callables import Subject
     from asflow._task.options import TaskOptions
+    from asflow._task.output import Output
     from asflow._task.plan import OutputPlan
-    from asflow.protocols import Store
-
-
-class Workspace:
-    """What the tasks of one flow share.
-
-    Attributes:
-        store: keeps the outputs.
-        prefix: the start of every output's name: the flow's `base` and a slash, or nothing.
-        reporter: receives the events of each call.
-    """
-
-    __slots__ = ("_failures", "_lock", "prefix", "reporter", "store")
-
-    def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
-        self.store: Store = store
-        self.prefix: str = prefix
-        self.reporter: Reporter = reporter
-        self._failures: dict[str, tuple[Hashable, str]] = {}
-        self._lock = threading.Lock()
-
-    def own_failures(self, shape: str, subject: Subject) -> None:
-        """Register failures of *shape* for *subject*; the same task may be decorated again.
-
-        Raises:
-            DefinitionValueError: they belong to another task.
-        """
-        identity = subject.qualname if subject.key is None else subject.key
-        with self._lock:
-            other, name = self._failures.setdefault(shape, (identity, subject.name))
-        if other != identity:
-            raise DefinitionValueError(
-                f"task {subject.name}(): would record its failures under names of task {name}(), {shape!r}; "
-                f"let the two patterns differ in more than their suffixes"
-            )
+    from asflow._task.workspace import Workspace
 
 
 class TaskDefinition:
@@ -67,13 +36,17 @@ class TaskDefinition:
     Attributes:
         spec: the task as the drivers see it.
         is_async: whether calling it returns an awaitable.
+        body: what a driver calls for it.
     """
 
-    __slots__ = ("_plan", "is_async", "spec")
+    __slots__ = ("_plan", "body", "is_async", "spec")
 
-    def __init__(self, spec: TaskSpec, plan: OutputPlan | None, *, is_async: bool) -> None:
+    def __init__(
+        self, spec: TaskSpec, plan: OutputPlan | None, body: Callable[..., object], *, is_async: bool
+    ) -> None:
         self._plan = plan
         self.spec: TaskSpec = spec
+        self.body: Callable[..., object] = body
         self.is_async: bool = is_async
 
     @property
@@ -86,6 +59,31 @@ class TaskDefinition:
         if self._plan is None:
             raise DefinitionTypeError(f"task {self.spec.name}(): has no outputs; give it on='...'")
         return self._plan
+
+    def with_labels(self, skipped: int, hidden: AbstractSet[str]) -> TaskDefinition:
+        """Return the same task with shorter labels; see `TaskSpec.with_labels`."""
+        spec = self.spec.with_labels(skipped, frozenset(hidden))
+        return TaskDefinition(spec, self._plan, self.body, is_async=self.is_async)
+
+    def wrapped(self) -> Callable[..., Any]:
+        """Return a function that runs the task."""
+        if self.is_async:
+            return wrap_async(self.spec, cast("Callable[..., Awaitable[object]]", self.body))
+        return wrap_sync(self.spec, self.body)
+
+    def made(self, output: Output, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+        """Call the task as if it kept what it writes, so that nothing is read back; return *output*."""
+        spec = self.spec.without_recall()
+        if not self.is_async:
+            run_sync(spec, self.body, args, kwargs)
+            return output
+        body = cast("Callable[..., Awaitable[object]]", self.body)
+
+        async def make() -> Output:
+            await run_async(spec, body, args, kwargs)
+            return output
+
+        return make()
 
 
 def define(
@@ -109,32 +107,55 @@ def define(
         output=plan,
         timeout=timeout,
         skipped_in_labels=subject.skipped_in_labels,
+        signature=subject.signature,
+        marked=subject.marked,
     )
-    definition = TaskDefinition(spec, plan, is_async=subject.is_async)
-    if subject.is_async:
-        return wrap_async(spec, cast("Callable[..., Awaitable[object]]", subject.function)), definition
-    return wrap_sync(spec, _body_for(subject, options, plan)), definition
+    subject.returns = _result_of(options, plan)
+    body = _body_for(subject, options, plan)
+    definition = TaskDefinition(spec, plan, body, is_async=subject.is_async)
+    return definition.wrapped(), definition
 
 
 def _plan_for(workspace: Workspace, subject: Subject, options: TaskOptions) -> OutputPlan | None:
-    if options.on is None:
+    if options.pattern is None:
         refuse_without_output(options, subject)
         return None
     from asflow._task.plan import OutputPlan
 
     plan = OutputPlan(workspace, subject, options)
-    if options.suppress:
-        # Last: a task that is refused for another reason must not own any names.
-        pattern = plan.namer.pattern
-        hashed = pattern.has_hash and options.key is None
-        workspace.own_failures(f"{pattern.failure_shape} {subject.qualname if hashed else ''}", subject)
+    # Last: a task that is refused for another reason must not own any names.
+    workspace.own(plan.namer.pattern, subject, failures=bool(options.suppress))
     return plan
 
 
+def _result_of(options: TaskOptions, plan: OutputPlan | None) -> Callable[[object], object] | None:
+    """Return what makes, of the body's return annotation, the one of the task."""
+    from asflow._task.output import Records
+
+    saving = None if plan is None else plan.saving
+    is_stream = saving is not None and saving.is_stream
+    may_be_none = bool(options.skip or options.suppress) and (plan is None or plan.saves)
+    if not is_stream and not may_be_none:
+        return None
+
+    def result(written: object) -> object:
+        if is_stream and saving is not None and saving.record_type is not None:
+            generic: Any = Records
+            written = generic[saving.record_type]
+        return optional(written) if may_be_none else written
+
+    return result
+
+
 def _body_for(subject: Subject, options: TaskOptions, plan: OutputPlan | None) -> Callable[..., object]:
-    """Return what the sync driver calls: the function, or one that runs it on the executor."""
+    """Return what the driver calls: the function, or one that keeps what it yields, or runs it elsewhere."""
+    saving = None if plan is None else plan.saving
+    body = subject.function
+    if saving is not None and not (plan is not None and plan.encodes_elsewhere):
+        body = saving.body(body)
     if options.executor is None:
-        return subject.function
+        return body
     from asflow._executors.caller import on_executor
 
-    return on_executor(options.executor, subject.function, None if plan is None else plan.encode)
+    kept = None if saving is None else lambda: saving.kept
+    return on_executor(options.executor, body, None if plan is None else plan.encode, kept)

@@ -30,6 +30,7 @@ class TaskOptions:
     """The options of `@flow.task(...)`, unchecked."""
 
     on: str | os.PathLike[str] | None = None
+    save: str | os.PathLike[str] | None = None
     skip: ExceptionTypes = ()
     suppress: ExceptionTypes = ()
     retry: int | Retry | None = None
@@ -41,6 +42,11 @@ class TaskOptions:
     level: int | None = None
     writer: Callable[[ByteStream], Writer[Never]] | None = None
     executor: Executor | None = None
+
+    @property
+    def pattern(self) -> str | os.PathLike[str] | None:
+        """The pattern of the outputs, `on` or `save`."""
+        return self.on if self.save is None else self.save
 
 
 def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
@@ -73,8 +79,9 @@ def policy_for(options: TaskOptions, subject: Subject) -> TaskPolicy:
     retry = _retry_for(options, who)
     unbounded = isinstance(options.limit, int) and options.limit == 0
     return TaskPolicy(
-        persistent=options.on is not None,
-        # Without a bound there is no slot to wait for, but `hold_limit` makes calls wait for a retry.
+        persistent=options.pattern is not None,
+        saved=options.save is not None,
+        # Without a bound there is no slot to wait for, but with `hold_limit` another call's retry.
         limited=not unbounded or (retry is not None and retry.hold_limit),
         skip=skip,
         suppress=suppress,

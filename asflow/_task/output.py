@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, final, overload
 
 from asflow._labels import short
-from asflow._names import Sealed
+from asflow._names import Sealed, create
 from asflow.errors import NoPathError
+from asflow.stores import LocalStore
+from asflow.stores._posix import absolute
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
+    from typing_extensions import TypeForm, TypeVar
+
+    from asflow._task.saving import Saving
     from asflow.protocols import OutputInfo, OutputStatus, Store
 
-T = TypeVar("T")
+    T = TypeVar("T")
+    V_co = TypeVar("V_co", covariant=True, default=object)
+else:
+    from typing import TypeVar
+
+    V_co = TypeVar("V_co", covariant=True)
+
+T_co = TypeVar("T_co", covariant=True)
+
+JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+"""What JSON holds: the records of an output that are read without a type."""
+
+_UNTYPED = object()
 
 
 @final
-class Output(metaclass=Sealed):
-    """One output of a task: its location, status and content.
+class Output(Generic[V_co], metaclass=Sealed):
+    """One output of a task: where it is, whether it is there, and what it holds.
 
-    A handle is cheap. It caches nothing: each attribute and method shows the current state.
+    `Output[Weather]` is one of a task that returns `Weather`; a bare `Output` is one of any task.
+
+    A handle is cheap and reads nothing until it is asked; it always returns the present state.
 
     Threads: any thread may use it. A reader sees a whole output or none, also while one is being replaced.
     """
 
-    __slots__ = ("_failure", "_location", "_name", "_store", "_suffix")
+    __slots__ = ("_failure", "_location", "_name", "_saving", "_store", "_suffix")
     _made_by = "use flow.task.output(task, ...)"
 
-    def __init__(self, store: Store, name: str, location: str, failure: str, suffix: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        location: str,
+        failure: str,
+        suffix: str,
+        saving: Saving | None = None,
+    ) -> None:
+        """Point at the output *name*, which *store* knows as *location*; see `flow.task.output`."""
         self._store = store
         self._name = name
         self._location = location
         self._failure = failure
         self._suffix = suffix
+        self._saving = saving
 
     def __repr__(self) -> str:
         return f"Output({self._name!r})"
@@ -44,10 +74,17 @@ class Output(metaclass=Sealed):
         """Equal handles refer to the same name in the same store."""
         if not isinstance(other, Output):
             return NotImplemented
-        return self._store is other._store and self._location == other._location
+        return self._place == other._place
 
     def __hash__(self) -> int:
-        return hash((id(self._store), self._location))
+        return hash(self._name)  # not of the place, which depends on the current directory
+
+    @property
+    def _place(self) -> tuple[int, str]:
+        """Where the output is: any two stores of local files share their names."""
+        if isinstance(self._store, LocalStore):
+            return 0, absolute(self._location)
+        return id(self._store), self._location
 
     @property
     def name(self) -> str:
@@ -94,15 +131,33 @@ class Output(metaclass=Sealed):
         info = self._info()
         return None if info is None else info.modified
 
-    def records(self, record_type: type[T], /) -> Iterator[T]:
+    @overload
+    def records(self, /) -> Iterator[JsonValue]:
+        """Read the records as plain values, as JSON has them: dict, list, str, int, float, bool and None.
+
+        CSV yields a dict of texts for each row; Parquet what JSON would hold of it (`2026-01-02T00:00:00`);
+        what has no format its lines.
+
+        Returns:
+            An iterator in the order of writing, of `asflow.typing.JsonValue`.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: from the iterator: the output is cut, or does not decode.
+            MissingExtraError: reading this format needs a package that is not installed.
+        """
+        ...
+
+    @overload
+    def records(self, record_type: TypeForm[T], /) -> Iterator[T]:
         """Read the records, each decoded and validated as a *record_type*.
 
         JSON Lines and CSV are streamed, in constant memory. A JSON document is one record, or the items of
         a list; Parquet yields its rows; an output without a format yields its lines (`str` or `bytes`).
 
         Args:
-            record_type: the type of a record: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
-                class, `dict[str, int]`, ...
+            record_type: what a record is: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
+                class, `dict[str, int]`, `int | None`, a union of classes, ...
 
         Returns:
             An iterator, in the order in which the records were written.
@@ -113,9 +168,61 @@ class Output(metaclass=Sealed):
             TypeError: the format can't be decoded into *record_type*.
             MissingExtraError: reading this format needs a package that is not installed.
         """
-        from asflow.writers import read_records
+        ...
 
-        return read_records(self._name, self._open(), record_type, suffix=self._suffix)
+    def records(self, record_type: object = _UNTYPED, /) -> Iterator[object]:
+        """Read the records, each decoded and validated as a *record_type*, or as plain JSON values."""
+        from asflow.writers import read_records, split_suffixes
+
+        form = split_suffixes(self._suffix).format
+        untyped = record_type is _UNTYPED
+        wanted = (str if form == "raw" else Any) if untyped else record_type
+        records = read_records(self._name, self._open(), cast("type[object]", wanted), suffix=self._suffix)
+        if not untyped or form != "parquet":
+            return records
+        import msgspec
+
+        return map(msgspec.to_builtins, records)
+
+    def value(self) -> V_co:
+        """Return the value that a task with `save=` has kept, as its annotated type.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: it is cut, or no longer fits the type.
+            TypeError: the task keeps what it writes (`on=`): use `records`, `text` or `bytes`.
+        """
+        if self._saving is None:
+            raise TypeError(
+                f"Output.value(): {short(self._name)} holds what its task wrote (on=), not what it returned; "
+                f"use records(...), text() or bytes()"
+            )
+        kept = self._saving.kept
+        if kept.shape == "stream":
+            kind: Any = Records
+            return cast("V_co", create(kind, self))
+        return cast("V_co", kept.read(self._name, self._open()))
+
+    def bytes(self) -> builtins.bytes:
+        """Return all of the output as bytes, decompressed.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: it is cut, or does not decompress.
+        """
+        with self.open() as file:
+            return file.read()
+
+    def open(self) -> BinaryIO:
+        """Open the output for reading bytes, decompressed; close it when done.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            CorruptOutputError: here or on reading: it is cut, or does not decompress.
+        """
+        from asflow.writers import open_reader
+
+        return open_reader(self._name, self._open(), suffix=self._suffix)
 
     def text(self) -> str:
         """Return the whole output as text, decompressed.
@@ -156,6 +263,61 @@ class Output(metaclass=Sealed):
 
     def _info(self) -> OutputInfo | None:
         return self._store.info(self._location)
+
+
+@final
+class Records(Generic[T_co], metaclass=Sealed):
+    """The records of one output, read from its file each time they are iterated, in constant memory.
+
+        from collections.abc import Iterator
+
+        @flow.task(save="rows/{day}.jsonl")
+        def rows(day: str) -> Iterator[dict[str, float]]:
+            yield {"celsius": 1.5}
+
+        for row in rows("2026-01-02"):
+            print(row["celsius"])
+
+    Equal ones read the same output. They can be pickled, like the output's store.
+
+    Threads: may be used from any; each iteration is a reader of its own.
+    """
+
+    __slots__ = ("_output",)
+    _made_by = "call a task with save= whose body yields records"
+
+    def __init__(self, output: Output[Any]) -> None:
+        self._output = output
+
+    def __iter__(self) -> Iterator[T_co]:
+        """Read the records in the order of writing, each decoded and validated.
+
+        Raises:
+            FileNotFoundError: the output has been deleted.
+            CorruptOutputError: from the iterator: the output is cut, or a record no longer fits its type.
+        """
+        return saved_records(self._output)
+
+    @property
+    def output(self) -> Output[Records[T_co]]:
+        """The output that holds the records."""
+        return self._output
+
+    def __repr__(self) -> str:
+        return f"<Records of {self._output.name!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Records) and cast("Records[object]", other)._output == self._output
+
+    def __hash__(self) -> int:
+        return hash(self._output)
+
+
+def saved_records(output: Output[Any]) -> Iterator[Any]:
+    """Read the records of *output*, whose task has `save=`, as the annotated type."""
+    saving = output._saving  # pyright: ignore[reportPrivateUsage] - of this module's own class
+    assert saving is not None
+    return saving.kept.records(output._name, output._open())  # pyright: ignore[reportPrivateUsage]
 
 
 def path_of(store: Store, location: str) -> Path:

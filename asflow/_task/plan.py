@@ -6,18 +6,22 @@ import inspect
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from asflow._inspect import body_of, returns_nothing
 from asflow._labels import short
 from asflow._names import create
 from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE
 from asflow._naming.patterns import Pattern
+from asflow._runtime.making import LARGE
 from asflow._task.options import refresh_for
-from asflow._task.output import Output
+from asflow._task.output import Output, Records
+from asflow._task.saving import Saving
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 from asflow.stores._posix import absolute
+from asflow.writers._kept import IN_FILE, Kept
 from asflow.writers._suffixes import check_suffix
 
 if TYPE_CHECKING:
@@ -26,8 +30,8 @@ if TYPE_CHECKING:
     from asflow._naming.namer import Namer
     from asflow._runtime.spec import Locate
     from asflow._task.callables import Subject
-    from asflow._task.definition import Workspace
     from asflow._task.options import TaskOptions
+    from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Store, Writer
 
 
@@ -42,14 +46,29 @@ class OutputPlan:
         namer: names outputs, relative to the flow's base.
         locate: names the output of a call, `base` included.
         encode: opens the writer of an output on a stream; picklable, for executors.
-        is_stale: whether to make an existing output again; None: never.
+        encodes_elsewhere: whether a worker process encodes what the body writes or returns.
+        may_return: whether a body under `on=` may return a value by mistake: its annotation doesn't say.
+        saves: whether an output holds what the body returns (`save=`).
+        saving: how a returned value and its file correspond; None without `save=`.
+        is_stale: whether an existing output is to be made again; None if it never is.
 
     Raises:
         DefinitionError: an option is invalid; the message names the task and the value.
     """
 
     __slots__ = (
-        "_failures", "_opener", "_prefix", "encode", "is_stale", "locate", "namer", "namespace", "store"
+        "_code", "_failures",
+        "_opener",
+        "_prefix",
+        "encode",
+        "encodes_elsewhere",
+        "is_stale",
+        "locate", "may_return",
+        "namer",
+        "namespace",
+        "saves",
+        "saving",
+        "store",
     )  # fmt: skip
 
     def __init__(self, workspace: Workspace, subject: Subject, options: TaskOptions) -> None:
@@ -61,6 +80,11 @@ class OutputPlan:
         self._failures = bool(options.suppress)
         self.encode: Callable[[ByteStream], Writer[object]] = _encoder_for(self.namer, subject, options)
         self._opener = self.encode
+        self.encodes_elsewhere: bool = False
+        self.may_return: bool = options.save is None and _may_return(subject)
+        self._code = getattr(body_of(subject.function), "__code__", None)
+        self.saves: bool = options.save is not None
+        self.saving: Saving | None = Saving(subject, self.namer.pattern.suffix) if self.saves else None
         if self._prefix:
             assert subject.signature is not None
             self.locate = compile_namer(
@@ -68,13 +92,15 @@ class OutputPlan:
                 subject.signature,
                 task=subject.qualname,
                 key=options.key,
+                left_out=_left_out(subject),
                 prefix=self._prefix,
             ).output
         if options.executor is not None:
             from asflow._executors.caller import Finished, is_in_process
 
-            # A worker process encodes the records itself, and returns finished bytes.
-            self._opener = self.encode if is_in_process(options.executor) else Finished
+            # A worker process encodes for itself, and returns finished bytes.
+            self.encodes_elsewhere = not is_in_process(options.executor)
+            self._opener = Finished if self.encodes_elsewhere else self.encode
         self.is_stale: Callable[[str], bool] | None = self._staleness(subject, options)
 
     def failure_of(self, name: str, /) -> str:
@@ -93,9 +119,53 @@ class OutputPlan:
         """Return the writer of an output on its claim's *stream*."""
         return self._opener(stream)
 
+    def warn_once(self, message: str, /) -> None:
+        """Warn at the user's function, once; see `Outputs.warn_once`."""
+        code, self._code = self._code, None
+        if code is not None:
+            import warnings
+
+            warnings.warn_explicit(message, UserWarning, code.co_filename, code.co_firstlineno)
+
+    def keep(self, value: object, put: Callable[[object], object], /) -> tuple[object, bool]:
+        """Write what the body returned; see `Outputs.keep`."""
+        if self.encodes_elsewhere:  # a worker process has encoded it
+            return None, True
+        kept = self._how.keep(value, put)
+        return (None, True) if kept is IN_FILE else (kept, False)
+
+    def recall_small(self, name: str, /) -> object:
+        """Return the value of a small output that fits, else `...`; see `Outputs.recall_small`."""
+        try:
+            how = self._how
+            if how.shape == "stream":
+                return (
+                    self.recall(name) if self.store.status(name, self.failure_of(name)) == "complete" else ...
+                )
+            with self.store.open(name) as file:
+                if file.seek(0, 2) > LARGE:
+                    return ...
+                file.seek(0)
+                return how.read(name, file)
+        except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+            return ...
+
+    def recall(self, name: str, /) -> object:
+        """Return the value that the output *name* holds; see `Outputs.recall`."""
+        how = self._how
+        if how.shape == "stream":
+            kind: Any = Records
+            return cast("object", create(kind, self._handle(self.absolute(name))))
+        return how.read(name, self.store.open(name))
+
+    @property
+    def _how(self) -> Kept:
+        assert self.saving is not None
+        return self.saving.kept
+
     def output(self, /, *args: object, **kwargs: object) -> Output:
-        """Return a handle on the output of a call with these arguments."""
-        return self._handle(self.namer.output(*args, **kwargs))
+        """Return the handle on the output of a call with these arguments."""
+        return self._handle(self._prefix + self.namer.output(*args, **kwargs))
 
     def outputs(self) -> Iterator[Output]:
         """Yield handles on all outputs and failures whose names fit the pattern."""
@@ -107,33 +177,32 @@ class OutputPlan:
                 name = name.removesuffix(FAILURE) + pattern.suffix
             if not pattern.match(name):
                 continue
-            output = self._handle(name)
+            output = self._handle(prefix + name)
             if failed and output.status != "suppressed":
                 # It is another task's, or the output exists as well and is listed under its own name.
                 continue
             yield output
 
-    def _handle(self, name: str) -> Output:
-        location = self._prefix + name
-        return create(
-            Output, self.store, name, location, self.failure_of(location), self.namer.pattern.suffix
-        )
+    def _handle(self, location: str) -> Output:
+        """Return the handle on the output that the store knows as *location*."""
+        depth = len(self.namer.pattern.components)
+        name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
+        suffix = self.namer.pattern.suffix
+        return create(Output, self.store, name, location, self.failure_of(location), suffix, self.saving)
 
     def _staleness(self, subject: Subject, options: TaskOptions) -> Callable[[str], bool] | None:
         refresh = refresh_for(options, subject)
         if refresh is None:
             return None
-        store, pattern = self.store, self.namer.pattern
-        depth = len(pattern.components)
+        store = self.store
 
         def is_old(location: str) -> bool:
             info = store.info(location)
             return info is not None and time.time() - info.modified > cast("float", refresh)
 
         def is_unwanted(location: str) -> bool:
-            name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
             asked = cast("Callable[[Output], object]", refresh)
-            answer = asked(create(Output, store, name, location, self.failure_of(location), pattern.suffix))
+            answer = asked(self._handle(location))
             if inspect.isawaitable(answer):
                 if inspect.iscoroutine(answer):
                     answer.close()
@@ -146,6 +215,10 @@ class OutputPlan:
         return is_unwanted if callable(refresh) else is_old
 
 
+def _left_out(subject: Subject) -> frozenset[str]:
+    return frozenset() if subject.marked is None else subject.marked.left_out
+
+
 def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
     who = f"task {subject.name}()"
     if subject.signature is None:
@@ -153,7 +226,17 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
             f"{who}: has parameters that Python doesn't know, so on= can't name them; "
             f"wrap it in a function that names them"
         )
-    on = options.on
+    if options.on is not None and options.save is not None:
+        raise DefinitionValueError(
+            f"{who}: takes on= for what the body writes or save= for what it returns, not both "
+            f"(on={short(options.on)}); leave one out"
+        )
+    if options.save is not None and options.writer is not None:
+        raise DefinitionValueError(
+            f"{who}: writer={short(options.writer)} is about what a body writes, and save= keeps what it "
+            f"returns; leave one out"
+        )
+    on = options.pattern
     text = on.replace("\\", "/") if os.sep == "\\" and isinstance(on, str) else on
     if isinstance(text, os.PathLike):
         text = os.fspath(text).replace(os.sep, "/")
@@ -162,8 +245,16 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
         parameters=list(subject.signature.parameters),
         task=subject.qualname,
         keyed=options.key is not None,
+        option="on" if options.save is None else "save",
     )
-    namer = compile_namer(pattern, subject.signature, task=subject.qualname, key=options.key)
+    namer = compile_namer(
+        pattern, subject.signature, task=subject.qualname, key=options.key, left_out=_left_out(subject)
+    )
+    for name in pattern.placeholders:
+        if subject.marked is not None and name in subject.marked.secret:
+            raise DefinitionValueError(
+                f"{who}: on={short(pattern.text)} would show the secret {name!r} in names; leave it out"
+            )
     if options.writer is not None and not callable(options.writer):
         raise DefinitionTypeError(
             f"{who}: writer takes a function that returns a Writer, not {short(options.writer)}; "
@@ -176,6 +267,17 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
             f"not {short(pattern.text)}; write for example {pattern.text + '.txt'!r}"
         )
     return namer
+
+
+def _may_return(subject: Subject) -> bool:
+    """Refuse a body under `on=` that is annotated to return something: every later call would lose it."""
+    nothing = returns_nothing(subject.function)
+    if nothing is False:
+        raise DefinitionTypeError(
+            f"task {subject.name}(): on= keeps what the body writes, and it is annotated to return a value; "
+            f"write save= to keep that, or return None"
+        )
+    return nothing is None
 
 
 def _encoder_for(

@@ -12,6 +12,7 @@ from asflow._labels import short
 from asflow._runtime.threads import without_stop_iteration
 from asflow._tracebacks import after_packages
 from asflow.dag._errors import ForeignLoopError
+from asflow.dag._loop_bound import needs_loop
 from asflow.dag._scheduled import Latch, NodeTask, failure_of, has_failed, schedule
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ NONE: frozenset[Any] = frozenset()
 NOTHING: list[Any] = []
 """Shared by calls that have nothing else: fewer containers a node, less work for the garbage collector."""
 
-Kind = Literal["native", "async", "sync"]
-"""An `async def`, anything else that is async, or a function for a thread."""
+_NO_LOOP = ("no running event loop", "There is no current event loop")
+"""How asyncio's own errors begin where no loop runs."""
+
+Kind = Literal["native", "loop", "thread"]
+"""An `async def`, anything else that runs on the loop, or a function for a thread."""
 
 
 def kind_of(func: Any) -> Kind:
@@ -34,7 +38,7 @@ def kind_of(func: Any) -> Kind:
     body = body_of(func)
     if isinstance(body, FunctionType) and body.__code__.co_flags & inspect.CO_COROUTINE:
         return "native"
-    return "async" if is_async(func) else "sync"
+    return "loop" if is_async(func) or needs_loop(func) else "thread"
 
 
 def is_awaitable(value: object) -> bool:
@@ -196,8 +200,23 @@ class Inputs:
                 self.kwargs[place] = value
 
 
+async def _in_thread(name: str, func: Callable[..., object], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return await asyncio.to_thread(without_stop_iteration, f"{name}()", func, *args, **kwargs)
+    except RuntimeError as error:
+        if str(error).startswith(_NO_LOOP):
+            error.add_note(
+                f"asflow graph: {name}() ran in a thread, which has no event loop; "
+                "annotate what it returns as Awaitable, and it runs on the loop"
+            )
+        raise
+
+
 async def run(func: Callable[..., Any], kind: Kind, inputs: Inputs, record: Record | None) -> Any:
-    """Wait for the inputs, then run the body: on the loop, or in a thread so that the loop goes on."""
+    """Wait for the inputs, then run the body: on the loop, or in a thread so that the loop goes on.
+
+    Any awaitable that a plain function returns is awaited here, on the loop.
+    """
     loop = asyncio.get_running_loop()
     current = asyncio.current_task()
     assert isinstance(current, NodeTask)
@@ -225,10 +244,10 @@ async def run(func: Callable[..., Any], kind: Kind, inputs: Inputs, record: Reco
     if record is not None:
         record.started = loop.time()
     try:
-        if kind != "sync":
+        if kind == "native":
             return await func(*args, **kwargs)
-        result = await asyncio.to_thread(without_stop_iteration, f"{name}()", func, *args, **kwargs)
-        return await result if asyncio.iscoroutine(result) else result  # a function that made a coroutine
+        result = func(*args, **kwargs) if kind == "loop" else await _in_thread(name, func, args, kwargs)
+        return await result if is_awaitable(result) else result
     finally:
         if record is not None:
             record.ended = loop.time()

@@ -10,6 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from asflow._labels import clean
+
 MAX_NOTES: Final = 8
 """Paths noted on one exception; the others are counted."""
 
@@ -40,7 +42,7 @@ class Path:
     def __str__(self) -> str:
         """Join the names with arrows."""
         between = (f"({self.omitted:,} more)",) if self.omitted else ()
-        return " → ".join((*self.first, *between, *self.last))
+        return clean(" → ".join((*self.first, *between, *self.last)))
 
 
 class Failure:

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping  # noqa: TC003 -- read by typing.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asflow._labels import clean
 from asflow._names import Sealed, create
 from asflow.dag._records import GraphNode
 
@@ -99,7 +100,7 @@ class Graph(metaclass=Sealed):
 
     def __repr__(self) -> str:
         """Show the size and the critical path on one line."""
-        names = [node.name for node in self.critical_path]
+        names = [clean(node.name) for node in self.critical_path]
         if len(names) > 8:
             names[4:-4] = ["..."]
         path = " → ".join(names)
@@ -118,6 +119,7 @@ def _node(record: Record, began: float, now: float) -> GraphNode:
         GraphNode,
         index=record.index,
         name=record.name,
+        label=record.label,
         state="running" if record.state == "waiting" and started is not None else record.state,
         needs=record.needs,
         started=None if started is None else started - began,

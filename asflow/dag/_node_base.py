@@ -9,6 +9,7 @@ from asflow._inspect import body_of, name_of, signature_of
 from asflow._names import Sealed, create
 from asflow.dag._calls import Extra, Inputs, close_unstarted, is_awaitable, kind_of, run
 from asflow.dag._errors import NoRunningLoopError
+from asflow.dag._labels import label_of
 from asflow.dag._scheduled import schedule
 from asflow.dag._scope import current_group
 
@@ -114,7 +115,9 @@ class BaseNode(Generic[P, R_co], metaclass=Sealed):
             inputs.cancel_owned()
             close_unstarted((*args, *kwargs.values()))
             raise
-        record = None if group is None else group.record(self.__name__, inputs.seen)
+        record = None
+        if group is not None:
+            record = group.record(self.__name__, inputs.seen, label_of(self._func, args, kwargs))
         body = run(self._func, self._kind, inputs, record)
         task = schedule(body, loop, self.__name__, group)
         task.record = record

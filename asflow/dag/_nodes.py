@@ -150,12 +150,25 @@ class Node(BaseNode[P, R_co]):
             """Schedule one call."""
 
         @overload
+        def __get__(
+            self: _shapes.Func[Concatenate[S, Q], R], instance: None, owner: type[S], /
+        ) -> Node[P, R_co]: ...
+
+        @overload
+        def __get__(
+            self: _shapes.Func[Concatenate[type[S], Q], R], instance: object, owner: type[S], /
+        ) -> Node[Q, R]: ...
+
+        @overload
         def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
 
         @overload
         def __get__(
             self: _shapes.Func[Concatenate[S, Q], R], instance: S, owner: type | None = None, /
         ) -> Node[Q, R]: ...
+
+        @overload
+        def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...
 
         def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...
 
@@ -302,11 +315,24 @@ class RawNode(BaseNode[P, R_co]):
             """Schedule one call."""
 
         @overload
+        def __get__(
+            self: _shapes.Func[Concatenate[S, Q], R], instance: None, owner: type[S], /
+        ) -> RawNode[P, R_co]: ...
+
+        @overload
+        def __get__(
+            self: _shapes.Func[Concatenate[type[S], Q], R], instance: object, owner: type[S], /
+        ) -> RawNode[Q, R]: ...
+
+        @overload
         def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
 
         @overload
         def __get__(
             self: _shapes.Func[Concatenate[S, Q], R], instance: S, owner: type | None = None, /
         ) -> RawNode[Q, R]: ...
+
+        @overload
+        def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...
 
         def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...

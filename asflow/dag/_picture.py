@@ -7,6 +7,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from asflow._labels import clean, cut
 from asflow._mermaid import label
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ QUIET = "#868e96"
 ROW, BAR, LABELS, CHART = 26, 16, 260, 640
 """Pixels: height of a row and of its bar, width of the labels and of the time axis."""
 
+_TITLE = 36  # characters that fit beside the bars
+
 
 @dataclass(slots=True)
 class _Box:
     """One drawn box: a node, or all nodes of one name."""
 
     name: str
+    label: str = ""
     count: int = 0
     seconds: float = 0.0
     started: float | None = None
@@ -49,7 +53,10 @@ class _Box:
 
     @property
     def title(self) -> str:
-        return self.name if self.count == 1 else f"{self.name} ×{self.count:,}"
+        name = clean(self.name)
+        if self.count != 1:
+            return f"{name} ×{self.count:,}"
+        return f"{name}({self.label})" if self.label else name
 
     @property
     def facts(self) -> str:
@@ -90,7 +97,7 @@ def plan(
         key = (node.name, node.outside) if joined else node.index
         place = of_key.setdefault(key, len(boxes))
         if place == len(boxes):
-            boxes.append(_Box(node.name))
+            boxes.append(_Box(node.name, node.label))
         boxes[place].add(node, seconds, critical=node.index in on_path)
         box_of.append(place)
     drawn: dict[tuple[int, int], bool] = {}
@@ -190,9 +197,9 @@ def _bar(box: _Box, row: int, scale: float) -> str:
     if box.started is None or "cancelled" in box.states:
         fill = QUIET
     weight = ' font-weight="bold"' if box.critical else ""
-    title = box.title if len(box.title) <= 36 else f"{box.title[:35]}…"
+    title = f"<title>{escape(box.title)}</title>{escape(cut(box.title, _TITLE, '…'))}"
     return (
-        f'<text x="{LABELS - 10}" y="{base}" text-anchor="end"{weight}>{escape(title)}</text>'
+        f'<text x="{LABELS - 10}" y="{base}" text-anchor="end"{weight}>{title}</text>'
         f'<rect x="{x1:.1f}" y="{top}" width="{max(x2 - x1, 3):.1f}" height="{BAR}" rx="3" fill="{fill}"/>'
         f'<text x="{max(x2, x1 + 3) + 6:.1f}" y="{base}" fill="{QUIET}" stroke="#ffffff" stroke-width="3"'
         f' paint-order="stroke">{escape(box.facts)}</text>'

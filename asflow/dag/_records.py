@@ -17,11 +17,14 @@ class Record:
     Refers to no task, argument or result, so that a long scope does not keep them alive.
     """
 
-    __slots__ = ("ended", "index", "name", "needs", "outside", "started", "state")
+    __slots__ = ("ended", "index", "label", "name", "needs", "outside", "started", "state")
 
-    def __init__(self, index: int, name: str, needs: tuple[int, ...], *, outside: bool) -> None:
+    def __init__(
+        self, index: int, name: str, needs: tuple[int, ...], *, label: str = "", outside: bool = False
+    ) -> None:
         self.index: int = index
         self.name: str = name
+        self.label: str = label
         self.needs: tuple[int, ...] = needs
         self.outside: bool = outside
         self.started: float | None = None
@@ -36,6 +39,8 @@ class GraphNode(metaclass=Sealed):
     Attributes:
         index: its place in `Graph.nodes`, in the order of the calls; dependencies come first.
         name: the function's name; for an outside awaitable the task's name or the class.
+        label: the call's arguments, shortened to one line, a dependency as its name; empty for an outside
+            awaitable.
         state: how far it is, or how it ended.
         needs: indices of the nodes it waited for, extra dependencies included, each once.
         started: seconds from the scope's beginning to the start of the body; None: hasn't started, or
@@ -49,6 +54,7 @@ class GraphNode(metaclass=Sealed):
 
     index: int
     name: str
+    label: str
     state: NodeState
     needs: tuple[int, ...]
     started: float | None

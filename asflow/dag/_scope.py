@@ -221,10 +221,10 @@ class NodeGroup:
                 "call it before that, or in a scope of its own"
             )
 
-    def record(self, name: str, dependencies: Iterable[AnyFuture]) -> Record:
-        """Record a node and what it waits for."""
+    def record(self, name: str, dependencies: Iterable[AnyFuture], label: str = "") -> Record:
+        """Record a node, what it waits for, and its arguments as one line."""
         needs = dict.fromkeys(record.index for future in dependencies for record in self._records_of(future))
-        record = Record(len(self.records), name, tuple(needs), outside=False)
+        record = Record(len(self.records), name, tuple(needs), label=label)
         self.records.append(record)
         return record
 

@@ -15,6 +15,7 @@ from asflow.dag._nodes import Node, RawNode
 from asflow.errors import DefinitionTypeError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
 P = ParamSpec("P")
@@ -42,6 +43,8 @@ class NodeDecorator(Protocol):
     @overload
     def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> Node[P, R]: ...
     @overload
+    def __call__(self, func: Callable[P, asyncio.Future[R]], /) -> Node[P, R]: ...
+    @overload
     def __call__(self, func: Callable[P, R], /) -> Node[P, R]: ...
 
 
@@ -50,6 +53,8 @@ class RawNodeDecorator(Protocol):
 
     @overload
     def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> RawNode[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, asyncio.Future[R]], /) -> RawNode[P, R]: ...
     @overload
     def __call__(self, func: Callable[P, R], /) -> RawNode[P, R]: ...
 
@@ -77,6 +82,11 @@ def task(func: Callable[P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object])
 
 
 @overload
+def task(func: Callable[P, asyncio.Future[R]], /, *deps: Awaitable[object]) -> Node[P, R]:
+    """Make a function that returns a future or task a node of its result."""
+
+
+@overload
 def task(func: Callable[P, R], /, *deps: Awaitable[object]) -> Node[P, R]:
     """Make a function a node that runs in a thread. It waits for *deps* too, failed or not."""
 
@@ -96,6 +106,13 @@ def task(
     func: Callable[P, Coroutine[Any, Any, R]], /, *deps: Awaitable[object], raw: Literal[True]
 ) -> RawNode[P, R]:
     """Make an async function a node that takes finished tasks instead of their results."""
+
+
+@overload
+def task(
+    func: Callable[P, asyncio.Future[R]], /, *deps: Awaitable[object], raw: Literal[True]
+) -> RawNode[P, R]:
+    """Make a function that returns a future or task a node that takes finished tasks."""
 
 
 @overload

@@ -30,6 +30,7 @@ from asflow.dataflow._errors import (
     DispatchError,
 )
 from asflow.dataflow._members import Member
+from asflow.dataflow._optional import optional
 from asflow.dataflow._tree import Definition, Group, Stage, stage
 from asflow.dataflow._wiring import ArgsVisibility
 
@@ -58,6 +59,7 @@ __all__ = [
     "Stage",
     "amapper",
     "fdispatch",
+    "optional",
     "stage",
 ]
 
@@ -84,6 +86,7 @@ set_homes(
         Stage,
         amapper,
         fdispatch,
+        optional,
         stage,
     ),
 )

@@ -47,6 +47,20 @@ def amapper(func: Callable[P, _Opaque], input: None = None, *, output: str | Nam
 
 @overload
 def amapper(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    func: Callable[P, Coroutine[Any, Any, object]], input: None = None, *, output: tuple[()]
+) -> Callable[P, CoroutineType[object, None, dict[str, object]]]:
+    """Return *func* with its result dropped."""
+
+
+@overload
+def amapper(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    func: Callable[P, object], input: None = None, *, output: tuple[()]
+) -> Callable[P, dict[str, object]]:
+    """Return *func* with its result dropped."""
+
+
+@overload
+def amapper(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     func: Callable[P, Coroutine[Any, Any, R]], input: None = None, *, output: str
 ) -> Callable[P, CoroutineType[object, None, dict[str, R]]]:
     """Return *func* with its result under the name `output`."""
@@ -79,6 +93,20 @@ def amapper(
     func: Callable[..., _Opaque], input: Mapping[str, str], output: str | Names
 ) -> Callable[..., Any]:
     """Return *func* with its parameters renamed and its result as a mapping."""
+
+
+@overload
+def amapper(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    func: Callable[..., Coroutine[Any, Any, object]], input: Mapping[str, str], output: tuple[()]
+) -> Callable[..., CoroutineType[object, None, dict[str, object]]]:
+    """Return *func* with its parameters renamed and its result dropped."""
+
+
+@overload
+def amapper(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    func: Callable[..., object], input: Mapping[str, str], output: tuple[()]
+) -> Callable[..., dict[str, object]]:
+    """Return *func* with its parameters renamed and its result dropped."""
 
 
 @overload
@@ -119,14 +147,16 @@ def amapper(
         amapper(read, input={"path": "source"}, output="rows")        # read(path) -> list
         amapper(split, output=("train", "test"))                      # split(rows) -> tuple of two
         amapper(stats, output={"average": "mean"})                    # stats(rows) -> {"mean": ..., ...}
+        amapper(upload, output=())                                    # upload(rows) -> a receipt, dropped
 
     Args:
         func: any function that could be a member of a data flow, sync or async; it stays what it is.
         input: `{parameter: key}`: the parameter takes the value under *key*. Other parameters
             keep their names. Two parameters may share a key.
         output: what the returned mapping holds. A string: the whole result under that name. A tuple of names:
-            the items of a returned tuple or list, one name each. A mapping `{new name: key}`: those items of
-            a returned mapping, and no others. None: the result as it is.
+            the items of a returned tuple or list, one name each; `()`: nothing, the result is dropped. A
+            mapping `{new name: key}`: those items of a returned mapping, and no others. None: the result as
+            it is.
 
     Returns:
         A function, async if *func* is, that takes the keys as keywords (or the values by position, in
@@ -137,8 +167,8 @@ def amapper(
             returned function, when arguments are missing or unexpected.
         ArgsMapperInputKeyError: *input* names a parameter that *func* lacks; and from the returned function,
             when a key named in *input* is missing.
-        ArgsMapperOutputKeyError: *output* is empty or names something twice; and from the returned function,
-            when the result has no such key, or not as many items as there are names.
+        ArgsMapperOutputKeyError: *output* has an empty name or names something twice; and from the returned
+            function, when the result has no such key, or not as many items as there are names.
         DataFlowFunctionArgsError: *func* has positional-only parameters, `*args` or `**kwargs`.
     """
     try:

@@ -32,7 +32,8 @@ class DataFlow:
     Every member takes its arguments by name from what its stage sees, and returns a mapping that the next
     stage sees, or None for nothing. An async function runs on the loop, any other one in a thread of
     the loop's default executor, with a copy of the context. Results of neighbours are merged: one key may
-    come from two of them only with equal values.
+    come from two of them only with equal values. A member in `optional(...)` runs only if its arguments are
+    there.
 
     A data flow holds no state: it may be called any number of times, also at the same time, on any loop.
     """
@@ -70,7 +71,8 @@ class DataFlow:
             DataFlowEmptyError: it, or a group in it, is empty.
             DataFlowNotCallableError: a member is neither callable nor a group.
             DataFlowFunctionArgsError: a member has positional-only parameters, `*args` or `**kwargs`; or,
-                if return annotations are TypedDicts, a parameter without a default that nothing provides.
+                if return annotations are TypedDicts, a parameter without a default that nothing provides,
+                optional or not.
             DataFlowDefinitionError: an option has a bad value, a list contains itself, or a member is a
                 generator function.
         """
@@ -146,7 +148,7 @@ class DataFlow:
 
     async def _round(self, initial: dict[str, object]) -> dict[str, object]:
         check_call(self._node, self._visibility, initial)
-        added = await run(self._running, initial, View(self._visibility, initial))
+        added = await run(self._running, initial, View(self._visibility, initial)) or {}
         return dict(added) if self._visibility == "None" else {**initial, **added}
 
     def to_mermaid(self) -> str:

@@ -41,6 +41,8 @@ def _draw(node: Node, name: str, numbers: Iterator[int]) -> Iterator[str]:
         case Function():
             text = label(node.name)
             yield f"{name}[{text}]" if node.on_loop else f"{name}[[{text}]]"
+            if node.optional:
+                yield f"style {name} stroke-dasharray:5 5"
             return
         case Serial():
             inner = _chain(node.steps, numbers)

@@ -2,7 +2,8 @@
 
 A node makes what it adds from what it sees:
 
-- a function sees its arguments and adds its result;
+- a function sees its arguments and adds its result; an optional one whose arguments are missing adds None,
+  which is as if it were not there;
 - concurrent members all see what their group sees; the group adds their results, merged;
 - in a sequence the first step sees what the sequence sees, and `View` says what the next one does. The
   sequence adds the result of its last step or, if everything stays visible, those of all its
@@ -13,13 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
 from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never, cast
 
-from asflow._labels import short
+from asflow._labels import error_line, short
 from asflow._runtime.threads import without_stop_iteration
 from asflow.dataflow._errors import (
     DataFlowFunctionResultError,
@@ -66,8 +66,8 @@ class View:
                 assert_never(self.visibility)
 
 
-async def run(node: Node, given: Values, view: View) -> Values:
-    """Run *node*, which sees *given*, and return what it adds.
+async def run(node: Node, given: Values, view: View) -> Values | None:
+    """Run *node*, which sees *given*, and return what it adds; None if all of it was passed over.
 
     A failing member cancels its neighbours; once they have stopped its exception passes on. Cancelling the
     caller cancels every member that runs; a thread can't be interrupted, so a sync function goes on in
@@ -82,27 +82,31 @@ async def run(node: Node, given: Values, view: View) -> Values:
             return await _run_function(node, given, view)
         case Serial():
             seen = given
-            added: Values = {}
+            added: Values | None = None
             for step in node.steps:
-                added = view.added(added, await run(step, seen, view))
-                seen = view.seen(given, added)
+                result = await run(step, seen, view)
+                if result is not None:
+                    added = view.added(added or {}, result)
+                    seen = view.seen(given, added)
             return added
         case Parallel():
             if len(node.members) == 1:
                 return await run(node.members[0], given, view)
             results = await _Neighbours([run(member, given, view) for member in node.members]).results()
-            return merge(
-                [(member.name, result) for member, result in zip(node.members, results, strict=True)]
-            )
+            named = zip((member.name for member in node.members), results, strict=True)
+            ran = [(name, result) for name, result in named if result is not None]
+            return merge(ran) if ran else None
         case _:
             assert_never(node)
 
 
-async def _run_function(function: Function, given: Values, view: View) -> Values:
+async def _run_function(function: Function, given: Values, view: View) -> Values | None:
     arguments: dict[str, object] = {}
     for one in function.parameters:
         if one.name in given:
             arguments[one.name] = given[one.name]
+        elif one.required and function.optional:
+            return None
         elif one.required:
             raise DataFlowRunItemError(
                 missing(function.name, one.name, given.keys(), view.visibility, view.initial.keys())
@@ -187,14 +191,14 @@ class _Neighbours:
 
     __slots__ = ("_failed", "_stopping", "_tasks")
 
-    def __init__(self, coroutines: Sequence[Coroutine[object, object, Values]]) -> None:
-        self._failed: list[asyncio.Task[Values]] = []
+    def __init__(self, coroutines: Sequence[Coroutine[object, object, Values | None]]) -> None:
+        self._failed: list[asyncio.Task[Values | None]] = []
         self._stopping = False
         self._tasks = [asyncio.create_task(one) for one in coroutines]
         for task in self._tasks:
             task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[Values]) -> None:
+    def _ended(self, task: asyncio.Task[Values | None]) -> None:
         # A cancelled task counts as failed unless it was cancelled from here.
         if (not self._stopping) if task.cancelled() else task.exception() is not None:
             self._failed.append(task)
@@ -206,7 +210,7 @@ class _Neighbours:
         for task in self._tasks:
             task.cancel()
 
-    async def results(self) -> list[Values]:
+    async def results(self) -> list[Values | None]:
         """Wait until all have ended; raise the first failure, or a cancel of the waiting task."""
         cancel: asyncio.CancelledError | None = None
         while not all(task.done() for task in self._tasks):
@@ -228,7 +232,7 @@ class _Neighbours:
             del cancel
 
 
-def _error_of(task: asyncio.Task[Values]) -> BaseException:
+def _error_of(task: asyncio.Task[Values | None]) -> BaseException:
     return asyncio.CancelledError() if task.cancelled() else cast("BaseException", task.exception())
 
 
@@ -237,8 +241,7 @@ def _first(failures: Sequence[BaseException]) -> BaseException:
     first, *others = failures
     for other in others:
         if other is not first:
-            # This never raises, even if the __str__ of the other does.
-            line = traceback.format_exception_only(other)[-1].strip()
+            line = error_line(other)
             with suppress(Exception):  # an exception may refuse notes, as a frozen dataclass does
                 first.add_note(f"asflow: a neighbour failed too: {line}")
     return first

@@ -87,15 +87,16 @@ class Inputs:
 class Outputs:
     """Turns the result of a function into the mapping that its mapped form returns."""
 
-    __slots__ = ("_keys", "_mapping", "_name", "_single")
+    __slots__ = ("_drops", "_keys", "_mapping", "_name", "_single")
 
     def __init__(self, name: str, output: object) -> None:
-        """Check `output=`: a name, a tuple of names, a mapping from new names to keys, or None."""
+        """Check `output=`: a name, a tuple of names or of none, a mapping from new names to keys, or None."""
         self._name = name
         self._single: str | None = None
         self._mapping: dict[str, str] | None = None
         self._keys: tuple[str, ...] = ()
-        if output is None:
+        self._drops = isinstance(output, tuple) and not output
+        if output is None or self._drops:
             return
         if isinstance(output, str):
             self._single, self._keys = output, (output,)
@@ -108,15 +109,17 @@ class Outputs:
         if not self._keys or not all(self._keys):
             raise ArgsMapperOutputKeyError(
                 f"{_who(name)} takes at least one name in output, and no empty one, not {short(output)}; "
-                f"{_EXAMPLES['output']}"
+                f"{_EXAMPLES['output']}, or output=() to drop the result"
             )
 
     def mapped_keys(self, keys: Keys) -> Keys:
         """Return the names in the mapped result, if the function's own result may hold *keys*."""
-        return frozenset(self._keys) if self._keys else keys
+        return frozenset(self._keys) if self._keys or self._drops else keys
 
     def rename(self, result: object) -> object:
         """Return *result* under its new names."""
+        if self._drops:
+            return {}
         if self._single is not None:
             return {self._single: result}
         if self._mapping is not None:

@@ -9,6 +9,7 @@
 | a set, a frozenset | concurrent members, everywhere; taken in the order of their names |
 | `stage(a) | b` | a sequence, everywhere |
 | anything callable | a member, wired by the names of its parameters |
+| `optional(member)` | a member that is passed over if an argument is missing |
 
 No member runs here. The tree is frozen: changing a list after the definition changes nothing.
 """
@@ -32,6 +33,7 @@ from asflow.dataflow._errors import (
     DataFlowNotTupleError,
 )
 from asflow.dataflow._members import ListLike, Member
+from asflow.dataflow._optional import is_optional
 from asflow.dataflow._signatures import Keys, Parameter, wiring_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Function:
         on_loop: True for an async function, False for one that goes to a thread.
         parameters: what it takes, by name.
         keys: what its result may hold, if its annotation says so, else None.
+        optional: whether it is passed over if an argument is missing.
     """
 
     name: str
@@ -55,6 +58,12 @@ class Function:
     on_loop: bool
     parameters: tuple[Parameter, ...]
     keys: Keys
+    optional: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The name, as a definition is written."""
+        return f"optional({self.name})" if self.optional else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,9 @@ class Serial:
     @property
     def name(self) -> str:
         """All the steps, as a list is written."""
-        return f"[{', '.join(step.name for step in self.steps)}]"
+        return f"[{', '.join(step.shown for step in self.steps)}]"
+
+    shown = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,9 @@ class Parallel:
     @property
     def name(self) -> str:
         """All the members, as a set is written."""
-        return f"{{{', '.join(member.name for member in self.members)}}}"
+        return f"{{{', '.join(member.shown for member in self.members)}}}"
+
+    shown = name
 
 
 Node: TypeAlias = Function | Serial | Parallel
@@ -226,7 +239,7 @@ def _function(item: object, where: str) -> Function:
             f"DataFlow(): {where} takes a function, not the fdispatch name {name}; choose one: {name}('key')"
         )
     wiring = wiring_of(item, name)
-    return Function(name, item, is_async(item), wiring.parameters, wiring.keys)
+    return Function(name, item, is_async(item), wiring.parameters, wiring.keys, is_optional(item))
 
 
 def _advice(item: object) -> str:

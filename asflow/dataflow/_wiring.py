@@ -7,7 +7,7 @@ present if it may be present, so that no definition is refused that could work.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, assert_never
 
 from asflow.dataflow._errors import DataFlowFunctionArgsError, DataFlowRunItemError
 from asflow.dataflow._signatures import Keys, merged
@@ -45,7 +45,8 @@ def check_definition(node: Node, visibility: ArgsVisibility) -> None:
     `output`, say what they return; what comes after any other function can't be checked here.
 
     Raises:
-        DataFlowFunctionArgsError: a parameter without a default is provided by nothing.
+        DataFlowFunctionArgsError: a parameter without a default is provided by nothing; an optional member
+            with such a parameter could never run.
     """
     try:
         _follow(node, None, _Names(visibility, None))
@@ -102,36 +103,56 @@ def missing(
     return f"{text}; return it from an earlier stage, pass it to the call, or give the parameter a default"
 
 
-def _follow(node: Node, given: Keys, names: _Names) -> Keys:
+class _Added(NamedTuple):
+    """What a node adds, and whether all of it may be passed over."""
+
+    keys: Keys
+    optional: bool
+
+
+def _follow(node: Node, given: Keys, names: _Names) -> _Added:
     """Check *node*, which sees *given*, and return what it adds."""
     match node:
         case Function():
-            if given is not None:
-                for one in node.parameters:
-                    if one.required and one.name not in given:
-                        raise _MissingError(node, one.name, given)
-            return node.keys
+            return _follow_function(node, given, names)
         case Serial():
             return _follow_steps(node, given, names)
         case Parallel():
-            return merged(*[_follow(member, given, names) for member in node.members])
+            parts = [_follow(member, given, names) for member in node.members]
+            return _Added(merged(*[part.keys for part in parts]), all(part.optional for part in parts))
         case _:
             assert_never(node)
 
 
-def _follow_steps(node: Serial, given: Keys, names: _Names) -> Keys:
+def _follow_function(node: Function, given: Keys, names: _Names) -> _Added:
+    absent = [
+        one.name for one in node.parameters if one.required and given is not None and one.name not in given
+    ]
+    if not absent or given is None:
+        return _Added(node.keys, node.optional)
+    if node.optional and names.initial is not None:  # in this call it is passed over
+        return _Added(frozenset(), True)
+    raise _MissingError(node, absent[0], given)
+
+
+def _follow_steps(node: Serial, given: Keys, names: _Names) -> _Added:
     seen = given
     added: Keys = frozenset()
+    optional = True
     for step in node.steps:
         result = _follow(step, seen, names)
+        optional = optional and result.optional
+        before = (seen, added)
         match names.visibility:
             case "None":
-                seen = added = result
+                seen = added = result.keys
             case "Initial":
-                seen, added = merged(names.initial, result), result
+                seen, added = merged(names.initial, result.keys), result.keys
             case "All":
-                added = merged(added, result)
+                added = merged(added, result.keys)
                 seen = merged(given, added)
             case _:
                 assert_never(names.visibility)
-    return added
+        if result.optional:  # what was there may go on instead
+            seen, added = merged(before[0], seen), merged(before[1], added)
+    return _Added(added, optional)

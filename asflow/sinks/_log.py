@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, final
 
 from asflow._labels import clean, short
+from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError
 from asflow.sinks._words import plain, task_line
 
@@ -68,13 +69,20 @@ class LogSink:
             return
         error: BaseException | None = getattr(event, "error", None)
         fields = [name for name in event.__slots__ if name not in _NOT_EXTRAS]
-        extra: dict[str, object] = {f"asflow_{name}": getattr(event, name) for name in fields}
+        extra: dict[str, object] = {f"asflow_{name}": _plain(getattr(event, name)) for name in fields}
         extra["asflow_error"] = None if error is None else type(error).__qualname__
-        shown = error if level == _ERROR else None
-        self._logger.log(level, "%s", _message(event), exc_info=shown, extra=extra)
+        if error is not None and level == _ERROR:
+            log_error(self._logger, level, error, "%s", _message(event), extra=extra)
+        else:
+            self._logger.log(level, "%s", _message(event), extra=extra)
 
     def __repr__(self) -> str:
         return f"LogSink({self._logger.name!r})"
+
+
+def _plain(value: object) -> object:
+    """Return a field as a formatter may write it."""
+    return clean(value) if isinstance(value, str) else value
 
 
 def _level(event: Event) -> int:
@@ -94,17 +102,18 @@ def _level(event: Event) -> int:
 def _message(event: Event) -> str:
     match event.kind:
         case "flow_started":
-            return f"Flow {event.flow}({clean(event.label)}) started"
+            return f"Flow {clean(event.flow)}({clean(event.label)}) started"
         case "flow_finished":
-            return f"Flow {event.flow} {event.outcome} in {event.seconds:.2f}s"
+            return f"Flow {clean(event.flow)} {event.outcome} in {event.seconds:.2f}s"
         case "task_queued":
-            return f"Task {event.task}({clean(event.label)}) queued"
+            return f"Task {clean(event.task)}({clean(event.label)}) queued"
         case "task_started":
-            return f"Task {event.task}({clean(event.label)}) started, attempt {event.attempt}"
+            return f"Task {clean(event.task)}({clean(event.label)}) started, attempt {event.attempt}"
         case "task_progressed":
-            return f"Task {event.task} at {event.completed:g} of {event.total or '?'}"
+            return f"Task {clean(event.task)} at {event.completed:g} of {event.total or '?'}"
         case "task_retrying":
             why = type(event.error).__name__
-            return f"Task {event.task}({clean(event.label)}) raised {why}, again in {event.wait_seconds:.2f}s"
+            again = f"raised {why}, again in {event.wait_seconds:.2f}s"
+            return f"Task {clean(event.task)}({clean(event.label)}) {again}"
         case "task_finished":
             return plain(task_line(event))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Literal, Protocol, cast, final
 
-from asflow._labels import short
+from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class TqdmSink:
                 flow, bars = self._flows[event.flow_id]
                 if event.kind == "task_queued":
                     if event.task not in bars:
-                        bars[event.task] = _TaskBar(self._make(desc=f"{flow} {event.task}", unit="call"))
+                        bars[event.task] = _TaskBar(
+                            self._make(desc=clean(f"{flow} {event.task}"), unit="call")
+                        )
                     bars[event.task].queued(event.total)
                 elif event.kind == "task_finished":
                     bars[event.task].finished("on disk" if event.outcome == "cached" else event.outcome)

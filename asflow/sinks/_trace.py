@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Literal, final
 
-from asflow._labels import short
+from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError
 from asflow.sinks._trace_file import TraceFile
 
@@ -59,7 +59,7 @@ class TraceSink:
             match event.kind:
                 case "flow_started":
                     self._flows.add(event.flow_id)
-                    title = {"name": f"{event.flow}({event.label})"}
+                    title = {"name": clean(f"{event.flow}({event.label})")}
                     self._file.write("M", event.at, event.flow_id, name="process_name", args=title)
                 case "flow_finished":
                     self._flow_ended(event)
@@ -84,21 +84,29 @@ class TraceSink:
         self._flows.discard(event.flow_id)
         args = {"outcome": event.outcome, "error": _named(event.error)}
         start = event.at - event.seconds
-        self._file.write("X", start, event.flow_id, name=event.flow, cat="flow", end=event.at, args=args)
+        self._file.write(
+            "X", start, event.flow_id, name=clean(event.flow), cat="flow", end=event.at, args=args
+        )
 
     def _call_ended(self, event: TaskRetrying | TaskFinished) -> None:
         outcome = "retried" if event.kind == "task_retrying" else event.outcome
-        args: dict[str, object] = {"label": event.label, "outcome": outcome, "error": _named(event.error)}
+        args: dict[str, object] = {
+            "label": clean(event.label),
+            "outcome": outcome,
+            "error": _named(event.error),
+        }
         if event.kind == "task_finished":
-            args["output"] = event.output
+            args["output"] = None if event.output is None else clean(event.output)
         start = self._starts.pop(event.call_id, None)
         if start is None:  # the body was never called
-            self._file.write("i", event.at, event.flow_id, name=event.task, cat="task", s="t", args=args)
+            self._file.write(
+                "i", event.at, event.flow_id, name=clean(event.task), cat="task", s="t", args=args
+            )
             return
         since, args["attempt"], lane = start
         heapq.heappush(self._lanes[event.flow_id], lane)
         self._file.write(
-            "X", since, event.flow_id, lane=lane, name=event.task, cat="task", end=event.at, args=args
+            "X", since, event.flow_id, lane=lane, name=clean(event.task), cat="task", end=event.at, args=args
         )
 
 

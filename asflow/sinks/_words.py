@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its style."""
 
+_FOREVER = 1e9  # seconds; a body may report a total of infinity
+
 # For a terminal without Unicode (an old Windows code page, LANG=C).
 _ASCII = str.maketrans({"━": "#", "╸": "#", "╺": "-", "─": "-", "…": "..."})
 
@@ -53,7 +55,7 @@ def duration(seconds: float) -> str:
 
 def clock(seconds: float | None) -> str:
     """Format a remaining time as `0:02:04`, or `-:--:--` for None."""
-    if seconds is None:
+    if seconds is None or not seconds < _FOREVER:  # NaN too
         return "-:--:--"
     whole = max(0, round(seconds))
     if whole >= 100 * 3600:
@@ -79,7 +81,7 @@ def call_title(call: RunningCall) -> str:
 
 def task_line(event: TaskFinished) -> list[Piece]:
     """Return the log line of a finished call, as in `Task extract('Hello') finished in 1.00s`."""
-    call = f"Task {event.task}({clean(event.label)}) "
+    call = f"Task {clean(event.task)}({clean(event.label)}) "
     took = f"{event.seconds:.2f}s"
     match event.outcome:
         case "completed":

@@ -121,10 +121,10 @@ def with_all_digits(column: Any) -> Any:
     return column
 
 
-def widened(column: Any, kind: Any) -> Any:
-    """Return *column* as *kind* if that holds all its values.
+def widened(column: Any, kind: Any, values: list[object] | None = None) -> Any:
+    """Return *column*, which holds *values* if they are known, as *kind* if that holds all of it.
 
-    `pyarrow.array(values, type=kind)` loses values instead: it truncates 1.5 to 1 and drops new keys.
+    `pyarrow.array(values, type=kind)` alone loses values: it truncates 1.5 to 1 and drops new keys.
 
     Raises:
         ValueError, ArrowException: it does not.
@@ -132,8 +132,28 @@ def widened(column: Any, kind: Any) -> Any:
     if column.type == kind:
         return column
     pyarrow = import_pyarrow()
-    both = [pyarrow.schema([("it", kind)]), pyarrow.schema([("it", column.type)])]
+    found = _in_zones_of(kind, column.type)
+    both = [pyarrow.schema([("it", kind)]), pyarrow.schema([("it", found)])]
     widest = pyarrow.unify_schemas(both, promote_options="permissive").field("it").type
     if widest != kind:
         raise ValueError(f"it would have to become {widest}")
-    return column.cast(kind)
+    if values is not None and pyarrow.types.is_nested(kind):
+        return pyarrow.array(values, type=kind)  # a cast breaks nulls in structs in lists, as of pyarrow 26
+    return (column if found == column.type else column.cast(found)).cast(kind)
+
+
+def _in_zones_of(kind: Any, found: Any) -> Any:
+    """Return the type *found* with the zones of *kind*, if both have one: the instants stay the same."""
+    pyarrow = import_pyarrow()
+    types = pyarrow.types
+    if kind is None or found == kind:
+        return found
+    if types.is_timestamp(found) and types.is_timestamp(kind) and None not in (found.tz, kind.tz):
+        return pyarrow.timestamp(found.unit, kind.tz)
+    if types.is_list(found) and types.is_list(kind):
+        return pyarrow.list_(found.value_field.with_type(_in_zones_of(kind.value_type, found.value_type)))
+    if types.is_struct(found) and types.is_struct(kind):
+        known = {field.name: field.type for field in kind}
+        fields = [field.with_type(_in_zones_of(known.get(field.name), field.type)) for field in found]
+        return pyarrow.struct(fields)
+    return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
-from asflow._labels import short
+from asflow._labels import clean, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    import msgspec.inspect
+    from typing_extensions import TypeForm
 
 T = TypeVar("T")
 
@@ -19,26 +19,36 @@ T = TypeVar("T")
 _ANY_NAME = {"by_alias": True, "by_name": True}
 
 
-def json_decoder(record_type: type[T]) -> Callable[[bytes], T]:
+def json_decoder(record_type: TypeForm[T]) -> Callable[[bytes], T]:
     """Return a function that decodes and validates the JSON of one record.
 
     Args:
         record_type: any type that msgspec decodes (TypedDict, dataclass, NamedTuple, attrs, Struct,
-            dict[...], unions), pydantic models, these nested, and classes that take their JSON value as the
-            only argument (Path).
+            dict[...], unions, Literal, Annotated), pydantic models, these nested, and classes that take
+            their JSON value as the only argument (Path).
 
     Returns:
         A function that raises one of `decode_errors` for bytes that don't fit.
+
+    Raises:
+        TypeError: neither msgspec nor pydantic decodes this type.
     """
     validate = getattr(record_type, "model_validate_json", None)
     if callable(validate):
         return cast("Callable[[bytes], T]", partial(validate, **_known_options(validate, **_ANY_NAME)))
     import msgspec
 
-    return msgspec.json.Decoder(_known(record_type), dec_hook=convert_unknown).decode
+    try:
+        decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(_known(record_type), dec_hook=convert_unknown)
+    except TypeError:
+        if not _has_models(record_type):
+            raise
+        validate = _adapter(cast("Any", record_type)).validate_json
+        return cast("Callable[[bytes], T]", partial(validate, **_known_options(validate, **_ANY_NAME)))
+    return decoder.decode
 
 
-def value_converter(record_type: type[T], *, strict: bool) -> Callable[[object], T]:
+def value_converter(record_type: TypeForm[T], *, strict: bool) -> Callable[[object], T]:
     """Return a function that turns plain values (dicts, lists, texts) into a record.
 
     Args:
@@ -58,8 +68,16 @@ def value_converter(record_type: type[T], *, strict: bool) -> Callable[[object],
     known = _known(record_type)
 
     def convert(value: object) -> T:
-        return msgspec.convert(value, known, strict=strict, dec_hook=convert_unknown)
+        return msgspec.convert(value, known, strict=strict, str_keys=True, dec_hook=convert_unknown)
 
+    try:
+        msgspec.json.Decoder(known, dec_hook=convert_unknown)  # `convert` would refuse the type too late
+    except TypeError:
+        if not _has_models(record_type):
+            raise
+        validate = _adapter(cast("Any", record_type)).validate_python
+        options = _known_options(validate, strict=False, **_ANY_NAME)
+        return cast("Callable[[object], T]", partial(validate, **options))
     return convert
 
 
@@ -73,14 +91,29 @@ def convert_unknown(kind: type, value: object) -> object:
     if callable(validate):
         import msgspec
 
-        # From JSON, because only there does a strict model accept a text as a date.
-        return validate(msgspec.json.encode(value), **_known_options(validate, **_ANY_NAME))
+        try:
+            # From JSON, because only there does a strict model accept a text as a date.
+            return validate(msgspec.json.encode(value), **_known_options(validate, **_ANY_NAME))
+        except ValueError as error:
+            raise ValueError(reason_of(error)) from error
     if isinstance(value, kind):
         return value
     try:
         return kind(value)
     except Exception as error:
         raise ValueError(f"{short(value)} does not make a {kind.__qualname__}: {error}") from error
+
+
+def _has_models(kind: object) -> bool:
+    """Whether pydantic's models, of which msgspec takes no unions, are among the parts of *kind*."""
+    return hasattr(kind, "model_validate_json") or any(map(_has_models, get_args(kind)))
+
+
+@lru_cache
+def _adapter(kind: Any) -> Any:
+    import pydantic
+
+    return pydantic.TypeAdapter(kind)
 
 
 @lru_cache
@@ -92,9 +125,9 @@ def _known_options(method: Callable[..., object], **options: bool) -> dict[str, 
     return {name: value for name, value in options.items() if name in known}
 
 
-def _known(record_type: type[T]) -> type[T]:
+def _known(record_type: TypeForm[T]) -> type[T]:
     # To msgspec `object` is a user's class; here it means any value.
-    return cast("type[T]", Any) if record_type is object else record_type
+    return cast("type[T]", Any if record_type is object else record_type)
 
 
 def decode_errors() -> tuple[type[Exception], ...]:
@@ -102,155 +135,17 @@ def decode_errors() -> tuple[type[Exception], ...]:
     import msgspec
 
     # Only in newer versions of msgspec is MsgspecError a ValueError.
-    return (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
+    return (ValueError, TypeError, RecursionError, OverflowError, msgspec.MsgspecError)
 
 
-class Column(NamedTuple):
-    """What the cells of a column may hold, and what an empty one means."""
-
-    nullable: bool
-    textual: bool
-    required: bool
-    untyped: bool = False
-    nested: bool = False
-
-    def drop_or_fill(self) -> tuple[bool, str | None]:
-        """Return whether an empty cell is left out, and its value if it is not.
-
-        The value is None if the column may be None, an empty text if it may be a text. A cell with a
-        default is left out. Any other is an empty text, which will be refused.
-        """
-        if self.nullable:
-            return False, None
-        return (True, None) if not self.textual and not self.required else (False, "")
-
-    def drops_none(self) -> bool:
-        """Whether None can only mean a value that was left out, as it does in Parquet."""
-        return not (self.nullable or self.required or self.untyped)
-
-    def value_of(self, cell: str) -> object:
-        """Return *cell* as it is, or decoded from JSON if the column has only lists or mappings."""
-        if not self.nested:
-            return cell
-        import msgspec
-
-        try:
-            value: object = msgspec.json.decode(cell)
-        except msgspec.MsgspecError:
-            return cell  # the user's own validator may still accept it
-        return cast("object", value) if isinstance(value, (list, dict)) else cell
-
-
-class Columns(NamedTuple):
-    """The columns of a record type.
-
-    Attributes:
-        kind: "mapping" by column names, "named row" for a named tuple, "row" for lists and tuples.
-        by_name: the columns whose names the type declares, in order.
-        other: describes any other column.
-    """
-
-    kind: str
-    by_name: Mapping[str, Column]
-    other: Column
-
-    def column(self, name: str) -> Column:
-        return self.by_name.get(name, self.other)
-
-    def arrange(self, values: dict[str, object]) -> object:
-        """Return *values* in the form that the record is made from: a list for a named tuple.
-
-        Raises:
-            ValueError: a named tuple lacks a value but has a later one.
-        """
-        if self.kind != "named row":
-            return values
-        given = [key for key in self.by_name if key in values]
-        missing = [key for key in self.by_name if key not in values]
-        if missing and missing != list(self.by_name)[len(given) :]:
-            raise ValueError(f"column {missing[0]!r} is missing or empty")
-        return [values[key] for key in given]
-
-
-_ANYTHING = Column(nullable=False, textual=True, required=True, untyped=True)
-
-
-def columns_of(record_type: object) -> Columns:
-    """Return the columns of *record_type*, and what an empty cell means in each."""
-    if (fields := getattr(record_type, "model_fields", None)) is not None:
-        return Columns("mapping", _pydantic_columns(cast("Mapping[str, object]", fields)), _ANYTHING)
-    import msgspec.inspect as shapes
-
-    if record_type is object:
-        return Columns("mapping", {}, _ANYTHING)
-    shape = shapes.type_info(record_type)
-    if isinstance(
-        shape, (shapes.TypedDictType, shapes.DataclassType, shapes.StructType, shapes.NamedTupleType)
-    ):
-        by_name = {field.encode_name: _column(field.type, required=field.required) for field in shape.fields}
-        kind = "named row" if isinstance(shape, shapes.NamedTupleType) else "mapping"
-        return Columns(kind, by_name, _ANYTHING)
-    if isinstance(shape, shapes.DictType):
-        return Columns("mapping", {}, _column(shape.value_type, required=True))
-    if isinstance(shape, (shapes.AnyType, shapes.CustomType)):
-        return Columns("mapping", {}, _ANYTHING)
-    return Columns("row", {}, _ANYTHING)
-
-
-def _column(shape: msgspec.inspect.Type, *, required: bool) -> Column:
-    import msgspec.inspect as shapes
-
-    while isinstance(shape, shapes.Metadata):
-        shape = shape.type
-    options = shape.types if isinstance(shape, shapes.UnionType) else (shape,)
-    values = [option for option in options if not isinstance(option, shapes.NoneType)]
-    return Column(
-        nullable=len(values) < len(options),
-        textual=any(isinstance(option, (shapes.StrType, shapes.AnyType)) for option in values),
-        required=required,
-        untyped=any(map(_is_untyped, values)),
-        nested=bool(values) and all(map(_is_nested, values)),
-    )
-
-
-def _is_untyped(shape: msgspec.inspect.Type) -> bool:
-    import msgspec.inspect as shapes
-
-    # To msgspec `object` is a user's class.
-    is_object = isinstance(shape, shapes.CustomType) and shape.cls is object
-    return is_object or isinstance(shape, shapes.AnyType)
-
-
-def _is_nested(shape: msgspec.inspect.Type) -> bool:
-    import msgspec.inspect as shapes
-
-    if isinstance(shape, shapes.CustomType):
-        return hasattr(shape.cls, "model_validate_json")
-    arrays = (shapes.CollectionType, shapes.TupleType, shapes.NamedTupleType)
-    return isinstance(
-        shape, (*arrays, shapes.DictType, shapes.TypedDictType, shapes.DataclassType, shapes.StructType)
-    )
-
-
-def _pydantic_columns(fields: Mapping[str, object]) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    for name, field in fields.items():
-        is_required = cast("Callable[[], bool]", getattr(field, "is_required", lambda: True))
-        column = _annotated_column(getattr(field, "annotation", None), required=is_required())
-        if any(type(mark).__name__ == "Json" for mark in getattr(field, "metadata", ())):
-            column = column._replace(nested=False, textual=True)  # pydantic's Json decodes the text
-        for label in (name, getattr(field, "alias", None), getattr(field, "validation_alias", None)):
-            if isinstance(label, str):
-                columns[label] = column
-    return columns
-
-
-def _annotated_column(annotation: object, *, required: bool) -> Column:
-    import msgspec.inspect as shapes
-
-    try:
-        return _column(shapes.type_info(annotation), required=required)
-    except (TypeError, ValueError, NameError, AttributeError):
-        # An annotation of pydantic's that msgspec can't inspect.
-        options = (annotation, *get_args(annotation))
-        return Column(type(None) in options, str in options, required)
+def reason_of(error: Exception) -> str:
+    """Return what a decoder says, on one line: what was expected, what was found, and where."""
+    list_errors = getattr(error, "errors", None)
+    if not callable(list_errors):
+        return clean(str(error))
+    found = cast("Sequence[Mapping[str, Any]]", list_errors())
+    first = found[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    got = "" if first["type"] == "missing" else f", got `{type(first['input']).__name__}`"
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return clean(f"{first['msg']}{got} - at `${place}`{more}")

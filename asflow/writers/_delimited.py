@@ -1,8 +1,8 @@
 r"""CSV and TSV: mappings under a header, or bare rows.
 
 A line ends in `\n`; a cell that holds the delimiter, a quote or a line break is quoted (RFC 4180 except for
-the line end). None is an empty cell, a bool `true` or `false`, a number as Python prints it, a text itself;
-any other value the text of its JSON form (a date in ISO 8601, a list as `[1,2]`).
+the line end). None and NaN are an empty cell, a bool `true` or `false`, a number as Python prints it, a text
+itself; any other value the text of its JSON form (a date in ISO 8601, a list as `[1,2]`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,20 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
-from asflow.writers._encoding import ENCODE_ERRORS, as_mapping, is_raw, json_encoder, raw_bytes
+from asflow.writers._columns import columns_of
+from asflow.writers._encoding import (
+    ENCODE_ERRORS,
+    WRITE_ALL,
+    as_mapping,
+    is_raw,
+    is_records,
+    json_encoder,
+    raw_bytes,
+)
 from asflow.writers._refusals import refuse_type, refuse_value, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from asflow.protocols import ByteStream
 
@@ -23,21 +32,37 @@ if TYPE_CHECKING:
 class DelimitedWriter:
     """Writes mappings (the first one makes the header), sequences (rows) or raw text.
 
-    A dataclass, a named tuple, an attrs or msgspec object and a pydantic model count as mappings. Mappings
-    and sequences don't mix, and the header comes first: no mapping after raw text. Raw text after the
-    header is written as it is. A key that the header lacks is refused, a missing one is an empty cell.
-    Rows may differ in length. A refused record leaves nothing behind.
+    A dataclass, a named tuple, an attrs or msgspec object, a pydantic model and a pandas Series count as
+    mappings. Mappings and sequences don't mix, and the header comes first: no mapping after raw text. Raw
+    text after the header is written as it is. A key that the header lacks is refused, a missing one is an
+    empty cell. Rows may differ in length. A refused record leaves nothing behind. If the record type is
+    known and declares columns, they are in the header, also of an output without records.
 
     Threads: one call at a time, any thread.
     """
 
-    __slots__ = ("_columns", "_encode", "_format_row", "_kind", "_stream", "_task")
+    __slots__ = ("_columns", "_complete", "_declared", "_encode", "_format_row", "_kind", "_stream", "_task")
 
     concurrent = False
 
-    def __init__(self, stream: ByteStream, *, delimiter: str = ",", task: str = "") -> None:
-        """Write to *stream*, cells separated by *delimiter*; *task* is the task's name, for messages."""
+    def __init__(
+        self, stream: ByteStream, *, delimiter: str = ",", task: str = "", record_type: object = None
+    ) -> None:
+        """Write to *stream*.
+
+        Args:
+            stream: where the bytes go.
+            delimiter: comes between the cells.
+            task: the task's name, for messages.
+            record_type: what the records are; None if the first one makes the header.
+        """
         self._stream = stream
+        self._declared: tuple[str, ...] = ()
+        self._complete = False  # whether a record must have every column, as an empty cell has a meaning
+        if record_type is not None:
+            columns = columns_of(record_type)
+            self._declared = columns.names
+            self._complete = columns.kind == "mapping" and not columns.names
         self._task = task
         self._kind: Literal["mapping", "row", "raw"] | None = None
         self._columns: dict[str, None] = {}
@@ -59,9 +84,14 @@ class DelimitedWriter:
             if data:
                 self._kind = self._kind or "raw"
             return
-        mapping = as_mapping(record)
+        try:
+            mapping = as_mapping(record)
+        except ENCODE_ERRORS as error:
+            raise refused(record, error, self._task) from error
         if mapping is not None:
             self._write_mapping(record, mapping)
+        elif is_records(record):
+            raise refuse_type(record, WRITE_ALL, self._task)
         elif isinstance(record, Sequence):
             row = cast("Sequence[object]", record)
             self._write_row(row, row)
@@ -72,7 +102,10 @@ class DelimitedWriter:
             raise refuse_type(record, reason, self._task)
 
     def commit(self) -> None:
-        """Do nothing: all is written already."""
+        """Write the declared columns if there was no record; all else is written already."""
+        if self._kind is None and self._declared:
+            self._stream.write(self._format_row(self._declared).encode())
+            self._kind, self._columns = "mapping", dict.fromkeys(self._declared)
 
     def abort(self) -> None:
         """Do nothing: nothing is buffered."""
@@ -83,10 +116,11 @@ class DelimitedWriter:
             reason = "has two keys that would be one column, such as 1 and '1'; rename one of them"
             raise refuse_value(record, reason, self._task)
         if self._kind is None:
-            if not texts:
+            columns = dict.fromkeys((*self._declared, *texts))
+            if not columns:
                 reason = "has no keys to make the header from; give every column in the first record"
                 raise refuse_value(record, reason, self._task)
-            header, columns = self._format_row(texts), dict.fromkeys(texts)
+            header = self._format_row(columns)
         elif self._kind == "mapping":
             header, columns = "", self._columns
         else:
@@ -96,6 +130,10 @@ class DelimitedWriter:
         new = [key for key in texts if key not in columns]
         if new:
             reason = f"has a key {new[0]!r} that the first record lacks; give every column in the first one"
+            raise refuse_value(record, reason, self._task)
+        if self._complete and len(texts) < len(columns):
+            missing = next(column for column in columns if column not in texts)
+            reason = f"lacks the column {missing!r}, which would come back empty; give every column in each"
             raise refuse_value(record, reason, self._task)
         row = self._format_row([texts.get(column, "") for column in columns])
         self._pass_on(record, header + row)
@@ -137,10 +175,10 @@ def cell_text(value: object, encode: Callable[[object], bytes]) -> str:
         return ""
     if kind is bool:
         return "true" if value else "false"
-    if kind is int or kind is float:
+    if kind is int:
         return repr(value)
     if isinstance(value, float) and not isinstance(value, enum.Enum):
-        return float.__repr__(value)  # numpy's float64: the same cell as the plain float's, NaN included
+        return float.__repr__(value) if value == value else ""  # numpy's float64: as the plain float
     text = encode(value).decode()
     if text.startswith('"'):
         import msgspec
@@ -165,16 +203,21 @@ class _LastRow:
         return len(text)
 
 
-def _row_formatter(delimiter: str) -> Callable[[Iterable[str]], str]:
+def _row_formatter(delimiter: str) -> Callable[[Collection[str]], str]:
     import csv
 
     last = _LastRow()
     # "\r\n", because before 3.13 Python quotes a lone "\r" only if the line end contains it; unquoted, it
     # is read as a line end.
     write_row = csv.writer(last, delimiter=delimiter, lineterminator="\r\n").writerow
+    write_quoted = csv.writer(
+        last, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_ALL
+    ).writerow
 
-    def format_row(cells: Iterable[str]) -> str:
+    def format_row(cells: Collection[str]) -> str:
         write_row(cells)
+        if last.text.startswith("\ufeff"):  # at the beginning of a file it would be a byte order mark
+            write_quoted(cells)
         return last.text[:-2] + "\n"
 
     return format_row

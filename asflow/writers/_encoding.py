@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from asflow._labels import short
 from asflow.writers._refusals import refused, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import msgspec
 
@@ -52,7 +52,11 @@ def has_private_fields(kind: type) -> bool:
 
 
 def as_mapping(record: object) -> Mapping[object, object] | None:
-    """Return the names and values of a record with named fields, or None if it has none."""
+    """Return the names and values of a record with named fields or labels, or None if it has none.
+
+    Raises:
+        ValueError: it has two values of one label.
+    """
     if isinstance(record, Mapping):
         return cast("Mapping[object, object]", record)
     if isinstance(record, type):
@@ -70,13 +74,64 @@ def as_mapping(record: object) -> Mapping[object, object] | None:
         if fields is not None:
             return _attributes(record, fields)
     dump = getattr(record, "model_dump", None)
-    return cast("Mapping[object, object]", dump()) if callable(dump) else None
+    if callable(dump):
+        dumped = dump()
+        return cast("Mapping[object, object]", dumped) if isinstance(dumped, dict) else None
+    return _labelled(record) if is_labelled(record) else None
 
 
 def _attributes(record: object, fields: Iterable[object]) -> dict[object, object]:
     names = [field if isinstance(field, str) else str(getattr(field, "name", field)) for field in fields]
     labels: Iterable[object] = getattr(record, "__struct_encode_fields__", names)
-    return {label: getattr(record, name) for label, name in zip(labels, names, strict=True)}
+    config: Any = getattr(record, "__struct_config__", None)
+    tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
+    return tag | {label: getattr(record, name) for label, name in zip(labels, names, strict=True)}
+
+
+def is_labelled(record: object) -> bool:
+    """Whether *record* labels its values like a mapping without being one: a pandas Series, a sqlite3.Row."""
+    kind = type(record)
+    return (
+        callable(getattr(kind, "keys", None))
+        and hasattr(kind, "__getitem__")
+        and not isinstance(record, (Mapping, type))
+        and getattr(record, "ndim", 1) == 1  # a frame has labels too: of its columns
+        and not _has_fields(kind)
+    )
+
+
+def _labelled(record: Any) -> dict[object, object]:
+    pairs: list[tuple[object, object]] = (
+        list(record.items()) if hasattr(record, "items") else [(key, record[key]) for key in record.keys()]  # noqa: SIM118
+    )
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("it has two values of one label")
+    if type(record).__module__.partition(".")[0] != "pandas":
+        return values
+    # To pandas NaN is what is missing, in a column of texts as well.
+    return {label: None if isinstance(value, float) and value != value else value for label, value in pairs}
+
+
+def _has_fields(kind: type) -> bool:
+    marks = ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__", "model_dump", "_fields")
+    return any(hasattr(kind, mark) for mark in marks)
+
+
+def is_records(record: object) -> bool:
+    """Whether *record* is a list or tuple of records: of mappings, or of objects with named fields."""
+    if not isinstance(record, (list, tuple)):
+        return False
+    items = cast("Sequence[object]", record)
+    return bool(items) and not hasattr(items, "_fields") and all(map(_is_record, items))
+
+
+def _is_record(item: object) -> bool:
+    return isinstance(item, Mapping) or _has_fields(type(item)) or is_labelled(item)
+
+
+WRITE_ALL = "is a list of records, and write() takes one; pass it to flow.task.write_all(records)"
+"""Why a list of records is refused by the formats that have a line for each."""
 
 
 # ---------------------------------------------------------------------------------------------- JSON
@@ -139,6 +194,10 @@ def encode_unknown(value: object) -> object:
         return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(value, Set):
         return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if type(value).__module__.partition(".")[0] in ("pydantic", "pydantic_core"):
+        import pydantic_core
+
+        return pydantic_core.to_jsonable_python(value)  # a Url, a Secret
     raise TypeError(f"{short(value)} of type {type_name(value)} has no JSON form")
 
 

@@ -10,13 +10,16 @@ from asflow._checks import closed_error
 from asflow.writers._compression import CHUNK
 from asflow.writers._encoding import (
     ENCODE_ERRORS,
+    WRITE_ALL,
     as_mapping,
     has_private_fields,
+    is_labelled,
     is_raw,
+    is_records,
     json_encoder,
     raw_bytes,
 )
-from asflow.writers._refusals import raise_again, refused, subject_of
+from asflow.writers._refusals import raise_again, refuse_type, refused, subject_of
 
 if TYPE_CHECKING:
     from asflow.errors import OutputClosedError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _LONG = 4096  # bytes; a longer line is passed on at once, so that gathered lines stay under 4 MiB
 _MOST_LINES = 1024
+_MOST_IN_BATCH = 512  # records that `write_all` holds at the same time
 
 
 def _gil_enabled() -> bool:
@@ -55,6 +59,7 @@ class JsonLinesWriter:
         "_batch",
         "_closed",
         "_encode",
+        "_encode_lines",
         "_encoded_types",
         "_failure",
         "_lines",
@@ -71,8 +76,10 @@ class JsonLinesWriter:
         """Write to *stream*; *task* is the task's name, for messages."""
         self._stream = stream
         self._task = task
-        self._encode = json_encoder().encode
-        self._encoded_types: set[type] = set()  # seen, and known not to be raw
+        encoder = json_encoder()
+        self._encode = encoder.encode
+        self._encode_lines = encoder.encode_lines
+        self._encoded_types: set[type] = {dict}  # seen, and known to be encoded as they are
         self._lines: list[bytes] = []
         self._batch = 64  # lines to gather; follows the length of the lines
         self._lock = threading.RLock()
@@ -94,10 +101,13 @@ class JsonLinesWriter:
             if is_raw(record):
                 self._write_raw(raw_bytes(record, self._task))
                 return
-            if has_private_fields(kind):
-                self.write(as_mapping(record))
+            if has_private_fields(kind) or is_labelled(record):
+                self.write(self._as_mapping(record))
                 return
-            self._encoded_types.add(kind)
+            if is_records(record):
+                raise refuse_type(record, WRITE_ALL, self._task)
+            if kind is not list and kind is not tuple:
+                self._encoded_types.add(kind)
         try:
             line = self._encode(record)
         except ENCODE_ERRORS as error:
@@ -106,6 +116,32 @@ class JsonLinesWriter:
         lines.append(line)
         if len(lines) >= self._batch or len(line) > _LONG:
             self._drain()
+
+    def write_batch(self, records: list[object], /) -> int:
+        """Write each of *records*, at least one, as `write` does, but encode them at once.
+
+        Returns:
+            How many records to pass next, for 64 KiB at a time.
+
+        Raises:
+            RecordTypeError, RecordValueError: as `write`, for the first record that is refused; those before
+                it have been written.
+            OutputClosedError, OSError: as `write`.
+        """
+        if self._encoded_types.issuperset(map(type, records)):
+            try:
+                data = self._encode_lines(records)
+            except ENCODE_ERRORS:
+                pass  # one by one, up to the record that is refused
+            else:
+                lines = self._lines
+                lines.append(data[:-1])
+                if len(data) > _LONG or len(lines) >= self._batch:
+                    self._drain()
+                return min(max(CHUNK * len(records) // len(data), 1), _MOST_IN_BATCH)
+        for record in records:
+            self.write(record)
+        return len(records)
 
     def commit(self) -> None:
         """Pass on the gathered lines and take no more. Raises as `write` does for an earlier failure."""
@@ -126,6 +162,12 @@ class JsonLinesWriter:
             self._closed = True
             self._batch = 0
             self._lines.clear()
+
+    def _as_mapping(self, record: object) -> object:
+        try:
+            return as_mapping(record)
+        except ENCODE_ERRORS as error:
+            raise refused(record, error, self._task) from error
 
     def _write_raw(self, data: bytes | bytearray | memoryview) -> None:
         line = bytes(data)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from asflow.errors import RecordTypeError
 from asflow.writers._arrow import (
     check_times,
     import_pyarrow,
@@ -14,23 +15,31 @@ from asflow.writers._arrow import (
     widened,
     with_all_digits,
 )
-from asflow.writers._decoding import columns_of, decode_errors, value_converter
-from asflow.writers._encoding import ENCODE_ERRORS, as_mapping, encode_unknown, is_raw
-from asflow.writers._refusals import bad_record, corrupt, raise_again, refuse_type, refuse_value, refused
+from asflow.writers._columns import columns_of
+from asflow.writers._decoding import decode_errors, value_converter
+from asflow.writers._encoding import (
+    ENCODE_ERRORS,
+    WRITE_ALL,
+    as_mapping,
+    encode_unknown,
+    is_labelled,
+    is_raw,
+    is_records,
+)
+from asflow.writers._refusals import corrupt, raise_again, refuse_type, refuse_value, refused
+from asflow.writers._schema import cleaner_of, settled, types_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from asflow.protocols import ByteStream
-    from asflow.writers._decoding import Columns
-
-T = TypeVar("T")
+    from asflow.writers._refusals import Misfit
 
 _GROUP_ROWS = 131072
 _GROUP_BYTES = 16 << 20  # of Arrow data in memory; about the most that a row group holds
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 1 << 20  # of text and bytes in records that wait to become columns
-_KEPT = (
+KEPT_TYPES = (
     bytes,
     bytearray,
     datetime.datetime,
@@ -39,16 +48,18 @@ _KEPT = (
     datetime.timedelta,
     decimal.Decimal,
 )
+"""What Arrow has types for, beside the plain values of JSON."""
 
 
 class ParquetWriter:
     """Writes records (rows) and Arrow tables as row groups, compressed with zstd by Parquet itself.
 
-    A record is a mapping or has named fields, as for CSV. The schema of the first table, or the one that
-    Arrow infers from the first 1,024 records, holds for the whole output: a later column is refused, a
+    A record is a mapping or has named fields, as for CSV. The schema of the first table holds for the whole
+    output, or that of the first 1,024 records: columns have the types that their class is annotated with
+    (see `asflow.writers._schema`), others what Arrow infers from the values. A later column is refused, a
     missing one is null, a later table with the same columns is cast if that loses nothing. Dates and
     datetimes don't mix in a column, nor datetimes with and without a zone, and a time has no zone. Without
-    any record the output is a file without columns.
+    any record the output has the columns of its record type; none if that is not known.
 
     Memory: one row group, about 16 MiB or 131,072 rows.
 
@@ -56,7 +67,10 @@ class ParquetWriter:
     """
 
     __slots__ = (
+        "_annotated",
         "_bytes",
+        "_classes",
+        "_declared",
         "_failure",
         "_groups",
         "_held_bytes",
@@ -70,8 +84,13 @@ class ParquetWriter:
 
     concurrent = False
 
-    def __init__(self, stream: ByteStream, *, task: str = "") -> None:
-        """Write to *stream*; *task* is the task's name, for messages.
+    def __init__(self, stream: ByteStream, *, task: str = "", record_type: object = None) -> None:
+        """Write to *stream*.
+
+        Args:
+            stream: where the bytes go.
+            task: the task's name, for messages.
+            record_type: what the records are; None if only their own classes say it.
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -79,6 +98,9 @@ class ParquetWriter:
         import_pyarrow()
         self._sink = _Sink(stream)
         self._task = task
+        self._declared: Mapping[str, Any] = {} if record_type is None else types_of(record_type)
+        self._annotated: Mapping[str, Any] = self._declared  # columns with their types by annotation
+        self._classes: set[type] = set()  # of the first records
         self._rows: list[dict[str, object]] = []
         self._pending: list[Any] = []  # Arrow tables that wait for a full row group
         self._bytes = 0  # of text and bytes in the rows
@@ -101,9 +123,11 @@ class ParquetWriter:
         if is_raw(record):
             reason = "is raw, and Parquet holds records or tables only; write a mapping or a dataclass"
             raise refuse_type(record, reason, self._task)
-        if not isinstance(record, type) and hasattr(record, "__arrow_c_stream__"):
+        if isinstance(record, type):
+            self._add_row(record)
+        elif hasattr(record, "__arrow_c_stream__") and not is_labelled(record):  # as a pandas Series is
             self._guarded(record, lambda: self._add_stream(record))
-        elif not isinstance(record, type) and hasattr(record, "__arrow_c_array__"):
+        elif hasattr(record, "__arrow_c_array__"):
             self._guarded(record, lambda: self._add_array(record))
         else:
             self._add_row(record)
@@ -136,25 +160,29 @@ class ParquetWriter:
     def _add_row(self, record: object) -> None:
         import msgspec
 
-        mapping = as_mapping(record)
-        if mapping is None:
-            reason = "is not a row; write a mapping, a dataclass or a table with __arrow_c_stream__"
-            raise refuse_type(record, reason, self._task)
         try:
+            mapping = as_mapping(record)
+            if mapping is None:
+                reason = "is not a row; write a mapping, a dataclass or a table with __arrow_c_stream__"
+                raise refuse_type(record, WRITE_ALL if is_records(record) else reason, self._task)
             row: dict[str, object] = msgspec.to_builtins(
                 mapping if isinstance(mapping, dict) else dict(mapping),
-                builtin_types=_KEPT,
+                builtin_types=KEPT_TYPES,
                 str_keys=True,
                 enc_hook=encode_unknown,
             )
+        except RecordTypeError:
+            raise
         except ENCODE_ERRORS as error:
             raise refused(record, error, self._task) from error
-        if not row:
+        if not row and not self._declared:
             reason = "has no columns, and Parquet can't hold a row without one; leave it out"
             raise refuse_value(record, reason, self._task)
         if len(row) < len(mapping):
             reason = "has two keys that would be one column, such as 1 and '1'; rename one of them"
             raise refuse_value(record, reason, self._task)
+        if self._schema is None:
+            self._classes.add(type(record))
         self._rows.append(row)
         self._bytes += sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
         if len(self._rows) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
@@ -165,11 +193,11 @@ class ParquetWriter:
         if not self._rows:
             return
         rows, self._rows, self._bytes = self._rows, [], 0
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: self._column(name, rows) for name in names}
-        if self._schema is None:
-            columns = {name: with_all_digits(column) for name, column in columns.items()}
-        self._add_table(import_pyarrow().table(columns))
+        if self._schema is None and not self._declared and len(self._classes) == 1:
+            self._annotated = types_of(next(iter(self._classes)))
+        names: dict[str, None] = dict.fromkeys(self._declared if self._schema is None else ())
+        names.update(dict.fromkeys(name for row in rows for name in row))
+        self._add_table(import_pyarrow().table({name: self._column(name, rows) for name in names}))
 
     def _column(self, name: str, rows: list[dict[str, object]]) -> Any:
         """Make one column of records, of the type that the output has for it, or refuse one of them."""
@@ -181,28 +209,37 @@ class ParquetWriter:
         try:
             column = pyarrow.array(values)
             check_times(column.type, values)
+            kind = self._type_of(name, column.type)
+            return with_all_digits(column) if kind is None else widened(column, kind, values)
         except (pyarrow.ArrowException, OverflowError, ValueError) as error:
+            kind = self._type_of(name, pyarrow.null())
+            for row in () if kind is None else rows:
+                if not _fits(row.get(name), kind):
+                    raise self._misfit(row, name, kind, error) from error
             reason = f"starts a batch whose column {name!r} mixes types: {error}; write values of one type"
             raise refuse_value(rows[0], reason, self._task) from error
-        if self._schema is None:
-            return column
-        kind = self._schema.field(name).type
-        try:
-            return widened(column, kind)
-        except (pyarrow.ArrowException, ValueError) as error:
-            row = next((row for row in rows if not _fits(row.get(name), kind)), rows[0])
-            raise self._misfit(row, name, error) from error
+
+    def _type_of(self, name: str, inferred: Any) -> Any:
+        """Return the type of a column by the schema or by its annotation; None if neither says it."""
+        if self._schema is not None:
+            return self._schema.field(name).type
+        return settled(self._annotated[name], inferred) if name in self._annotated else None
 
     def _new_column(self, record: object, name: str) -> Exception:
         reason = f"has a column {name!r} that the first records lack; give every column in the first ones"
         return refuse_value(record, reason, self._task)
 
-    def _misfit(self, record: object, name: str, error: Exception) -> Exception:
-        kind = self._schema.field(name).type
-        reason = (
-            f"does not fit column {name!r}, made {kind} by the first records: {error}; "
-            "write a table with the schema first, or values of one type"
-        )
+    def _misfit(self, record: object, name: str, kind: Any, error: Exception) -> Exception:
+        if name in self._annotated:
+            reason = (
+                f"does not fit column {name!r}, {kind} by its annotation: {error}; "
+                "write values of the annotated type, or change it"
+            )
+        else:
+            reason = (
+                f"does not fit column {name!r}, made {kind} by the first records: {error}; "
+                "write a table with the schema first, or values of one type"
+            )
         return refuse_value(record, reason, self._task)
 
     def _add_stream(self, record: Any) -> None:
@@ -249,7 +286,7 @@ class ParquetWriter:
             try:
                 columns.append(widened(column, field.type))
             except (pyarrow.ArrowException, ValueError) as error:
-                raise self._misfit(table, field.name, error) from error
+                raise self._misfit(table, field.name, field.type, error) from error
         return pyarrow.Table.from_arrays(columns, schema=self._schema)
 
     def _open(self, schema: Any) -> None:
@@ -268,7 +305,9 @@ class ParquetWriter:
     def _finish(self) -> None:
         self._gather_rows()
         if self._schema is None:
-            self._open(import_pyarrow().schema([]))
+            pyarrow = import_pyarrow()
+            null = pyarrow.null()
+            self._open(pyarrow.schema([(name, settled(kind, null)) for name, kind in self._declared.items()]))
         self._write_group()
         self._groups.close()
 
@@ -277,12 +316,12 @@ def _fits(value: object, kind: Any) -> bool:
     pyarrow = import_pyarrow()
     try:
         widened(pyarrow.array([value]), kind)
-    except (pyarrow.ArrowException, ValueError):
+    except (pyarrow.ArrowException, OverflowError, ValueError):
         return False
     return True
 
 
-def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
+def read_parquet(name: str, raw: BinaryIO, record_type: Any, misfit: Misfit) -> Iterator[Any]:
     """Return an iterator over the rows as records. *raw* is closed by the caller.
 
     Raises:
@@ -291,24 +330,17 @@ def read_parquet(name: str, raw: BinaryIO, record_type: type[T]) -> Iterator[T]:
     """
     import_pyarrow("pyarrow.parquet")
     convert = value_converter(record_type, strict=True)
-    columns = columns_of(record_type)
+    columns, clean = columns_of(record_type), cleaner_of(record_type)
 
-    def rows() -> Iterator[T]:
+    def rows() -> Iterator[Any]:
         for number, row in enumerate(_plain_rows(name, raw), 1):
             try:
-                record = convert(_arranged(row, columns))
+                record = convert(columns.arrange(clean(row)))
             except decode_errors() as error:
-                raise bad_record(name, number, error) from error
+                raise misfit(name, number, error) from error
             yield record
 
     return rows()
-
-
-def _arranged(row: dict[str, object], columns: Columns) -> object:
-    values = {
-        key: value for key, value in row.items() if value is not None or not columns.column(key).drops_none()
-    }
-    return columns.arrange(values)
 
 
 def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
 
 from asflow._labels import short
+from asflow.writers._columns import bare, columns_of, unaliased
 from asflow.writers._compression import CHUNK, open_reader
-from asflow.writers._decoding import columns_of, decode_errors, json_decoder, value_converter
+from asflow.writers._decoding import decode_errors, json_decoder, value_converter
 from asflow.writers._refusals import bad_record, corrupt
 from asflow.writers._suffixes import split_suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from asflow.writers._decoding import Columns
+    from typing_extensions import TypeForm
+
+    from asflow.writers._columns import Columns
+    from asflow.writers._refusals import Misfit
 
 T = TypeVar("T")
+
+_BOM = b"\xef\xbb\xbf"
 
 
 def read_text(name: str, raw: BinaryIO, *, suffix: str | None = None) -> str:
@@ -89,9 +95,15 @@ class RecordReader(Generic[T]):
         self._raw.close()
 
 
+@overload
+def read_records(name: str, raw: BinaryIO, *, suffix: str | None = None) -> RecordReader[Any]: ...
+@overload
 def read_records(
-    name: str, raw: BinaryIO, record_type: type[T], *, suffix: str | None = None
-) -> RecordReader[T]:
+    name: str, raw: BinaryIO, record_type: TypeForm[T], *, suffix: str | None = None
+) -> RecordReader[T]: ...
+def read_records(
+    name: str, raw: BinaryIO, record_type: Any = Any, *, suffix: str | None = None
+) -> RecordReader[Any]:
     r"""Read, decode and validate the records of an output, one at a time, in constant memory.
 
     JSON Lines: one record per line; blank lines don't count. JSON: the items if the document is a list,
@@ -101,11 +113,14 @@ def read_records(
     allows that, else an empty text, else the field's default; a cell of a field that has only lists or
     mappings is JSON. Parquet: one record per row, by the names of the columns; a null is the field's
     default if the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
+    A byte order mark at the beginning of JSON, JSON Lines, CSV or TSV is passed over.
 
     Args:
         name: the output's name, for messages.
         raw: the stored bytes; closed at the end.
-        record_type: what a record is: TypedDict, dataclass, NamedTuple, attrs, msgspec, pydantic, dict...
+        record_type: what a record is: TypedDict, dataclass, NamedTuple, attrs, msgspec, pydantic, dict, a
+            union, Literal or Annotated of these. Left out: plain values, as JSON, the cells or the columns
+            have them.
         suffix: the suffixes that name format and compression, if *name* does not end in them.
 
     Returns:
@@ -116,21 +131,29 @@ def read_records(
         CorruptOutputError: from the iterator: the output is cut, or a record does not fit the type.
         MissingExtraError: reading this format needs a package that is not installed.
     """
+    return open_records(name, raw, record_type, suffix=suffix, misfit=bad_record)
+
+
+def open_records(
+    name: str, raw: BinaryIO, record_type: Any, *, suffix: str | None, misfit: Misfit
+) -> RecordReader[Any]:
+    """Read records as `read_records` does, with *misfit* for one that does not fit its type."""
     suffixes = split_suffixes(name if suffix is None else suffix)
+    record_type = unaliased(record_type)
     try:
         reader = open_reader(name, raw, suffix=suffix)
         match suffixes.format:
             case "json lines":
-                records = _json_lines(name, reader, json_decoder(record_type))
+                records = _json_lines(name, reader, json_decoder(record_type), misfit)
             case "json":
-                records = _json_document(name, reader, json_decoder(record_type))
+                records = _json_document(name, reader, json_decoder(record_type), misfit)
             case "csv" | "tsv":
                 delimiter = "," if suffixes.format == "csv" else "\t"
-                records = _delimited(name, reader, record_type, delimiter)
+                records = _delimited(name, reader, record_type, delimiter, misfit)
             case "parquet":
                 from asflow.writers._parquet import read_parquet
 
-                records = read_parquet(name, reader, record_type)
+                records = read_parquet(name, reader, record_type, misfit)
             case "raw":
                 records = _raw_lines(name, reader, record_type)
     except BaseException:
@@ -153,22 +176,29 @@ def _lines(reader: BinaryIO) -> Iterator[bytes]:
         yield last
 
 
-def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) -> Iterator[T]:
+def without_bom(data: bytes) -> bytes:
+    """Return *data* without the byte order mark that Excel and many APIs put before UTF-8."""
+    return data[len(_BOM) :] if data.startswith(_BOM) else data
+
+
+def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T], misfit: Misfit) -> Iterator[T]:
     number = 0
     for line in _lines(reader):
+        if not number:
+            line = without_bom(line)
         if line and not line.isspace():
             number += 1
             try:
                 record = decode(line)
             except decode_errors() as error:
-                raise bad_record(name, number, error) from error
+                raise misfit(name, number, error) from error
             yield record
 
 
-def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) -> Iterator[T]:
+def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T], misfit: Misfit) -> Iterator[T]:
     import msgspec
 
-    document = reader.read().strip()
+    document = without_bom(reader.read()).strip()
     if not document:
         return
     parts = [document]
@@ -182,15 +212,17 @@ def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T]) ->
         try:
             record = decode(part)
         except decode_errors() as error:
-            raise bad_record(name, number, error) from error
+            raise misfit(name, number, error) from error
         yield record
 
 
-def _delimited(name: str, reader: BinaryIO, record_type: type[T], delimiter: str) -> Iterator[T]:
+def _delimited(
+    name: str, reader: BinaryIO, record_type: TypeForm[T], delimiter: str, misfit: Misfit
+) -> Iterator[T]:
     columns = columns_of(record_type)
     rows = _rows(name, reader, delimiter)
     convert = value_converter(record_type, strict=False)
-    return _convert_rows(name, rows, convert, columns)
+    return _convert_rows(name, rows, convert, columns, misfit)
 
 
 def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
@@ -199,7 +231,7 @@ def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
 
     # A limit of the whole process, against unclosed quotes; our own long cells must pass it.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
-    text = io.TextIOWrapper(reader, "utf-8", newline="")
+    text = io.TextIOWrapper(reader, "utf-8-sig", newline="")
     try:
         for row in csv.reader(text, delimiter=delimiter, strict=True):
             if row:
@@ -211,7 +243,11 @@ def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
 
 
 def _convert_rows(
-    name: str, rows: Iterator[list[str]], convert: Callable[[object], T], columns: Columns
+    name: str,
+    rows: Iterator[list[str]],
+    convert: Callable[[object], T],
+    columns: Columns,
+    misfit: Misfit,
 ) -> Iterator[T]:
     header: list[str] | None = None
     number = 0
@@ -221,13 +257,18 @@ def _convert_rows(
             continue
         number += 1
         try:
-            record = convert(row if header is None else _named(header, row, columns))
+            record = convert(row if header is None else named_cells(header, row, columns))
         except decode_errors() as error:
-            raise bad_record(name, number, error) from error
+            raise misfit(name, number, error) from error
         yield record
 
 
-def _named(header: list[str], row: list[str], columns: Columns) -> object:
+def named_cells(header: list[str], row: list[str], columns: Columns) -> object:
+    """Return the cells of *row* by the names of *header*, in the form that a record is made from.
+
+    Raises:
+        ValueError: too few cells, or too many.
+    """
     if len(row) != len(header):
         raise ValueError(f"the row has {len(row)} cells and the header {len(header)}")
     values: dict[str, object] = {}
@@ -242,15 +283,16 @@ def _named(header: list[str], row: list[str], columns: Columns) -> object:
     return columns.arrange(values)
 
 
-def _raw_lines(name: str, reader: BinaryIO, record_type: type[T]) -> Iterator[T]:
-    if record_type is bytes:
-        return cast("Iterator[T]", _lines(reader))
-    if record_type is not str:
+def _raw_lines(name: str, reader: BinaryIO, record_type: object) -> Iterator[Any]:
+    kind = bare(record_type)
+    if kind is bytes:
+        return _lines(reader)
+    if kind not in (str, Any, object):
         raise TypeError(
             f"output {name!r}: its suffix names no format, so its records are lines, not "
             f"{short(record_type)}; read them as str or bytes"
         )
-    return cast("Iterator[T]", _text_lines(name, reader))
+    return _text_lines(name, reader)
 
 
 def _text_lines(name: str, reader: BinaryIO) -> Iterator[str]:

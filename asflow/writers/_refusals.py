@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from asflow._labels import short
 from asflow.errors import CorruptOutputError, OutputClosedError, RecordTypeError, RecordValueError
@@ -30,6 +30,14 @@ def refuse_type(record: object, reason: str, task: str) -> RecordTypeError:
 def refuse_value(record: object, reason: str, task: str) -> RecordValueError:
     """Return the error for a record that the format can't take, or not now; *reason* as above."""
     return RecordValueError(_message(record, reason, task))
+
+
+def refuse_empty(task: str) -> RecordValueError:
+    """Return the error for a `.json` output without a document."""
+    return RecordValueError(
+        f"{subject_of(task)}: has written no document, and an empty file is not JSON; "
+        "write one (null, [] or {} if there is nothing), or name the output .jsonl"
+    )
 
 
 def _message(record: object, reason: str, task: str) -> str:
@@ -71,5 +79,13 @@ def corrupt(name: str, reason: str) -> CorruptOutputError:
 
 def bad_record(name: str, number: int, error: Exception) -> CorruptOutputError:
     """Return the error for record *number* (from 1) of the output *name*."""
+    from asflow.writers._decoding import reason_of
+
     remedy = "read it as another type, or delete it to have it made again"
-    return CorruptOutputError(f"output {name!r}, record {number}: {error}; {remedy}")
+    return CorruptOutputError(f"output {name!r}, record {number}: {reason_of(error)}; {remedy}")
+
+
+class Misfit(Protocol):
+    """Makes the error for record *number* (from 1) of the output *name*, which does not fit its type."""
+
+    def __call__(self, name: str, number: int, error: Exception, /) -> CorruptOutputError: ...

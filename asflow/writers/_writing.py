@@ -73,6 +73,7 @@ def open_writer(
     level: int | None = None,
     task: str = "",
     factory: Callable[[ByteStream], Writer[Never]] | None = None,
+    record_type: object = None,
 ) -> OutputWriter:
     """Open a writer for the output *name*.
 
@@ -83,10 +84,13 @@ def open_writer(
         level: the compression level, as `check_suffix` takes it; None for the default.
         task: the task's name, for messages.
         factory: makes the format, instead of the one that the suffix names; compression stays by suffix.
+        record_type: what the records are, for formats with columns: they are the same in every output, and
+            in one without records. None: the records themselves say it.
 
     Returns:
         A writer whose `commit` leaves *stream* with a whole file. An output without a record is whole
-        too: if it is compressed, an empty frame or gzip member, never zero bytes.
+        too (but for JSON, which refuses it): if it is compressed, an empty frame or gzip member, never
+        zero bytes.
 
     Raises:
         DefinitionTypeError: what *factory* returned is not a Writer; or as `check_suffix`.
@@ -95,7 +99,8 @@ def open_writer(
     suffixes = check_suffix(name, level, custom=factory is not None, subject=subject_of(task))
     compressed = OutputStream(stream, suffixes.compression, level, task=task)
     if factory is None:
-        return OutputWriter(open_format(suffixes.format, compressed, task=task), compressed, task=task)
+        form = open_format(suffixes.format, compressed, task=task, record_type=record_type)
+        return OutputWriter(form, compressed, task=task)
     # A record that the user's own writer does not take is between the body and that writer.
     form = cast("Writer[object]", _checked(factory(compressed), task))
     return OutputWriter(form, compressed, task=task)
@@ -113,7 +118,9 @@ def _checked(form: object, task: str) -> object:
     return form
 
 
-def open_format(form: Format, stream: ByteStream, *, task: str = "") -> Writer[object]:
+def open_format(
+    form: Format, stream: ByteStream, *, task: str = "", record_type: object = None
+) -> Writer[object]:
     """Open asflow's own writer of *form* on *stream*. Each format is imported when first opened."""
     match form:
         case "json lines":
@@ -127,11 +134,12 @@ def open_format(form: Format, stream: ByteStream, *, task: str = "") -> Writer[o
         case "csv" | "tsv":
             from asflow.writers._delimited import DelimitedWriter
 
-            return DelimitedWriter(stream, delimiter="," if form == "csv" else "\t", task=task)
+            delimiter = "," if form == "csv" else "\t"
+            return DelimitedWriter(stream, delimiter=delimiter, task=task, record_type=record_type)
         case "parquet":
             from asflow.writers._parquet import ParquetWriter
 
-            return ParquetWriter(stream, task=task)
+            return ParquetWriter(stream, task=task, record_type=record_type)
         case "raw":
             from asflow.writers._raw import RawWriter
 

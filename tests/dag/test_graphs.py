@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asflow import Secret
+from asflow._labels import clean
 from asflow._names import create
-from asflow.dag import Graph, GraphNode, scope, task
+from asflow.dag import Graph, GraphNode, later, scope, task
+
+Token: TypeAlias = Secret[str]
 
 
 @task
@@ -27,6 +31,7 @@ async def join(*parts: str) -> str:
 
 def node(index: int, seconds: float, *needs: int, name: str = "n", **more: Any) -> GraphNode:
     values: dict[str, Any] = {
+        "label": "",
         "state": "completed",
         "started": 0.0,
         "ended": seconds,
@@ -106,6 +111,74 @@ async def test_outside_awaitables_and_gathers_are_shown() -> None:
     ]
     assert graph.nodes[4].needs == (2, 3, 0, 1)
     assert '(["fetch<br/>outside"])' in graph.to_mermaid()
+
+
+async def test_nodes_are_labelled_with_their_arguments() -> None:
+    """Shortened; a dependency is its name, by position and by keyword; nothing for one without arguments."""
+
+    @task
+    async def many(*parts: object, scale: float = 1, more: object = None) -> str:
+        return ""
+
+    async with scope() as pipeline:
+        first = fetch("a" * 200)
+        second = many(first, fetch.func("b"), 3, scale=0.5, more=later(asyncio.sleep(0)))
+        many()
+        task(join, second)("x")
+    labels = {n.name: n.label for n in pipeline.graph().nodes if n.label}
+    assert labels["fetch"].startswith("'aaaa")
+    assert len(labels["fetch"]) <= 60
+    assert labels["many"] == "fetch, fetch, 3, scale=0.5, more=sleep"
+    assert labels["join"] == "'x'"
+    svg, text = pipeline.graph().to_svg(), pipeline.graph().to_mermaid()
+    assert "many(fetch, fetch, 3, scale=0.5, mo…" in svg
+    assert "<title>many(fetch, fetch, 3, scale=0.5, more=sleep)</title>" in svg
+    assert "many#40;fetch, fetch, 3, scale#61;0.5, more#61;sleep#41;" in text
+    assert '"many<br/>' in text
+
+
+async def test_labels_show_no_secret() -> None:
+    """Of a parameter whose annotation says so, by position, by keyword and among the rest."""
+
+    class Client:
+        @task
+        async def login(self, user: str, token: Token, *more: Secret[str], **rest: Secret[str]) -> str:
+            return token
+
+    client = Client()
+    async with scope() as pipeline:
+        client.login("me", "1234", "5678", "9012", key="3456")
+        client.login("me", token="1234")
+        client.login(token=client.login("me", "1234"), user="me")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    labels = sorted(n.label for n in pipeline.graph().nodes)
+    assert labels == [
+        "'me', ***",
+        "'me', ***, ***, ***, key=***",
+        "'me', token=***",
+        "token=***, user='me'",
+    ]
+
+
+async def test_labels_show_nothing_if_an_annotation_can_not_be_looked_up() -> None:
+    """It may say `Secret`, which only checkers see in that module."""
+    module: dict[str, Any] = {"__name__": "somewhere"}
+    exec('async def login(token: "Secret[str]") -> str: return token', module)
+    async with scope() as pipeline:
+        task(module["login"])("1234")
+    assert [n.label for n in pipeline.graph().nodes] == ["..."]
+
+
+async def test_names_and_labels_from_outside_are_clean_in_the_picture() -> None:
+    async def header(text: str) -> str:
+        return text
+
+    outside = asyncio.create_task(header("x"), name="a\x1b[2Jb\u202e\x00<c>")
+    async with scope() as pipeline:
+        join(outside, "\x1b[31m\u200b")
+    graph = pipeline.graph()
+    for text in (graph.to_svg(), graph.to_mermaid(), repr(graph)):
+        assert clean(text, lines=True) == text
+    ElementTree.fromstring(graph.to_svg())
 
 
 async def test_critical_path_is_the_longest_chain_of_bodies() -> None:

@@ -129,7 +129,7 @@ async def test_around_and_under_a_task() -> None:
         ({"output": ("a", 3)}, ArgsMapperArgsError),
         ({"output": {"a": 0}}, ArgsMapperArgsError),
         ({"output": {3: "a"}}, ArgsMapperArgsError),
-        ({"output": ()}, ArgsMapperOutputKeyError),
+        ({"output": ("",)}, ArgsMapperOutputKeyError),
         ({"output": {}}, ArgsMapperOutputKeyError),
         ({"output": ""}, ArgsMapperOutputKeyError),
         ({"output": ("a", "a")}, ArgsMapperOutputKeyError),

@@ -72,29 +72,37 @@ async def test_a_failure_is_reported_and_passes_unchanged() -> None:
 
 
 async def test_a_task_shows_itself_and_keeps_its_policy(tmp_path: Path) -> None:
-    """Its output persists, so the second call finds it and has nothing to add."""
+    """What it writes and what it returns is kept: the second call hands the value on, and runs no body."""
     sink = Record()
     local = Flow(tmp_path, sink=sink)
     threads: list[int] = []
 
     @local.task(on="{x}.jsonl")
-    def fetch(x: int) -> dict[str, int]:
+    def write(x: int) -> None:
         threads.append(threading.get_ident())
         local.task.write({"x": x})
-        return {"y": x}
+
+    @local.task(save="{x}.json")
+    def fetch(x: int) -> dict[str, int]:
+        threads.append(threading.get_ident())
+        return {"z": x}
 
     @local.task(skip=KeyError)
     async def flaky(x: int) -> dict[str, int]:
         raise KeyError(x)
 
-    flow = DataFlow(((fetch, amapper(flaky, {"x": "x"}), get),), flow=local)
-    with pytest.raises(Exception, match="'y'"):  # 1 from fetch, 2 from get
-        await flow(x=1)
-    assert threads != [threading.get_ident()]
-    assert await flow(x=1) == {"y": 2}
+    flow = DataFlow(((write, fetch, amapper(flaky, {"x": "x"}), get),), flow=local)
+    for _ in range(2):
+        assert await flow(x=1) == {"y": 2, "z": 1}
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
     assert (tmp_path / "1.jsonl").read_text("utf-8") == '{"x":1}\n'
-    names = [one.task.rpartition(".")[2] for one in sink.of(TaskFinished)]
-    assert sorted(names) == ["fetch", "fetch", "flaky", "flaky", "get", "get"]
+    assert (tmp_path / "1.json").read_text("utf-8") == '{"z":1}\n'
+    ends = [(one.task.rpartition(".")[2], one.outcome) for one in sink.of(TaskFinished)]
+    assert sorted(ends) == [
+        *(("fetch", "cached"), ("fetch", "completed"), ("flaky", "skipped"), ("flaky", "skipped")),
+        *(("get", "completed"), ("get", "completed"), ("write", "cached"), ("write", "completed")),
+    ]
 
 
 class Client:

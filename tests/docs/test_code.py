@@ -44,7 +44,8 @@ def environment(folder: Path) -> dict[str, str]:
     """Return variables for no color, a fixed width, and the `python` of this environment."""
     kept = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "CI"}}
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    return {**kept, "PATH": path, "PYTHONPATH": str(folder), "COLUMNS": "80", "NO_COLOR": "1",
+    modules = os.pathsep.join([str(folder), str(ROOT)])
+    return {**kept, "PATH": path, "PYTHONPATH": modules, "COLUMNS": "80", "NO_COLOR": "1",
             "LC_ALL": "C.UTF-8", "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:asyncio"}  # fmt: skip
 
 

@@ -45,13 +45,22 @@ def handles() -> dict[str, object]:
 
     pipeline()
     mapped = flow.task.map(work, [1])
+    mapped.close()
+
+    @flow.task
+    async def wait(number: int) -> int:
+        return number
+
+    waiting = flow.task.map(wait, [1])
+    waiting.close()
     output = flow.task.output(work, 1)
     return found | {
         "Limit": Limit(1),
         "Output": output,
         "Scope": dag.scope(),
         "TaskDecorator": flow.task,
-        "TaskMap": mapped,
+        "SyncTaskMap": mapped,
+        "TaskMap": waiting,
     }
 
 
@@ -65,7 +74,7 @@ def documented(page: str, name: str) -> set[str]:
         entry = re.search(rf"^::: asflow\.{name}\n(?:    .*\n)*", text, re.MULTILINE)
         assert entry is not None
         assert "members:" not in entry[0], "the class itself hides what users don't need"
-    shown = {each.name for each in kind.members.values() if each.has_docstring}
+    shown = {each.name for each in kind.all_members.values() if each.has_docstring}
     assert kind.docstring is not None
     for section in kind.docstring.parse("google"):
         if section.kind is griffe.DocstringSectionKind.attributes:
@@ -74,7 +83,8 @@ def documented(page: str, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["FlowRun", "Limit", "Output", "Progress", "Scope", "TaskDecorator", "TaskMap", "TaskRun"]
+    "name",
+    ["FlowRun", "Limit", "Output", "Progress", "Scope", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskRun"],
 )
 def test_dir_shows_what_the_reference_documents(name: str) -> None:
     handle = handles()[name]

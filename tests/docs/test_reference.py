@@ -28,11 +28,13 @@ MADE_BY_ASFLOW = {
     "GraphNode",
     "Node",
     "Output",
+    "Records",
     "Problem",
     "Progress",
     "RawNode",
     "Stage",
     "TaskDecorator",
+    "SyncTaskMap",
     "TaskMap",
     "TaskReport",
     "TaskRun",
@@ -84,9 +86,10 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
     """Users see a change here: add it to the changelog, too."""
     assert sorted(public("asflow")) == [
-        "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Limit", "LocalStore",
-        "MemoryStore", "Output", "Problem", "Progress", "ProgressSink", "Retry", "Store", "TaskDecorator",
-        "TaskMap", "TaskReport", "TaskRun", "Writer", "__version__", "flow", "run",
+        "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Ignored", "Limit",
+        "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink", "Records", "Retry",
+        "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Writer",
+        "__version__", "flow", "run",
     ]  # fmt: skip
 
 

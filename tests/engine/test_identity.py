@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, localcontext
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
+from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from types import ModuleType
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +31,9 @@ from asflow.errors import IdentityError
 
 HERE = Path(__file__).parent
 GOLDEN: dict[str, str] = json.loads((HERE / "golden.json").read_text(encoding="utf-8"))
+
+
+T = TypeVar("T")
 
 
 class Color(Enum):
@@ -62,6 +69,15 @@ class Query:
 @dataclass(frozen=True, slots=True)
 class Slotted:
     x: object = None
+
+
+@dataclass(frozen=True)
+class Box(Generic[T]):
+    inside: T
+
+    @cached_property
+    def double(self) -> tuple[T, T]:
+        return self.inside, self.inside
 
 
 class Point(NamedTuple):
@@ -105,7 +121,9 @@ VECTORS: dict[str, dict[str, object]] = {
     "decimal": {"x": Decimal("-1.50E+3")},
     "decimal nan": {"x": Decimal("sNaN")},
     "uuid": {"x": UUID(int=2**127 + 1)},
-    "path": {"x": PurePosixPath("data/x.json")},
+    "path": {"x": Path("data/x.json")},
+    "posix path": {"x": PurePosixPath("data/x.json")},
+    "windows path": {"x": PureWindowsPath("data\\x.json")},
     "enum": {"x": Color.RED},
     "int enum": {"x": Size.BIG},
     "str enum": {"x": Word.RED},
@@ -115,7 +133,17 @@ VECTORS: dict[str, dict[str, object]] = {
     "unknown flags": {"x": Bits(6)},
     "dataclass": {"x": Query("a", {"t", "u"}, "n")},
     "dataclass slots": {"x": Slotted()},
+    "dataclass generic": {"x": Box[int](1)},
     "named tuple": {"x": Point(1, 2)},
+    "numpy int": {"x": np.int8(7)},
+    "numpy float": {"x": np.float32(0.1)},
+    "numpy datetime": {"x": np.datetime64("2026-01-02T03:04:05.000000006")},
+    "numpy timedelta": {"x": np.timedelta64(90, "m")},
+    "numpy not a time": {"x": np.datetime64("NaT", "D")},
+    "pandas nanoseconds": {"x": pd.Timestamp("2026-01-02T03:04:05.000006007+01:00")},
+    "pandas timedelta": {"x": pd.Timedelta(-1, "ns")},
+    "pandas not a time": {"x": pd.NaT},
+    "pandas missing": {"x": pd.NA},
     "nested": {"x": {"a": [({"b": frozenset({(1, 2)})},)]}},
     "several": {"a": 1, "b": "two", "args": (3.0, 4), "kwargs": {"z": None, "y": b""}},
 }
@@ -136,7 +164,7 @@ def test_golden_vectors_hold_in_another_process(seed: str) -> None:
     """Neither the hash seed nor the process matters."""
     code = (
         f"import sys, json, runpy; sys.path.insert(0, {str(HERE.parent.parent)!r});"
-        f"print(json.dumps(runpy.run_path({__file__!r})['hashes']()))"
+        f"print(json.dumps(runpy.run_path({__file__!r}, run_name='test_identity')['hashes']()))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -153,7 +181,7 @@ def test_the_format_is_the_documented_one() -> None:
     encoded = (
         b"asflow1:t2:s9:Api.fetchd3:"
         b"s1:at2:i1;f" + struct.pack(">d", 1.5) + b"s1:bd1:s1:kl2:TXdates10:2026-01-02"
-        b"s2:ccS2:Es5:Colors3:REDn"
+        b"s2:ccS2:Es13:test_identitys5:Colors3:REDn"
     )
     arguments = {"cc": {None, Color.RED}, "b": {"k": [True, date(2026, 1, 2)]}, "a": (1, 1.5)}
     assert fingerprint("Api.fetch", arguments) == blake2b(encoded, digest_size=16).hexdigest()
@@ -171,10 +199,112 @@ def test_the_task_and_the_parameter_count() -> None:
     assert len({fingerprint("f", {"a": 1}), fingerprint("g", {"a": 1}), fingerprint("f", {"b": 1})}) == 3
 
 
-def test_path_classes_agree_and_differ_from_text() -> None:
-    paths = [Path("a/b"), PurePosixPath("a/b"), PureWindowsPath("a\\b"), PureWindowsPath("a/b")]
-    assert len({fingerprint("f", {"x": path}) for path in paths}) == 1
-    assert fingerprint("f", {"x": "a/b"}) != fingerprint("f", {"x": paths[0]})
+def test_flavours_of_paths_are_apart_and_differ_from_text() -> None:
+    """A `Path` is one on every machine, whatever its flavour there."""
+    values = [Path("a/b"), PurePosixPath("a/b"), PureWindowsPath("a/b"), PurePosixPath("a\\b"), "a/b"]
+    assert len({fingerprint("f", {"x": value}) for value in values}) == len(values)
+    assert fingerprint("f", {"x": PureWindowsPath("a\\b")}) == fingerprint("f", {"x": PureWindowsPath("a/b")})
+    assert fingerprint("f", {"x": PurePath("a")}) == fingerprint("f", {"x": type(PurePath())("a")})
+
+
+def module(name: str, source: str, file: str | None = None) -> ModuleType:
+    made = ModuleType(name)
+    made.__file__ = file
+    exec(source, vars(made))
+    return made
+
+
+KINDS = """
+from dataclasses import dataclass
+from enum import Enum, Flag
+from typing import NamedTuple
+class Kind(Enum):
+    X = 1
+class Flags(Flag):
+    A = 1
+    B = 2
+@dataclass
+class Data:
+    n: int
+class Pair(NamedTuple):
+    n: int
+"""
+
+
+def of_kinds(made: ModuleType) -> list[str]:
+    values = [made.Kind.X, made.Flags.A, made.Flags.A | made.Flags.B, made.Data(1), made.Pair(1)]
+    return [fingerprint("f", {"x": value}) for value in values]
+
+
+def test_a_class_is_told_by_the_last_part_of_its_module_and_its_name() -> None:
+    """The folder of a package may move; two modules have two classes, whatever they call them."""
+    first, second = of_kinds(module("pkg.first", KINDS)), of_kinds(module("pkg.second", KINDS))
+    assert not set(first) & set(second)
+    assert first == of_kinds(module("first", KINDS)) == of_kinds(module("other.pkg.first", KINDS))
+
+
+@pytest.mark.parametrize("main", ["__main__", "__mp_main__"])
+@pytest.mark.parametrize("file", ["first.py", "/srv/flows/first.py", "C:\\flows\\first.py", "flows/first"])
+def test_a_script_is_the_module_of_its_name(monkeypatch: pytest.MonkeyPatch, main: str, file: str) -> None:
+    """`python flows/first.py`, `python -m flows.first`, a spawned worker and `import flows.first` agree."""
+    script = module(main, KINDS, file)
+    monkeypatch.setitem(sys.modules, main, script)
+    assert of_kinds(script) == of_kinds(module("flows.first", KINDS))
+    script.__file__ = None  # a notebook, or `python -c`
+    assert not set(of_kinds(script)) & set(of_kinds(module("flows.first", KINDS)))
+    assert of_kinds(script)[0] == fingerprint("f", {"x": script.Kind.X})
+
+
+def test_scalars_of_numpy_and_pandas_are_the_values_that_they_hold() -> None:
+    """A value from a column and the same one from a keyboard name one output; their types stay apart."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6)
+    pairs: list[tuple[object, object]] = [
+        (np.int64(1), 1),
+        (np.uint8(1), 1),
+        (np.float64(1), 1.0),
+        (np.float32(0.1), float(np.float32(0.1))),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.bytes_(b"a"), b"a"),
+        (pd.Timestamp(moment), moment),
+        (pd.Timestamp(moment).as_unit("us"), moment),
+        (pd.Timestamp(moment, tz="UTC"), moment.replace(tzinfo=UTC)),
+        (pd.Timedelta(-5, "us"), timedelta(microseconds=-5)),
+        ([np.int64(1)], [1]),
+    ]
+    for scalar, plain in pairs:
+        assert fingerprint("f", {"x": scalar}) == fingerprint("f", {"x": plain}), repr(scalar)
+    apart: list[object] = [
+        *(plain for _, plain in pairs),
+        pd.Timestamp(moment) + pd.Timedelta(1, "ns"),
+        pd.Timedelta(1, "ns"),
+        pd.Timedelta(0),
+        np.datetime64(1, "ns"),
+        np.datetime64(1, "D"),
+        np.timedelta64(1),
+        np.timedelta64(1, "ns"),
+        np.datetime64("NaT", "ns"),
+        pd.NaT,
+        pd.NA,
+        None,
+        math.nan,
+    ]
+    hashes = [fingerprint("f", {"x": value}) for value in apart]
+    assert len(set(hashes)) == len(hashes) - 2  # 1 and *moment* are there twice
+
+
+def test_what_a_cached_property_remembers_does_not_count() -> None:
+    box = Box(1)
+    before = fingerprint("f", {"x": box})
+    assert box.double == (1, 1)
+    assert vars(box).keys() == {"inside", "double"}
+    assert fingerprint("f", {"x": box}) == before == fingerprint("f", {"x": Box[int](1)})
+
+
+def test_a_subclass_without_state_of_its_own_is_a_class_of_its_own() -> None:
+    assert fingerprint("f", {"x": Methods(1)}) != fingerprint("f", {"x": Slotted(1)})
+    assert fingerprint("f", {"x": MorePoint(1, 2)}) != fingerprint("f", {"x": Point(1, 2)})
+    assert fingerprint("f", {"x": MorePoint(1, 2)}) == fingerprint("f", {"x": MorePoint(1, 2)})
 
 
 def test_every_nan_is_one_and_zeros_differ() -> None:
@@ -244,6 +374,51 @@ class HalfPath:
         return "x"
 
 
+class Methods(Slotted):
+    def double(self) -> None: ...
+
+
+class MorePoint(Point):
+    def length(self) -> float:
+        return math.hypot(*self)
+
+
+def more(value: object, **state: object) -> object:
+    """Give an instance attributes that its class does not declare."""
+    for name, each in state.items():
+        object.__setattr__(value, name, each)
+    return value
+
+
+class MoreSlots(Slotted):
+    __slots__ = ("host",)
+
+
+@dataclass
+class OnDate(date):
+    """Holds a date beside its field."""
+
+    note: str = ""
+
+    def __new__(cls, note: str) -> "OnDate":
+        return super().__new__(cls, 2026, 1, 2)
+
+
+@dataclass
+class OnError(Exception):
+    code: int
+
+
+class Sequence3(tuple[int, ...]):
+    """Has `_fields`, and holds more than those."""
+
+    _fields = ("a",)
+
+
+class Remote(PurePosixPath):
+    __slots__ = ("host",)
+
+
 Anonymous = namedtuple("Anonymous", "x")  # pyright: ignore[reportUntypedNamedTuple]
 UNSET = object.__new__(Slotted)
 
@@ -267,6 +442,25 @@ UNSET = object.__new__(Slotted)
         (Query, "type", ""),
         (1j, "complex", ""),
         (range(3), "range", ""),
+        (more(Query("a"), host="h"), "'host', which is not one of its fields", ""),
+        (more(Methods(), host="h"), "'host', which is not one of its fields", ""),
+        (more(MoreSlots(), host="h"), "'host', which is not one of its fields", ""),
+        (more(MorePoint(1, 2), label="l"), "'label', which is not one of its fields", ""),
+        (OnDate("a"), "OnDate, which holds more than its fields", ""),
+        (OnError(1), "OnError, which holds more than its fields", ""),
+        (Sequence3((1, 2)), "Sequence3, whose items are not its `_fields`", ""),
+        (Remote("/x"), "Remote", ""),
+        (np.zeros(2), "numpy.ndarray", ""),
+        (np.complex64(1), "numpy.complex64", ""),
+        (np.longdouble(1), "numpy.longdouble", ""),
+        (np.zeros(1, "i4,i4")[0], "numpy.void", ""),
+        (pd.Series([1]), "Series", ""),
+        (pd.Period("2026-01"), "Period", ""),
+        (
+            pd.Timestamp("9999-12-31").as_unit("s") + pd.Timedelta(9, "D"),
+            "can't hold",
+            "",
+        ),
         (BytesPath(), "BytesPath", ""),
         (HalfPath(), "HalfPath", ""),
         (UNSET, "'x' is not set", ""),
@@ -286,6 +480,7 @@ def test_what_has_no_identity_is_refused(value: object, type_name: str, where: s
     assert type_name in message
     assert f", at {where}," in message if where else ", at" not in message
     assert "`key=`" in message
+    assert "`Ignored[...]`" in message
     assert "0x" not in message
 
 

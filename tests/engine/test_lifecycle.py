@@ -40,6 +40,8 @@ from asflow._engine.vocabulary import (
     Look,
     Missing,
     Raised,
+    Recall,
+    Recalled,
     RecordFailure,
     Release,
     Returned,
@@ -56,7 +58,8 @@ ANSWERS: dict[type[object], tuple[type[object], ...]] = {
     Look: (Found, Stale, FoundFailure, Missing, Broke),
     Acquire: (Acquired,),
     Claim: (Claimed, Found, FoundFailure, Busy, Broke),
-    Call: (Returned, Raised),
+    Call: (Returned, Raised, Broke),
+    Recall: (Recalled, Missing, Broke),
     Release: (Done,),
     Commit: (Done, Broke),
     Abort: (Done, Broke),
@@ -69,7 +72,7 @@ ANSWERS: dict[type[object], tuple[type[object], ...]] = {
 
 EVENTS: tuple[type[object], ...] = (
     *(Started, Found, Stale, FoundFailure, Missing, Acquired, Claimed, Busy, Returned, Raised, Delayed),
-    *(Waited, Done, Broke),
+    *(Waited, Done, Broke, Recalled),
 )
 
 
@@ -139,7 +142,7 @@ def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data:
     ending=st.sampled_from(
         [
             *(None, Finish("completed"), Fail(BadError()), Wait(1.0, 1, BadError()), AwaitOwner()),
-            AskDelay(BadError(), 1, 1.0),
+            *(AskDelay(BadError(), 1, 1.0), Recall()),
         ]
     ),
     data=st.data(),
@@ -200,7 +203,7 @@ def test_what_always_holds(life: Life) -> None:
                 assert not slot, "the limit bounds bodies, not commits"
                 assert not isinstance(action, RecordFailure) or action.error is error
                 claim = isinstance(answer, Broke) and not isinstance(action, Abort)
-            case AskDelay() | Wait() | AwaitOwner() | Finish() | Fail():
+            case AskDelay() | Wait() | AwaitOwner() | Recall() | Finish() | Fail():
                 assert not slot
                 assert not claim
     assert calls <= 1 + (policy.retry.total if policy.retry else 0)

@@ -1,5 +1,6 @@
 """Names of outputs: injective, inside their folder, bounded, bound as Python binds, pinned."""
 
+import functools
 import inspect
 import linecache
 import re
@@ -533,3 +534,66 @@ def test_the_kept_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [output.__code__.co_filename in linecache.cache for output in outputs]
     assert kept == [False, False, True, True, True]
     assert [output("a") for output in outputs] == ["a"] * 5
+
+
+def with_all(video: str, /, page: int = 1, *rest: str, lang: str, **more: str) -> None: ...
+
+
+def with_option(client: object, user: int, *, deep: bool = False) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [
+        (with_option, lambda client, user, deep: ""),
+        (with_option, lambda client, user, *, deep: ""),
+        (with_option, lambda client, user, **options: ""),
+        (with_option, lambda _client, user, **_: ""),
+        (with_option, lambda _, user, deep, cache=None: ""),
+        (with_option, lambda *args, **kwargs: ""),
+        (with_option, functools.partial(lambda site, client, user, deep: "", "x")),
+        (with_all, lambda video, page, *rest, lang, **more: ""),
+        (with_all, lambda *args, **kwargs: ""),
+        (lambda text: None, str),
+        (lambda text: None, str.upper),
+        (lambda: None, lambda: ""),
+    ],
+)
+def test_keys_with_the_tasks_own_parameters(task: Callable[..., None], key: Callable[..., str]) -> None:
+    namer_of("*.txt", task, key=key)
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "wrong"),
+    [
+        (with_option, lambda client, user: "", "does not take 'deep'"),
+        (with_option, lambda client, deep: "", "does not take 'deep'"),
+        (with_option, lambda user, client, deep: "", "has 'user' instead of 'client'"),
+        (with_option, lambda client, *, user, deep: "", "does not take 'user'"),
+        (with_option, lambda client, user, deep, cache: "", "needs 'cache'"),
+        (with_all, lambda v, page, *rest, lang, **more: "", "has 'v' instead of 'video'"),
+        (with_all, lambda video, page, *, lang, **more: "", "does not take 'rest'"),
+        (with_all, lambda video, page, rest, *, lang, **more: "", "does not take *rest"),
+        (with_all, lambda video, page, cache=None, *rest, lang, **more: "", "does not take *rest"),
+        (with_all, lambda video, page, *rest, lang: "", "does not take 'more'"),
+        (with_all, lambda video, page, *rest, lang, more: "", "does not take **more"),
+        (with_all, lambda video, page, *rest, **more: "", None),
+        (lambda: None, lambda x: "", "needs 'x'"),
+    ],
+)
+def test_keys_with_other_parameters_are_refused(
+    task: Callable[..., None], key: Callable[..., str], wrong: str | None
+) -> None:
+    """At decoration, by name: each call would raise, or take one argument for another."""
+    if wrong is None:
+        namer_of("*.txt", task, key=key)
+        return
+    with pytest.raises(DefinitionTypeError) as caught:
+        namer_of("*.txt", task, key=key)
+    shown = inspect.signature(task)
+    plain = [each.replace(annotation=each.empty, default=each.empty) for each in shown.parameters.values()]
+    assert re.fullmatch(
+        r"task .*\(\): key takes a function of the task's own parameters, not .*lambda.*, which "
+        rf"{re.escape(wrong)}; give it the parameters {re.escape(str(inspect.Signature(plain)))}",
+        str(caught.value),
+    )

@@ -53,7 +53,7 @@ def plain(x: Any, y: Any = 2) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("on", "prefix", "suffix", "shape"),
+    ("on", "prefix", "suffix", "failure_shape"),
     [
         ("data/{x}.jsonl.zst", "data/", ".jsonl.zst", "data/{}.err"),
         ("data/*.json", "data/", ".json", "data/*.err"),
@@ -68,13 +68,21 @@ def plain(x: Any, y: Any = 2) -> None: ...
         ("a.part/{x}.part.json", "a.part/", ".part.json", "a.part/{}.err"),
     ],
 )
-def test_the_parts_of_a_pattern(on: str, prefix: str, suffix: str, shape: str) -> None:
+def test_the_parts_of_a_pattern(on: str, prefix: str, suffix: str, failure_shape: str) -> None:
     pattern = parse(on)
     assert pattern.text == on
     assert (pattern.prefix, pattern.suffix) == (prefix, suffix)
-    assert pattern.failure_shape == shape
+    assert pattern.failure_shape == failure_shape
+    braces = suffix.replace("{", "{{")
+    assert pattern.shape == failure_shape.removesuffix(".err") + braces
     assert parse(on) == pattern
     assert hash(parse(on)) == hash(pattern)
+
+
+def test_a_star_with_a_key_has_the_form_of_a_placeholder() -> None:
+    keyed = Pattern.parse("data/*-{x}.json", parameters=("x",), task="extract", keyed=True)
+    assert (keyed.shape, keyed.failure_shape) == ("data/{}-{}.json", "data/{}-{}.err")
+    assert parse("data/*-{x}.json").shape == "data/*-{}.json"
 
 
 def test_placeholders_are_listed_once_in_order() -> None:
@@ -118,6 +126,11 @@ def test_output_and_failure_of_a_cut_name_share_their_stem() -> None:
         ("data/{x}.json.part", "ends in '.part'"),
         ("data/{x}.PART", "ends in '.PART'"),
         ("data/all.err", "ends in '.err'"),
+        ("s3://bucket/{x}.json", "holds a URL"),
+        ("s3:/bucket/{x}.json", "holds a URL"),
+        ("data/s3://{x}", "holds a URL"),
+        ("{x:%H://}", "holds a URL"),
+        ("file:///data/{x}.json", "holds a URL"),
         ("/data/{x}.json", "absolute path"),
         ("//data/{x}.json", "absolute path"),
         ("C:/data/{x}.json", "absolute path"),

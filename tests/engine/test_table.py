@@ -75,6 +75,7 @@ CONDITIONS: dict[str, Callable[[Case], bool]] = {
     "": lambda case: True,
     "otherwise": lambda case: True,
     "the task has an output": lambda case: case.policy.persistent,
+    "its value is kept": lambda case: case.policy.saved,
     "listed in suppress": lambda case: isinstance(error_of(case), case.policy.suppress),
     "listed in skip": lambda case: isinstance(error_of(case), case.policy.skip),
     "to be retried": is_retried,
@@ -138,9 +139,11 @@ def actions_of(then: str, case: Case) -> list[words.Action]:
 GONE, OTHER = GoneError("gone"), OtherError("other")
 
 POLICIES = [
-    TaskPolicy(persistent=persistent, limited=limited, skip=skip, suppress=suppress, retry=retry)
-    for persistent, limited, skip, suppress, retry in product(
-        (False, True),
+    TaskPolicy(
+        persistent=kept > 0, saved=kept > 1, limited=limited, skip=skip, suppress=suppress, retry=retry
+    )
+    for kept, limited, skip, suppress, retry in product(
+        (0, 1, 2),
         (False, True),
         ((), (BadError,)),
         ((), (BadError,)),
@@ -151,10 +154,11 @@ POLICIES = [
 CLOSINGS: tuple[words.Closing, ...] = (words.Commit(), words.Abort(), words.RecordFailure(GONE))
 ENDINGS: tuple[words.Ending, ...] = (
     *(words.Finish("completed"), words.Fail(GONE), words.Wait(1.5, 1, GONE), words.AwaitOwner()),
-    words.AskDelay(GONE, 1, 1.5),
+    *(words.AskDelay(GONE, 1, 1.5), words.Recall()),
 )
 EVENTS: tuple[words.Event, ...] = (
     *(words.Started(), words.Found(), words.Stale(), words.FoundFailure(), words.Missing()),
+    words.Recalled(),
     *(words.Acquired(), words.Claimed(), words.Busy(), words.Returned()),
     *(words.Raised(GONE, 0.25), words.Raised(OTHER, 0.25), words.Delayed(None), words.Delayed(0.0)),
     *(words.Waited(), words.Done(), words.Broke(OTHER)),
@@ -172,6 +176,7 @@ PHASE_AFTER: dict[type[object], Phase] = {
     words.AskDelay: "asking",
     words.Wait: "waiting",
     words.AwaitOwner: "watching",
+    words.Recall: "recalling",
     words.Finish: "done",
     words.Fail: "done",
 }

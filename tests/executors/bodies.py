@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asflow import Flow
 from asflow.errors import OutputClosedError
@@ -29,17 +32,20 @@ class OddError(Exception):
         super().__init__(f"{code}: {text}")
 
 
-def write(name: str, count: int = 3) -> int:
+def write(name: str, count: int = 3) -> None:
     for number in range(count):
-        flow.task.write({"name": name, "number": number})
-    return os.getpid()
+        flow.task.write({"name": name, "number": number, "pid": os.getpid()})
 
 
-def describe() -> tuple[str, str, int, str | None]:
+def return_name(name: str) -> tuple[str, int]:
+    return name, os.getpid()
+
+
+def describe() -> None:
     run = flow.task.run
     assert run is not None
-    flow.task.write("x")
-    return run.task, run.label, run.attempt, run.output
+    described = {"task": run.task, "label": run.label, "attempt": run.attempt, "output": run.output}
+    flow.task.write(described)
 
 
 def write_from_threads(count: int) -> None:
@@ -138,21 +144,16 @@ def fail(name: str) -> None:
     raise LookupError(name, 7)
 
 
-def fail_oddly() -> None:
-    raise OddError(7, "odd")
-
-
 def leave() -> None:
     raise SystemExit(3)
 
 
-def fail_once() -> int:
+def fail_once() -> None:
     run = flow.task.run
     assert run is not None
     flow.task.write(f"attempt {run.attempt}")
     if run.attempt == 1:
         raise ConnectionError("the first time")
-    return run.attempt
 
 
 def return_lock() -> object:
@@ -212,3 +213,95 @@ def in_worker(name: str) -> int:
 def decorated(number: int) -> tuple[int, int]:
     """The task, in its module under the name of its body."""
     return number * 2, os.getpid()
+
+
+class Unpicklable:
+    """A record that no pickle may hold: it is encoded where it is made."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise AssertionError("a value was pickled")
+
+
+@dataclass
+class Heavy(Unpicklable):
+    name: str
+    pid: int
+
+
+def heavy(name: str) -> Heavy:
+    return Heavy(name, os.getpid())
+
+
+def heavies(name: str, count: int) -> Iterator[Heavy]:
+    for _ in range(count):
+        yield Heavy(name, os.getpid())
+
+
+def listed(name: str, count: int) -> list[Heavy]:
+    return list(heavies(name, count))
+
+
+def text(name: str) -> str:
+    return name * 3
+
+
+def write_and_return(name: str) -> int:
+    with suppress(RuntimeError):
+        flow.task.write(name)
+    return 1
+
+
+def return_another(name: str) -> int:
+    return name  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def yield_another(folder: str) -> Iterator[int]:
+    try:
+        yield 1
+        yield "two"  # type: ignore[misc]  # pyright: ignore[reportReturnType]
+    finally:
+        note(folder, "closed", "closed")
+
+
+def fail_in_the_middle(name: str) -> Iterator[int]:
+    yield 1
+    raise LookupError(name)
+
+
+def return_in_vain(name: str, writes: bool) -> Any:
+    if writes:
+        flow.task.write(name)
+    return name
+
+
+def swallow(name: str) -> None:
+    """Write a record, and pass over one that can't be written."""
+    flow.task.write({"name": name})
+    with suppress(TypeError):
+        flow.task.write(object())
+
+
+def write_many(count: int) -> None:
+    for number in range(count):
+        flow.task.write({"number": number, "text": os.urandom(500).hex()})
+
+
+class FullWriter:
+    """Has no space for the record `write`, or at the end for another."""
+
+    def __init__(self, stream: object) -> None:
+        self._full = OSError(28, "No space left on device")
+
+    def write(self, record: str, /) -> None:
+        if record == "write":
+            raise self._full
+
+    def commit(self) -> None:
+        raise self._full
+
+    def abort(self) -> None: ...
+
+
+def write_step(step: str) -> None:
+    with suppress(OSError):
+        flow.task.write(step)

@@ -27,7 +27,7 @@ def picklable(number: int) -> int:
     return number + 1
 
 
-@module_flow.task(on="{number}.txt")
+@module_flow.task(save="{number}.json")
 async def documented(number: int, *, base: int = 2) -> int:
     """Say what it does."""
     return number * base
@@ -45,7 +45,7 @@ def test_a_function_stays_a_function() -> None:
     assert copy.deepcopy(picklable) is picklable
 
 
-@pytest.mark.parametrize("options", [{}, {"retry": 1}, {"on": "*.txt"}])
+@pytest.mark.parametrize("options", [{}, {"retry": 1}, {"save": "*.json"}])
 def test_functions_sync_and_async(flow: Flow, options: dict[str, Any]) -> None:
     decorate: Any = flow.task
 
@@ -58,6 +58,25 @@ def test_functions_sync_and_async(flow: Flow, options: dict[str, Any]) -> None:
     task, task_async = decorate(**options)(add), decorate(**options)(add_async)
     assert task(1) == asyncio.run(task_async(1)) == 3
     assert task(1, 2, 3, c=4, d=5) == asyncio.run(task_async(1, 2, 3, c=4, d=5)) == 15
+    for wrong in (task, lambda: asyncio.run(task_async())):
+        with pytest.raises(TypeError, match=r"add(_async)?\(\) missing 1 required"):
+            wrong()
+
+
+def test_functions_that_write_sync_and_async(flow: Flow) -> None:
+    decorate: Any = flow.task
+
+    def add(a: int, b: int = 2, *more: int, c: int = 0, **rest: int) -> None:
+        flow.task.write(str(a + b + sum(more) + c + sum(rest.values())))
+
+    async def add_async(a: int, b: int = 2, *more: int, c: int = 0, **rest: int) -> None:
+        add(a, b, *more, c=c, **rest)
+
+    task, task_async = decorate(on="*.txt")(add), decorate(on="async-*.txt")(add_async)
+    for args, kwargs, expected in [((1,), {}, "3"), ((1, 2, 3), {"c": 4, "d": 5}, "15")]:
+        assert task(*args, **kwargs) is asyncio.run(task_async(*args, **kwargs)) is None
+        for each in (task, task_async):
+            assert flow.task.output(each, *args, **kwargs).text() == expected
     for wrong in (task, lambda: asyncio.run(task_async())):
         with pytest.raises(TypeError, match=r"add(_async)?\(\) missing 1 required"):
             wrong()
@@ -80,8 +99,11 @@ class Client:
         return f"{self.name}{number}"
 
     @flow.task(on="{number}.txt")
-    async def kept(self, number: int) -> str:
+    async def kept(self, number: int) -> None:
         self.flow.task.write(self.name)
+
+    @flow.task(save="saved-{number}.txt")
+    async def saved(self, number: int) -> str:
         return f"{self.name}{number}"
 
     @classmethod
@@ -96,7 +118,12 @@ class Client:
 
     @flow.task(on="static-{number}.txt")
     @staticmethod
-    def static(number: int) -> str:
+    def static(number: int) -> None:
+        Client.flow.task.write(str(number))
+
+    @flow.task(save="of-static-{number}.txt")
+    @staticmethod
+    def static_saved(number: int) -> str:
         return str(number)
 
 
@@ -104,15 +131,20 @@ def test_methods() -> None:
     client = Client("a")
     assert client.method(1) == "a1"
     assert Client.method(client, 2) == "a2"
-    assert asyncio.run(client.kept(1)) == "a1"
+    assert asyncio.run(client.saved(1)) == "a1"
     assert client.inner_class_method(1) == Client.inner_class_method(1) == "Client1"
     assert client.outer_class_method(1) == Client.outer_class_method(1) == "Client1"
-    assert client.static(1) == "1"
-    assert Client.static(2) == "2"
+    assert client.static_saved(1) == "1"
+    assert Client.static_saved(2) == "2"
     task = Client.flow.task
+    asyncio.run(client.kept(1))
+    client.static(1)
+    Client.static(2)
     output = task.output(client.kept, 1)
     assert (output.name, output.text()) == ("1.txt", "a")
+    assert task.output(client.saved, 1).name == "saved-1.txt"
     assert task.output(Client.static, 1).name == "static-1.txt"
+    assert [output.text() for output in task.outputs(Client.static)] == ["1", "2"]
 
 
 def test_a_method_is_labelled_without_self(flow: Flow, sink: RecordingSink) -> None:
@@ -154,9 +186,9 @@ def test_callable_objects_and_partials(flow: Flow) -> None:
     awaited = flow.task(AsyncDoubler())
     assert asyncio.iscoroutinefunction(awaited)  # pyright: ignore[reportDeprecated] - what older code asks
     assert asyncio.run(awaited(2)) == 4
-    partial = flow.task(on="{number}.txt")(functools.partial(Doubler().__call__, number=4))
-    assert partial() == 8
-    assert flow.task.output(partial).name == "4.txt"
+    partial = flow.task(save="{number}.json")(functools.partial(Doubler().__call__, number=4))
+    assert partial() == partial() == 8
+    assert flow.task.output(partial).name == "4.json"
     bound = flow.task(Client("b").rename)
     assert bound("c") == "c"
     assert flow.task(len)("abc") == 3

@@ -51,8 +51,12 @@ class Table:
 
     @flow.task(on="{rows}.txt")
     @functools.lru_cache  # noqa: B019 - what it keeps is no more than this test's
-    def kept(self, rows: int) -> int:
+    def kept(self, rows: int) -> None:
         self.flow.task.write("x" * self.width * rows)
+
+    @flow.task(save="{rows}.json")
+    @functools.lru_cache  # noqa: B019 - as above
+    def saved(self, rows: int) -> int:
         return self.width * rows
 
     partial = flow.task(functools.partial(max, 3))
@@ -64,18 +68,18 @@ class Table:
 def test_a_method_that_is_no_function_is_bound() -> None:
     table: Any = Table(4)
     assert table.cells(2) == Table.cells(table, 2) == 8
-    assert table.kept(3) == 12
-    assert table.kept(3) is None
+    assert table.kept(3) is table.kept(3) is None
+    assert table.saved(3) == table.saved(3) == 12
     assert table.cells.cache_info().currsize == 1
     assert list(inspect.signature(table.cells).parameters) == ["rows"]
     task = Table.flow.task
     assert task.output(table.kept, 3).text() == "x" * 12
 
-    async def mapped() -> tuple[list[int], list[int | None]]:
-        return await task.map(table.cells, [1, 2]), await task.map(table.kept, [5])
+    async def mapped() -> list[list[int | None]]:
+        return [await task.map(each, [1, 5]) for each in (table.cells, table.kept, table.saved, table.saved)]
 
-    assert asyncio.run(mapped()) == ([4, 8], [20])
-    assert task.output(table.kept, 5).status == "complete"
+    assert asyncio.run(mapped()) == [[4, 20], [None, None], [4, 20], [4, 20]]
+    assert task.output(table.kept, 5).status == task.output(table.saved, 5).status == "complete"
 
 
 def test_what_binds_nothing_stays_unbound() -> None:
@@ -119,8 +123,12 @@ def test_a_proxy_of_a_staticmethod_does_not_bind(flow: Flow) -> None:
 def test_a_flow_over_a_task_is_both(flow: Flow, sink: RecordingSink) -> None:
     @flow
     @flow.task(on="{number}.txt")
-    def outer_flow(number: int) -> int:
+    def outer_flow(number: int) -> None:
         flow.task.write("a")
+
+    @flow
+    @flow.task(save="{number}.json")
+    def saving_flow(number: int) -> int:
         return number
 
     @flow.task
@@ -128,14 +136,15 @@ def test_a_flow_over_a_task_is_both(flow: Flow, sink: RecordingSink) -> None:
     def outer_task(number: int) -> int:
         return number
 
-    async def mapped() -> tuple[list[int | None], list[int]]:
-        return await flow.task.map(outer_flow, [1, 2]), await flow.task.map(outer_task, [1, 2])
+    async def mapped() -> list[list[int | None]]:
+        tasks: list[Callable[[int], int | None]] = [outer_flow, saving_flow, outer_task]
+        return [await flow.task.map(task, [1, 2]) for task in tasks]
 
-    assert asyncio.run(mapped()) == ([1, 2], [1, 2])
+    assert asyncio.run(mapped()) == [[None, None], [1, 2], [1, 2]]
     assert flow.task.output(outer_flow, 1).text() == "a"
     assert [output.name for output in flow.task.outputs(outer_flow)] == ["1.txt", "2.txt"]
-    assert sink.kinds().count("flow_started") == sink.kinds().count("task_started") == 4
-    for both in (outer_flow, outer_task):
+    assert sink.kinds().count("flow_started") == sink.kinds().count("task_started") == 6
+    for both in (outer_flow, saving_flow, outer_task):
         assert attached(both, Flow) is not None
         assert attached(both, TaskDefinition) is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from support.tasks import limit_of
 
 from asflow import Flow
+from asflow.errors import DefinitionTypeError
 from asflow.testing import RecordingSink
 
 OPTIONS: list[dict[str, Any]] = [
@@ -84,21 +85,22 @@ def test_the_output_can_be_made_afterwards(flow: Flow) -> None:
 
     with pytest.raises(TypeError, match="returned a coroutine"):
         task("mon")
-    assert task("mon") == "text"
+    with pytest.warns(UserWarning, match=r"task task\(\): on= keeps what the body writes"):
+        assert task("mon") == "text"
     assert flow.task.output(task, "mon").text() == "mon"
 
 
-def generated(day: str) -> Iterator[str]:
+def generated(day: str) -> Any:
     yield day
 
 
-async def generated_async(day: str) -> AsyncIterator[str]:
+async def generated_async(day: str) -> Any:
     yield day
 
 
 class Source:
     @wrapped
-    def generated(self, day: str) -> Iterator[str]:
+    def generated(self, day: str) -> Any:
         yield day
 
 
@@ -121,17 +123,25 @@ def test_a_generator_function_below_a_decorator_is_refused(
 def test_other_generators_are_results(flow: Flow) -> None:
     @flow.task(retry=1)
     def lines() -> Iterator[str]:
-        return generated("mon")
+        records: Iterator[str] = generated("mon")
+        return records
 
     @flow.task(on="{day}.txt")
     @wrapped
-    def lengths(day: str) -> Iterator[int]:
+    def lengths(day: str) -> Any:
         flow.task.write(day)
         return (len(word) for word in (day, day))
 
     assert list(lines()) == ["mon"]
-    assert list(lengths("mon") or ()) == [3, 3]
+    with pytest.warns(UserWarning, match=r"lengths\(\): on= keeps what the body writes"):
+        assert list(lengths("mon")) == [3, 3]
     assert flow.task.output(lengths, "mon").status == "complete"
+
+
+@pytest.mark.parametrize("body", [wrapped(generated), Source().generated])
+def test_an_unannotated_generator_is_refused_before_it_is_saved(flow: Flow, body: Any) -> None:
+    with pytest.raises(DefinitionTypeError, match=r"generated\(\): save= can't keep Any"):
+        flow.task(save="{day}.jsonl")(body)
 
 
 def test_without_options_it_is_handed_on(flow: Flow) -> None:
@@ -142,9 +152,18 @@ def test_without_options_it_is_handed_on(flow: Flow) -> None:
 
 
 def test_a_body_that_says_so_is_async(flow: Flow) -> None:
-    @flow.task(on="{day}.txt", retry=1)
+    @flow.task(save="{day}.txt", retry=1)
     def task(day: str) -> Coroutine[Any, Any, str]:
         return rows(day)
 
-    assert asyncio.run(task("mon")) == "mon"
-    assert flow.task.output(task, "mon").status == "complete"
+    @flow.task(on="written-{day}.txt", retry=1)
+    def writing(day: str) -> Coroutine[Any, Any, None]:
+        return write(day)
+
+    async def write(day: str) -> None:
+        flow.task.write(await rows(day))
+
+    for _ in range(2):
+        assert asyncio.run(task("mon")) == "mon"
+        asyncio.run(writing("mon"))
+    assert flow.task.output(task, "mon").text() == flow.task.output(writing, "mon").text() == "mon"

@@ -137,7 +137,7 @@ async def test_failures_as_values(flow: Flow) -> None:
         return number
 
     outcomes = await flow.task.map(work, range(4), on_error="collect")
-    assert outcomes == [Completed(0, 0), Failed(1, error), Completed(2, 2), Completed(3, None)]
+    assert outcomes == [Completed(0, 0), Failed(1, error), Completed(2, 2), Completed(3, None, "skipped")]
 
 
 async def test_cancelling_cancels_what_is_under_way_and_waits_for_it(flow: Flow, sink: RecordingSink) -> None:
@@ -307,12 +307,17 @@ async def test_the_total_is_told_where_it_is_known(flow: Flow, sink: RecordingSi
 
 
 async def test_outputs_that_exist_are_skipped_in_a_map(flow: Flow, sink: RecordingSink) -> None:
-    @flow.task(on="{number}.txt", limit=3)
-    async def make(number: int) -> int:
+    made: list[int] = []
+
+    async def body(number: int) -> int:
+        made.append(number)
         return number
 
+    task: Any = flow.task
+    make = task(save="{number}.json", limit=3)(body)
     assert await flow.task.map(make, range(5)) == list(range(5))
-    assert await flow.task.map(make, range(7)) == [None] * 5 + [5, 6]
+    assert await flow.task.map(make, range(7)) == list(range(7))
+    assert sorted(made) == list(range(7))
 
 
 async def test_a_map_inside_a_body_of_the_same_task() -> None:

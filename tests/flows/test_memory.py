@@ -34,7 +34,10 @@ def test_a_flow_after_20_000_finished_tasks(sink: Callable[[], Any]) -> None:
         return number
 
     @flow.task(on="x.txt", skip=OSError)
-    async def kept(number: int) -> int:
+    async def kept(number: int) -> None: ...
+
+    @flow.task(save="x.json", skip=OSError)
+    async def saved(number: int) -> int:
         return number
 
     @flow.task(retry=0, skip=OSError)
@@ -51,6 +54,7 @@ def test_a_flow_after_20_000_finished_tasks(sink: Callable[[], Any]) -> None:
             await flow.task.map(bare, range(2500))
             for number in range(1250):
                 await kept(number)
+                await saved(number)
                 failing(number)
             counts.append(objects())
 

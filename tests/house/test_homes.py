@@ -98,7 +98,7 @@ def test_methods_have_the_home_of_their_class(name: str, kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("function", "count"),
-    [(TaskDecorator.__call__, 6), (TaskDecorator.map, 4), (Flow.__call__, 2), (dag.task, 9)],
+    [(TaskDecorator.__call__, 12), (TaskDecorator.map, 4), (Flow.__call__, 2), (dag.task, 11)],
 )
 def test_overloads_are_found(function: typing.Any, count: int) -> None:
     overloads = typing.get_overloads(function)
@@ -201,6 +201,7 @@ def test_reprs_read_back_or_name_the_object(tmp_path: Path) -> None:
     assert repr(flow.task) == "<TaskDecorator of LocalStore(durability='data') under 'data/'>"
     assert repr(flow.task.output(extract, 1)) == "Output('1.txt')"
     assert repr(mapped).endswith("extract()>")
+    mapped.close()
     assert repr(kept["progress"]) == "<Progress 0 of 3>"
     assert re.fullmatch(r"<TaskRun .*download\(2\) #\d+>", repr(kept["run"]))
     assert re.fullmatch(r"<FlowRun .*pipeline\(\) #\d+>", repr(kept["flow"]))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
-GROUND = {"_checks", "_inspect", "_labels", "_mermaid", "_names", "_tracebacks", "_version"}
+GROUND = {"_checks", "_inspect", "_labels", "_markers", "_mermaid", "_names", "_tracebacks", "_version"}
 BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
 ADAPTERS = {"writers", "stores", "sinks"}
 ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
@@ -32,11 +32,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_inspect": set(),
     "_labels": set(),
     "_names": set(),
-    "_tracebacks": set(),
+    "_tracebacks": {"_labels"},
     "_checks": {"errors", "_labels"},
+    "_markers": {"errors", "_labels"},
     "_run": {"_labels"},
     "_mermaid": {"_labels"},
-    "_reporter": {"errors", "events", "protocols", "_labels"},
+    "_reporter": {"errors", "events", "protocols", "_labels", "_tracebacks"},
     "_naming": {"errors", "_checks", "_inspect", "_labels"},
     "_engine": {"errors", "events", "_checks", "_labels"},
     "writers": BASE,
@@ -74,13 +75,6 @@ LOADED_LATE = {
     *("rich", "zstandard", "msgspec"),
     *("attr", "attrs", "distributed", "duckdb", "httpx", "joblib", "numpy", "obstore", "pandas", "polars"),
     *("pyarrow", "pydantic", "requests", "streamlit", "tqdm"),
-}
-
-
-# Circles that only type checkers go round, each to be mended by a Protocol or by moving a class.
-KNOWN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"asflow._runtime.report", "asflow._runtime.runs"}),
-    frozenset({"asflow._task.definition", "asflow._task.plan"}),
 }
 
 
@@ -183,16 +177,8 @@ def test_no_module_reaches_itself() -> None:
         start = module_name(path)
         for module, chain in reachable(path, for_types=True).items():
             back = start in imports(paths[module]) and module != start
-            allowed = path.name == "__init__.py" or frozenset(chain) in KNOWN_CIRCLES
+            allowed = path.name == "__init__.py"
             assert not back or allowed, " -> ".join([*chain, start])
-
-
-def test_the_known_circles_are_still_there() -> None:
-    """One that has been mended leaves the list."""
-    paths = {module_name(path): path for path in sources()}
-    for circle in KNOWN_CIRCLES:
-        for module in circle:
-            assert circle - {module} <= imports(paths[module]), module
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)

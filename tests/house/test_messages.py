@@ -85,6 +85,13 @@ def kept_task(**options: Any) -> object:
     return sync_task(**{"on": "*.txt.gz"} | options)
 
 
+def saved_task(**options: Any) -> object:
+    def extract(day: str) -> str:
+        return day
+
+    return flow.task(**options)(extract)
+
+
 async def asynchronous(value: object) -> float:
     return 1.0
 
@@ -123,6 +130,9 @@ def tasks() -> Iterator[Mistake]:
         (kept_task, "writer", 3, TYPE),
         *[(sync_task, name, 3, VALUE) for name in ("key", "refresh", "level", "writer")],
         *[(kept_task, "on", value, TYPE) for value in (3, ["x"], b"x")],
+        *[(saved_task, "save", value, TYPE) for value in (3, ["x"], b"x")],
+        (partial(saved_task, save="*.txt"), "on", "{day}.txt", VALUE),
+        (partial(saved_task, save="*.txt"), "writer", asynchronous, VALUE),
     ]
     for make, option, value, error in wrong:
         shown = getattr(value, "__qualname__", repr(value[0] if isinstance(value, tuple) else value))
@@ -152,6 +162,7 @@ PATTERNS = [
 def patterns() -> Iterator[Mistake]:
     for pattern in PATTERNS:
         yield Mistake(with_option(sync_task, "on", pattern), "on", VALUE, TASK, f"on={pattern!r}")
+        yield Mistake(with_option(saved_task, "save", pattern), "save", VALUE, TASK, f"save={pattern!r}")
     yield Mistake(with_option(sync_task, "on", "x" * 300), "on", VALUE, TASK, "on='xxx")
 
 

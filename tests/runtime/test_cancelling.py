@@ -16,10 +16,11 @@ from asflow.testing import FaultyStore, RecordingSink, fake_clock
 
 @pytest.mark.parametrize("blocking", [False, True])
 @pytest.mark.parametrize("script", ["returns", "retries", "suppresses", "fails"])
-async def test_cancelling_at_each_await(blocking: bool, script: str) -> None:
+@pytest.mark.parametrize("option", ["on", "save"])
+async def test_cancelling_at_each_await(blocking: bool, script: str, option: str) -> None:
     """Look, slot, rate, claim, body, commit, abort, backoff: wherever the call stands, it goes cleanly."""
     places = 0
-    while await _cancelled(places, script, blocking=blocking):
+    while await _cancelled(places, script, option, blocking=blocking):
         places += 1
         assert places < 100
     assert places >= (4 if blocking else 1)
@@ -31,27 +32,36 @@ async def nobody_owns() -> None:
         await asyncio.sleep(0)
 
 
-async def _cancelled(number: int, script: str, *, blocking: bool) -> bool:
+async def _cancelled(number: int, script: str, option: str, *, blocking: bool) -> bool:
     """Cancel a fresh call at its *number*-th wait; False where it came to its end before."""
     inner, sink, limit = MemoryStore(), RecordingSink(), Limit(1, rate="1000/s")
     flow = Flow(store=FaultyStore(inner, blocking=blocking), sink=sink)
     calls = 0
 
-    @flow.task(on="x.txt", limit=limit, retry=Retry(1, exceptions=OSError), suppress=LookupError)
-    async def work() -> str:
+    async def play() -> None:
         nonlocal calls
         calls += 1
-        flow.task.write("first ")
         await asyncio.sleep(0)
-        flow.task.write("second")
         if script == "retries" and calls == 1:
             raise OSError
         if script == "suppresses":
             raise LookupError
         if script == "fails":
             raise ArithmeticError
-        return "made"
 
+    async def writes() -> None:
+        flow.task.write("first ")
+        await play()
+        flow.task.write("second")
+
+    async def returns() -> str:
+        await play()
+        return "first second"
+
+    decorate: Any = flow.task
+    work = decorate(
+        **{option: "x.txt"}, limit=limit, retry=Retry(1, exceptions=OSError), suppress=LookupError
+    )(writes if option == "on" else returns)
     reached, cancelled = True, False
     with fake_clock():
         call: Any = work()
@@ -71,7 +81,7 @@ async def _cancelled(number: int, script: str, *, blocking: bool) -> bool:
             assert name == "x.err" or inner.open(name).read() == b"first second"
     if script == "returns":
         with fake_clock():
-            await work()
+            assert await work() == ("first second" if option == "save" else None)
         assert inner.open("x.txt").read() == b"first second"
     return cancelled
 
@@ -84,13 +94,10 @@ async def test_cancelling_at_each_await_behind_an_owner_and_for_a_slot(blocking:
         flow = Flow(store=FaultyStore(inner, blocking=blocking), sink=RecordingSink())
         go, entered = asyncio.Event(), asyncio.Event()
 
-        @flow.task(on="{name}.txt", limit=2)
-        async def work(
-            name: str, flow: Flow = flow, go: asyncio.Event = go, entered: asyncio.Event = entered
-        ) -> str:
+        @flow.task(save="{name}.txt", limit=2)
+        async def work(name: str, go: asyncio.Event = go, entered: asyncio.Event = entered) -> str:
             entered.set()
             await go.wait()
-            flow.task.write(name)
             return name
 
         def call(name: str, work: Any = work) -> Any:
@@ -105,12 +112,12 @@ async def test_cancelling_at_each_await_behind_an_owner_and_for_a_slot(blocking:
         go.set()
         results = await asyncio.gather(first, second, return_exceptions=True)
         assert results[0] == "x"
-        assert await call("x") is None
+        assert await call("x") == "x"
         await nobody_owns()
         slots = slots_of(work)
         assert len(slots.free) == 2
         if not isinstance(results[1], asyncio.CancelledError):
-            assert results[1] == (False, None)
+            assert results[1] == (False, "x")
             assert number > 0
             return
     raise AssertionError("the waiting call never ended by itself")

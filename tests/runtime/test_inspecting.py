@@ -41,31 +41,35 @@ if TYPE_CHECKING:
     from nowhere import Frame, Missing
 
 @flow.task(on="plain-{name}.txt")
-def plain(name: Missing, /, *, frame: Frame[Missing] | None = None) -> Missing:
+def plain(name: Missing, /, *, frame: Frame[Missing] | None = None) -> None:
     flow.task.write("plain")
 
 @flow.task(on="later-{name}.txt")
-async def later(name: Missing, *rest: Missing) -> Missing:
+async def later(name: Missing, *rest: Missing) -> None:
     flow.task.write("later")
 
 @flow.task(on="hashed-*.txt")
-def hashed(name: Missing, frame: Missing = None) -> Missing:
+def hashed(name: Missing, frame: Missing = None) -> None:
     flow.task.write("hashed")
 
 @flow.task(on="keyed-*.txt", key=lambda name: name)
-def keyed(name: Missing) -> Missing:
+def keyed(name: Missing) -> None:
     flow.task.write("keyed")
 
+@flow.task(save="saved-{name}.txt")
+def saved(name: Missing) -> str:
+    return "saved"
+
 @flow.task
-def bare(name: Missing) -> Missing:
+def bare(name: Missing, /, *, frame: Frame[Missing] | None = None) -> Missing:
     return name
 
 class Source:
     @flow.task(on="method-{name}.txt")
-    def method(self, name: Missing) -> Missing:
+    def method(self, name: Missing) -> None:
         flow.task.write("method")
 
-    def __call__(self, name: Missing) -> Missing:
+    def __call__(self, name: Missing) -> None:
         flow.task.write("object")
 
 called = flow.task(on="object-{name}.txt")(Source())
@@ -75,8 +79,8 @@ partial = flow.task(on="partial-{name}.txt")(functools.partial(Source().__call__
 def everything(name: Missing) -> Missing:
     return name
 
-def awaited(name: Missing) -> Coroutine[Any, Any, Missing]:
-    async def work() -> Missing:
+def awaited(name: Missing) -> Coroutine[Missing, Any, None]:
+    async def work() -> None:
         flow.task.write("awaited")
     return work()
 
@@ -98,22 +102,23 @@ async def test_tasks_whose_types_are_for_checkers_only(form: str) -> None:
     for name in ("plain", "hashed", "keyed", "called", "partial"):
         assert scope[name]("a") is None
     scope["Source"]().method("a")
+    assert scope["saved"]("a") == scope["saved"]("a") == "saved"
     await scope["later"]("a", "b")
     await scope["awaited"]("a")
     assert scope["bare"]("a") == scope["everything"]("a") == "a"
     kinds = [name.partition("-")[0] for name in flow.store.list("")]
-    assert kinds == ["awaited", "hashed", "keyed", "later", "method", "object", "partial", "plain"]
+    assert kinds == ["awaited", "hashed", "keyed", "later", "method", "object", "partial", "plain", "saved"]
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_the_decorated_function_can_be_looked_at(form: str) -> None:
     """Its signature, names and defaults are the function's; types are shown as far as they can be."""
     scope = made(form)[1]
-    signature = signature_of(scope["plain"])
+    signature = signature_of(scope["bare"])
     assert list(signature.parameters) == ["name", "frame"]
     assert signature.parameters["name"].kind is inspect.Parameter.POSITIONAL_ONLY
     assert signature.parameters["frame"].default is None
-    annotations = annotations_of(scope["plain"])
+    annotations = annotations_of(scope["bare"])
     assert list(annotations) == ["name", "frame", "return"]
     returned = annotations["return"]
     assert getattr(returned, "__forward_arg__", returned) == "Missing"

@@ -65,7 +65,7 @@ async def test_a_graph_and_a_data_flow_show_an_odd_name(name: str) -> None:
 
 def test_lines_stand_below_each_other_and_what_cannot_be_printed_is_a_space() -> None:
     assert label("get", "1.00 s") == '"get<br/>1.00 s"'
-    assert label("a\nb\t\x07\ud800c") == '"a b   c"'
+    assert label("a\nb\t\x07\ud800c") == '"a b #92;ud800c"'
 
 
 @pytest.mark.parametrize("lines", [(), ("",)])

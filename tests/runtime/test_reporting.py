@@ -37,15 +37,14 @@ async def test_a_sink_that_raises_is_dropped_logged_once_and_breaks_nothing(
     sink, store = Broken(after), MemoryStore()
     flow = Flow(store=store, sink=sink)
 
-    @flow.task(on="{number}.txt", limit=2)
+    @flow.task(save="{number}.json", limit=2)
     async def work(number: int) -> int:
         with flow.task.progress("lines", total=1) as progress:
-            flow.task.write("text")
             progress.advance()
         return number
 
     @flow
-    async def pipeline() -> list[int | None]:
+    async def pipeline() -> list[int]:
         return await asyncio.gather(*map(work, range(5)))
 
     assert await pipeline() == [0, 1, 2, 3, 4]

@@ -149,12 +149,17 @@ def dask() -> None:
     with cast("Any", Client)(**cluster) as client:  # untyped
 
         @flow.task(on="{n}.jsonl", executor=client.get_executor())
-        def double(n: int) -> int:
+        def write(n: int) -> None:
             flow.task.write({"n": n})
+
+        @flow.task(save="{n}.json", executor=client.get_executor())
+        def double(n: int) -> int:
             return 2 * n
 
-        check(double(2) == 4, "the value of a remote call")
+        write(2)
+        check(double(2) == double(2) == 4, "the value of a remote call")
     check(Path("dask/2.jsonl").read_bytes() == b'{"n":2}\n', "the output of a remote call")
+    check(Path("dask/2.json").read_bytes() == b"4\n", "the saved value of a remote call")
 
 
 USES: dict[str, Callable[[], None]] = {

@@ -80,7 +80,8 @@ def policies(draw: st.DrawFn) -> TaskPolicy:
         )
     )
     return TaskPolicy(
-        persistent=draw(st.booleans()),
+        persistent=(kept := draw(st.integers(0, 2))) > 0,
+        saved=kept > 1,
         limited=draw(st.booleans()),
         skip=draw(_classes()),
         suppress=draw(_classes()),

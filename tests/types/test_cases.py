@@ -59,7 +59,7 @@ def asked(
     found = [
         Diagnostic(paths["accept" if kind == "accept" else "reject"], n, rule, "no") for kind, n in lines
     ]
-    return judge("ty", "3.11", subjects, found, gaps, {"unknown-name"})
+    return judge("ty", "3.11", subjects, found, gaps, {"unknown-name"}, {"not-awaited"})
 
 
 def test_cases_are_statements_with_all_their_lines(subjects: list[Subject]) -> None:
@@ -90,6 +90,23 @@ def test_a_loss_fails(subjects: list[Subject], lines: list[tuple[str, int]]) -> 
     verdict = asked(subjects, *lines)
     assert len(verdict.losses) == 1
     assert not verdict.ok
+
+
+def test_an_await_that_is_missing_is_a_refusal_only_where_the_case_is_about_it(
+    subjects: list[Subject], tmp_path: Path
+) -> None:
+    (tmp_path / "reject" / "greeting.py").write_text("greet(1)  # E\nfetch()  # E: await\n")
+    reject = read_subjects()[1]
+    assert [case.unawaited for case in reject.cases] == [False, True]
+    path = reject.path.resolve()
+
+    def lost(*lines: tuple[int, str]) -> list[str]:
+        found = [Diagnostic(path, line, rule, "no") for line, rule in lines]
+        verdict = judge("ty", "3.11", [reject], found, (), {"unknown-name"}, {"not-awaited"})
+        return [loss.case.partition(": ")[2] for loss in verdict.losses]
+
+    assert lost((1, "wrong"), (2, "not-awaited")) == []
+    assert lost((1, "not-awaited"), (2, "wrong")) == ["greet(1)", "fetch()"]
 
 
 def test_a_broken_case_is_not_refused(subjects: list[Subject]) -> None:

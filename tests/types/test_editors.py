@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 SOURCE = '''
 import asyncio
+from collections.abc import AsyncIterator
+from typing import TypedDict
 
 from asflow import flow
 from asflow.dag import task
@@ -27,10 +29,37 @@ async def extract(word: str, *, count: int = 1) -> dict[str, int]:
     return {word: count}
 
 
-@flow.task(on="data/{video_id}.jsonl", retry=3)
+@flow.task(save="data/{video_id}.json", skip=OSError, retry=3)
 async def download(video_id: str, *, lang: str = "en") -> list[str]:
     """Download one transcript."""
     return [video_id + lang]
+
+
+class Weather(TypedDict):
+    celsius: float
+
+
+@flow.task(save="data/{day}.json", retry=2)
+async def weather(day: str) -> Weather:
+    """Ask for one day."""
+    return {"celsius": 1.5}
+
+
+@flow.task(save="sync/{day}.json")
+def weather_sync(day: str) -> Weather:
+    """Ask for one day, and wait."""
+    return {"celsius": 1.5}
+
+
+@flow.task(save="data/{day}.jsonl.zst")
+async def hours(day: str) -> AsyncIterator[Weather]:
+    """Ask for the hours of one day."""
+    yield {"celsius": 1.5}
+
+
+@flow.task(on="data/{day}.csv", skip=OSError)
+async def store(day: str) -> None:
+    """Write one day."""
 
 
 class Client:
@@ -51,6 +80,14 @@ async def main(client: Client) -> None:
     await client.fetch()
     await download()
     flow.task.output(download, )
+    await weather()
+    weather_sync()
+    await hours()
+    await store()
+    value = flow.task.output(weather, "a").value()
+    value["cel"]
+    flow.task(save="a")
+    flow.task(on="b")
     joined = join()
     flow.task()
     found = await extract("a")
@@ -63,6 +100,10 @@ async def main(client: Client) -> None:
 GAPS = {
     ("pyrefly", "output"): "shows **P, not the parameters that it stands for",
     ("ty", "output"): "shows **P, not the parameters that it stands for",
+    ("pyright", "docstring of an option"): "hover shows that of the first overload of `__call__`",
+    ("basedpyright", "docstring of an option"): "hover shows that of the first overload of `__call__`",
+    ("pyrefly", "docstring of an option"): "shows that of the implementation",
+    ("pyrefly", "docstring of an option in the signature"): "shows that of the implementation",
     ("ty", "docstring of a call that may give None"): "signature help has none of a decorated function",
     ("ty", "docstring of a node"): "shows the docstring of Node.__call__",
 }
@@ -116,6 +157,37 @@ def test_hover_on_a_task_that_may_give_none(editor: Editor) -> None:
     assert shows(shown, "Download one transcript.")
 
 
+def test_hover_on_a_task_that_saves(editor: Editor) -> None:
+    shown = editor.hover("await weat|her()")
+    assert shows(shown, "weather(day: str) ->", ", Weather]", "Ask for one day.")
+    shown = editor.hover("weather_sy|nc()")
+    assert shows(shown, "weather_sync(day: str) -> Weather", "Ask for one day, and wait.")
+
+
+def test_hover_on_a_task_that_yields(editor: Editor) -> None:
+    shown = editor.hover("await ho|urs()")
+    assert shows(shown, "(day: str) -> CoroutineType[object, None, Records[Weather]]")
+    assert shows(shown, "Ask for the hours of one day.")
+
+
+def test_hover_on_a_task_that_writes(editor: Editor) -> None:
+    shown = editor.hover("await sto|re()")
+    assert shows(shown, "store(day: str) ->", ", None]", "Write one day.")
+
+
+def test_hover_on_a_saved_value(editor: Editor) -> None:
+    assert shows(editor.hover("val|ue = "), "Weather")
+
+
+def test_hover_on_the_decorator(server: str, editor: Editor) -> None:
+    """The overload that the options choose, or else the first one, which names `save=` and `on=`."""
+    shown = editor.hover('@flow.ta|sk(save="data/{day}.json"')
+    assert shows(shown, "Turn a function into a task")
+    assert agrees(server, "docstring of an option", shows(shown, "into a task whose value is saved"))
+    shown = editor.hover('@flow.ta|sk(on="data/{day}.csv"')
+    assert agrees(server, "docstring of an option", shows(shown, "a function that writes its output"))
+
+
 def test_hover_on_a_node(server: str, editor: Editor) -> None:
     shown = editor.hover("joined = jo|in()")
     assert shows(shown, 'first: bytes, second: bytes, *, sep: str = "")', "bytes")
@@ -123,7 +195,9 @@ def test_hover_on_a_node(server: str, editor: Editor) -> None:
 
 
 def test_hover_on_what_belongs_to_a_call(editor: Editor) -> None:
-    assert shows(editor.hover("flow.task.out|put"), "output", "-> Output", "Return a handle on the output")
+    assert shows(
+        editor.hover("flow.task.out|put(download"), "output", "-> Output", "Return a handle on the output"
+    )
 
 
 def test_signature_of_a_task(editor: Editor) -> None:
@@ -152,8 +226,9 @@ def test_signature_of_a_node(editor: Editor) -> None:
 
 def test_signature_of_output(server: str, editor: Editor) -> None:
     """The parameters of the task that was given."""
-    (shown,) = editor.signatures("flow.task.output(download, |)")
+    shown, other = editor.signatures("flow.task.output(download, |)")
     assert shows(shown, "-> Output", "Return a handle on the output")
+    assert shows(other, "-> Output")
     assert agrees(server, "output", shows(shown, 'video_id: str, *, lang: str = "en") -> Output'))
 
 
@@ -166,19 +241,31 @@ def test_signature_of_the_options(server: str, editor: Editor) -> None:
     assert agrees(server, "docstrings", True)
 
 
+def test_signature_of_an_option(server: str, editor: Editor) -> None:
+    """The overloads that have the option come first, with their docstring."""
+    for place, first, says in (
+        ('flow.task(save=|"a")', "save: ", "into a task whose value is saved"),
+        ('flow.task(on=|"b")', "on: ", "a function that writes its output"),
+    ):
+        shown, *_ = editor.signatures(place)
+        assert shows(shown, first)
+        assert agrees(server, "docstring of an option in the signature", shows(shown, says))
+
+
 @pytest.mark.parametrize(
     ("place", "names"),
     [
         ("found.key|\n", ["keys"]),
+        ('value["cel|"]', ["celsius"]),
         ("flow.task.wri|\n", ["write"]),
         ("client.fet|\n", ["fetch"]),
         ("await extract(|)", ["word=", "count="]),
         ("client.fetch(|)", ["path=", "limit="]),
         (
             "flow.task(|)\n",
-            ["on=", "skip=", "suppress=", "retry=", "retry_exceptions=", "limit=", "timeout="],
+            ["on=", "save=", "skip=", "suppress=", "retry=", "retry_exceptions=", "limit=", "timeout="],
         ),
     ],
 )
 def test_completion(editor: Editor, place: str, names: list[str]) -> None:
-    assert set(names) <= set(editor.completions(place))
+    assert set(names) <= {name.strip('"') for name in editor.completions(place)}

@@ -88,9 +88,10 @@ def test_ty(project: Path, python: Path) -> None:
 
 def test_it_runs(project: Path, python: Path, tmp_path: Path) -> None:
     told = run(python, "-m", "weather.pipeline", cwd=project)
-    assert "the table has 4 days" in told
+    assert "the table has 147 bytes" in told
     assert "the table was there" in told
-    assert "{'completed': 31, 'suppressed': 4, 'cached': 5}" in told
+    assert told.count("96 readings") == 2
+    assert "{'completed': 32, 'suppressed': 4, 'cached': 6}" in told
     assert "Seattle was warmer" in run(python, "-m", "weather.graph", cwd=project)
     page = (
         "from streamlit.testing.v1 import AppTest\n"

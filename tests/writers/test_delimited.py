@@ -1,8 +1,10 @@
 """CSV and TSV: mappings, rows, raw text, and their mixing."""
 
+import contextlib
 import datetime
 import enum
 import io
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Annotated, NamedTuple, NotRequired, TypedDict
 import attrs
 import msgspec
 import numpy as np
+import pandas
 import pydantic
 import pytest
 
@@ -50,6 +53,17 @@ class Struct(msgspec.Struct, rename="camel"):
 class Model(pydantic.BaseModel):
     a: int
     b: datetime.date | None = None
+
+
+class Turned(TypedDict):
+    b: int
+    a: int
+
+
+class ByAlias(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(serialize_by_alias=True)
+    a: int = pydantic.Field(alias="the-name")
+    left_out: int = pydantic.Field(1, exclude=True)
 
 
 @dataclass
@@ -108,7 +122,7 @@ class Colour(enum.Enum):
         (["title\n", [1, 2]], "title\n1,2\n"),
         ([{"a": Colour.RED, "b": [1, {"c": None}]}], 'a,b\nred,"[1,{""c"":null}]"\n'),
         ([{"a": datetime.datetime(2026, 1, 2, 3), "b": b"ab"}], "a,b\n2026-01-02T03:00:00,YWI=\n"),
-        ([{"a": float("nan"), "b": np.float64("nan"), "c": np.int8(3)}], "a,b,c\nnan,nan,3\n"),
+        ([{"a": float("nan"), "b": np.float64("nan"), "c": np.int8(3)}], "a,b,c\n,,3\n"),
         ([[""]], '""\n'),
         ([{1: 2}], "1\n2\n"),
         ([], ""),
@@ -216,3 +230,100 @@ def test_what_does_not_fit_is_named(
 def test_a_cell_may_be_long_and_blank_lines_are_no_records(back: Callable[..., list[object]]) -> None:
     assert back("x.csv", dict[str, str], {"a": "x" * 200_000}) == [{"a": "x" * 200_000}]
     assert list(read_records("x.csv", io.BytesIO(b"a\n\n1\n\n"), dict[str, str])) == [{"a": "1"}]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv.zst"])
+@pytest.mark.parametrize(
+    "records", [[{"a": 1}, {"a": 2}], ({"a": 1},), [Row("n")], [Pair(1, "x")], [Struct(1), Attrs(1, "x")]]
+)
+def test_a_list_of_records_is_refused_with_what_to_call(
+    written: Callable[..., bytes], name: str, records: object
+) -> None:
+    with pytest.raises(
+        RecordTypeError, match=r"^task get\(\): the record .* is a list of records, and write"
+    ):
+        written(name, records, task="get")
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ([1, "x", None], "1,x,\n"),
+        (["a", {"b": 1}], 'a,"{""b"":1}"\n'),
+        ([[1, 2], [3]], '"[1,2]",[3]\n'),
+        (Pair(1, "x"), "a,b,c\n1,x,1.5\n"),
+    ],
+)
+def test_a_row_stays_a_row(text: Callable[..., str], row: object, line: str) -> None:
+    assert text("x.csv", row) == line
+
+
+def test_what_has_labels_is_a_record(text: Callable[..., str]) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    with contextlib.closing(connection):
+        rows = connection.execute("select 1 as a, 'x' as b union select 2, null").fetchall()
+        [double] = connection.execute("select 1 as a, 2 as a").fetchall()
+    frame = pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert text("x.csv", *rows) == "a,b\n1,x\n2,\n"
+    assert text("x.csv", *(row for _, row in frame.iterrows())) == "a,b\n1,x\n2,\n"
+    for twice in (double, pandas.Series([1, 2], index=["a", "a"])):
+        with pytest.raises(RecordValueError, match=r"^open_writer\(\): .* two values of one label"):
+            text("x.csv", twice)
+    with pytest.raises(RecordTypeError, match="is not a row"):
+        text("x.csv", frame)
+
+
+def test_nan_is_an_empty_cell(text: Callable[..., str]) -> None:
+    nans = [float("nan"), np.float64("nan"), np.float32("nan"), np.datetime64("nat"), pandas.NA, pandas.NaT]
+    assert text("x.csv", nans) == ",,,,,\n"
+    assert text("x.csv", {"a": float("nan"), "b": [float("nan")]}) == "a,b\n,[null]\n"
+    assert text("x.csv", [float("inf"), -float("inf")]) == "inf,-inf\n"
+
+
+def of_type(record_type: object, *records: object, name: str = "x.csv") -> str:
+    stored = io.BytesIO()
+    writer = open_writer(name, stored, task="get", record_type=record_type)
+    for record in records:
+        writer.write(record)
+    writer.commit()
+    return stored.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("record_type", "records", "expected"),
+    [
+        (Row, [], "name,count,ratio\n"),
+        (Typed, [], "a,b,c\n"),
+        (Turned, [{"a": 1, "b": 2}], "b,a\n2,1\n"),
+        (Typed, [{"b": "x", "a": 1}, {"a": 2, "b": None, "c": True}], "a,b,c\n1,x,\n2,,true\n"),
+        (Typed, [{"a": 1, "b": "x", "more": 5}], "a,b,c,more\n1,x,,5\n"),
+        (Pair, [Pair(1, "x")], "a,b,c\n1,x,1.5\n"),
+        (Struct, [], "longName\n"),
+        (Model, [], "a,b\n"),
+        (ByAlias, [ByAlias.model_validate({"the-name": 1})], "the-name\n1\n"),
+        (dict[str, int], [], ""),
+        (dict[str, int], [{"a": 1}], "a\n1\n"),
+        (list[str], [["a"]], "a\n"),
+        (None, [{"a": 1}], "a\n1\n"),
+    ],
+)
+def test_a_record_type_declares_the_header(record_type: object, records: list[object], expected: str) -> None:
+    assert of_type(record_type, *records) == expected
+
+
+def test_a_mapping_without_a_column_is_refused_where_its_type_declares_none() -> None:
+    with pytest.raises(RecordValueError, match=r"^task get\(\): .* lacks the column 'b'"):
+        of_type(dict[str, str], {"a": "1", "b": "2"}, {"a": "3"})
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+    data = "\ufeffa,b\r\n1,x\r\n".encode()
+    assert list(read_records("x.csv", io.BytesIO(data), Attrs)) == [Attrs(1, "x")]
+    assert list(read_records("x.csv", io.BytesIO('\ufeff"a",b\n1,x\n'.encode()), Attrs)) == [Attrs(1, "x")]
+    assert list(read_records("x.csv", io.BytesIO(b"\xef\xbb\xbf"), Attrs)) == []
+
+
+def test_a_text_that_begins_with_a_byte_order_mark_keeps_it(back: Callable[..., list[object]]) -> None:
+    assert back("x.csv", dict[str, str], {"\ufeffa": "\ufeff"}) == [{"\ufeffa": "\ufeff"}]
+    assert back("x.csv", list[str], ["\ufeff", "x"], ["y", ""]) == [["\ufeff", "x"], ["y", ""]]

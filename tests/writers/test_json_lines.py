@@ -1,5 +1,6 @@
 """JSON Lines: what becomes a line, what is refused, and writes from many threads."""
 
+import contextlib
 import datetime
 import decimal
 import enum
@@ -7,6 +8,7 @@ import io
 import json
 import math
 import pathlib
+import sqlite3
 import sys
 import threading
 import uuid
@@ -19,6 +21,7 @@ from typing import NamedTuple, TypedDict
 import attrs
 import msgspec
 import numpy as np
+import pandas
 import pydantic
 import pytest
 
@@ -41,6 +44,11 @@ class Point:
 @attrs.define
 class Attrs:
     x: int
+
+
+@attrs.define
+class Hidden:
+    _key: str
 
 
 class Struct(msgspec.Struct):
@@ -121,7 +129,7 @@ UID = uuid.UUID(int=5)
         (Attrs(1), '{"x":1}'),
         (Struct(1), '{"x":1}'),
         (Model(x=1, at=NOW), '{"x":1,"at":"2026-01-02T03:04:05Z"}'),
-        ([Model(x=1, at=NOW)], '[{"x":1,"at":"2026-01-02T03:04:05Z"}]'),
+        ([1, Model(x=1, at=NOW)], '[1,{"x":1,"at":"2026-01-02T03:04:05Z"}]'),
         (Pair(1, "b"), '[1,"b"]'),
         (np.float64(1.5), "1.5"),
         (np.float64("nan"), "null"),
@@ -425,3 +433,149 @@ def test_records_of_another_thread_do_not_pile_up_in_memory() -> None:
     assert len(sink.data) > 85_000_000
     writer.commit()
     assert len(sink.data) == 9_300 * 6 + 10_700 * (3 * 3002 + 5)
+
+
+def test_a_list_of_records_is_refused_with_what_to_call(written: Callable[..., bytes]) -> None:
+    lists: list[object] = [
+        [{"a": 1}, {"a": 2}],
+        ({"a": 1},),
+        [Point(1)],
+        [Pair(1, "b"), Pair(2, "c")],
+        [Struct(1), Attrs(1), Model(x=1, at=NOW)],
+        [pandas.Series({"a": 1})],
+    ]
+    for name in ("x.jsonl", "x.ndjson.gz"):
+        for records in lists:
+            with pytest.raises(RecordTypeError) as caught:
+                written(name, records, task="get")
+            reason = "is a list of records, and write() takes one; pass it to flow.task.write_all(records)"
+            assert str(caught.value).endswith(reason)
+            assert str(caught.value).startswith("task get(): the record ")
+
+
+@pytest.mark.parametrize("record", [[], [1, "x"], (1, None), [[1], [2]], [{"a": 1}, 5], [None]])
+def test_a_list_of_values_is_a_line(text: Callable[..., str], record: object) -> None:
+    assert json.loads(text("x.jsonl", record)) == json.loads(json.dumps(record))
+
+
+def test_what_has_labels_is_a_record(text: Callable[..., str]) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    with contextlib.closing(connection):
+        [row] = connection.execute("select 1 as a, 'x' as b").fetchall()
+        [double] = connection.execute("select 1 as a, 2 as a").fetchall()
+    series = pandas.Series({"a": 1, "b": "x"})
+    assert text("x.jsonl", row, series, {"a": 1, "b": "x"}) == '{"a":1,"b":"x"}\n' * 3
+    for twice in (double, pandas.Series([1, 2], index=["a", "a"])):
+        with pytest.raises(RecordValueError, match="two values of one label"):
+            text("x.jsonl", twice)
+    with pytest.raises(RecordTypeError, match="DataFrame"):
+        text("x.jsonl", pandas.DataFrame({"a": [1]}))
+
+
+def batches(records: list[object], writer: JsonLinesWriter, size: int = 7) -> None:
+    for start in range(0, len(records), size):
+        assert writer.write_batch(records[start : start + size]) > 0
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"a": number, "b": "é"} for number in range(1000)],
+        [Point(number) for number in range(50)],
+        [{"a": 1}, '{"raw": 1}', b"2\n3\n", "", Point(1), None, [1, 2], Hidden("k"), np.float64(math.nan)],
+        [Hidden(str(number)) for number in range(20)],
+        [pandas.Series({"a": 1}), {"b": 2}],
+        [{"a": "x" * 5000}, {"a": 1}, {"a": "y" * 100_000}],
+        [5, "text", 6.5, True],
+    ],
+)
+def test_a_batch_is_the_same_lines_as_its_records(records: list[object]) -> None:
+    one, many, mixed = Sink(), Sink(), Sink()
+    writer = JsonLinesWriter(one)
+    for record in records:
+        writer.write(record)
+    writer.commit()
+    writer = JsonLinesWriter(many)
+    batches(records, writer)
+    writer.commit()
+    assert many.data == one.data
+    writer = JsonLinesWriter(mixed)
+    for number, record in enumerate(records):
+        if number % 2:
+            writer.write(record)
+        else:
+            writer.write_batch([record])
+    writer.commit()
+    assert mixed.data == one.data
+
+
+@pytest.mark.parametrize("bad", [{"a": object()}, "\ud800", {"a": "\ud800"}, [{"a": 1}], {None: 1}])
+@pytest.mark.parametrize("place", [0, 1, 9])
+def test_a_refused_record_of_a_batch_is_named_and_those_before_it_are_written(
+    bad: object, place: int
+) -> None:
+    records: list[object] = [{"number": number} for number in range(10)]
+    alone, sink = JsonLinesWriter(Sink(), task="get"), Sink()
+    with pytest.raises((RecordTypeError, RecordValueError)) as expected:
+        alone.write(bad)
+    writer = JsonLinesWriter(sink, task="get")
+    with pytest.raises(type(expected.value)) as caught:
+        writer.write_batch([*records[:place], bad, *records[place:]])
+    assert str(caught.value) == str(expected.value)
+    writer.write({"after": 1})
+    writer.commit()
+    lines = [json.loads(line) for line in bytes(sink.data).splitlines()]
+    assert lines == [*records[:place], {"after": 1}]
+
+
+def test_the_next_batch_is_as_large_as_a_chunk() -> None:
+    writer = JsonLinesWriter(Sink())
+    assert writer.write_batch([{"a": "x" * 100}] * 64) == 512
+    assert writer.write_batch([{"a": "x" * 1000}] * 64) == 64
+    assert writer.write_batch([{"a": "x" * 100_000}] * 64) == 1
+    assert writer.write_batch([{"a": 1}]) == 512
+
+
+def test_batches_after_the_end_are_refused_and_a_full_disk_is_kept_in_mind() -> None:
+    sink = Sink()
+    writer = JsonLinesWriter(sink, task="get")
+    writer.write_batch([{"a": 1}])
+    writer.commit()
+    with pytest.raises(OutputClosedError, match=r"^task get\(\): the output is closed"):
+        writer.write_batch([{"a": 2}])
+    assert sink.data == b'{"a":1}\n'
+    writer = JsonLinesWriter(Sink(fail_at=1))
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_batch([{"a": "x" * 10_000}])
+    with pytest.raises(OSError, match="No space left"):
+        writer.commit()
+
+
+def test_batches_and_records_of_many_threads_are_all_there_in_order() -> None:
+    sink = Sink()
+    writer = JsonLinesWriter(sink)
+
+    def fill(thread: int) -> None:
+        for start in range(0, 3000, 10):
+            rows: list[object] = [{"thread": thread, "number": number} for number in range(start, start + 10)]
+            if start % 20:
+                writer.write_batch(rows)
+            else:
+                for row in rows:
+                    writer.write(row)
+
+    if not writer.concurrent:
+        pytest.skip("this build of Python needs a lock")
+    threads = [threading.Thread(target=fill, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.commit()
+    seen = dict.fromkeys(range(8), -1)
+    for line in bytes(sink.data).splitlines():
+        row = json.loads(line)
+        assert row["number"] == seen[row["thread"]] + 1
+        seen[row["thread"]] = row["number"]
+    assert seen == dict.fromkeys(range(8), 2999)

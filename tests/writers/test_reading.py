@@ -10,15 +10,16 @@ import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 
 import attrs
 import msgspec
 import pydantic
 import pytest
+from typing_extensions import TypeAliasType
 
 from asflow.errors import CorruptOutputError
-from asflow.writers import open_reader, read_records, read_text
+from asflow.writers import RecordReader, open_reader, open_writer, read_records, read_text
 
 
 class Colour(enum.Enum):
@@ -234,3 +235,149 @@ def test_a_file_left_unread_warns_of_nothing(tmp_path: pathlib.Path, written: Ca
 def test_text_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(CorruptOutputError, match=r"'x\.txt': not UTF-8"):
         read_text("x.txt", io.BytesIO(b"\xff"))
+
+
+@dataclass
+class Lefts:
+    inner: list["Left"]
+
+
+Alias = TypeAliasType("Alias", list[int])
+Alias2 = TypeAliasType("Alias2", Attrs)
+ISO = NOW.isoformat().replace("+00:00", "Z")
+
+
+class Dog(msgspec.Struct, tag="dog"):
+    name: str
+
+
+class Cat(msgspec.Struct, tag="cat"):
+    lives: int
+
+
+class Left(pydantic.BaseModel):
+    left: int
+
+
+class Right(pydantic.BaseModel):
+    right: str
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json.gz", "x.ndjson.zst"])
+@pytest.mark.parametrize(
+    ("form", "records", "bad"),
+    [
+        (int | None, [1, None], "x"),
+        (int | str, [1, "x"], 0.5),
+        (Literal["a", 2], ["a", 2], "b"),
+        (Annotated[int, msgspec.Meta(ge=0)], [0, 5], -1),
+        (Attrs | None, [Attrs(1), None], {}),
+        (Dog | Cat, [Dog("x"), Cat(9)], {"type": "cow"}),
+        (Left | Right, [Left(left=1), Right(right="x")], {"up": 1}),
+        (Left | None, [Left(left=1), None], {}),
+        (Annotated[Left, "note"], [Left(left=1)], {}),
+        (list[Left | Right], [[Left(left=1), Right(right="x")], []], [{}]),
+        (dict[str, int | None], [{"a": None}], {"a": "x"}),
+        (Alias, [[1]], ["x"]),
+    ],
+)
+def test_any_form_of_a_type_is_read(
+    written: Callable[..., bytes], name: str, form: Any, records: list[object], bad: object
+) -> None:
+    """Raw lines, so that the writer's rule on lists of records is not in the way."""
+
+    def read(values: list[object]) -> list[object]:
+        lines = [msgspec.json.encode(value, enc_hook=lambda x: x.model_dump()).decode() for value in values]
+        raw = ["[" + ",".join(lines) + "]"] if ".json." in name else [line + "\n" for line in lines]
+        return list(read_records(name, io.BytesIO(written(name, *raw)), form))
+
+    assert read(records) == records
+    with pytest.raises(CorruptOutputError, match=f"'{name}', record {len(records) + 1}: "):
+        read([*records, bad])
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_so_is_one_of_columns(written: Callable[..., bytes], name: str) -> None:
+    animals: list[object] = [{"type": "dog", "name": "x", "lives": None}, {"type": "cat", "lives": 9}]
+    read: list[object] = list(read_records(name, io.BytesIO(written(name, *animals)), Dog | Cat))
+    assert read == [Dog("x"), Cat(9)]
+    data = written(name, Attrs(1), Attrs(2))
+    forms: list[Any] = [Attrs | None, Annotated[Attrs, "note"], Alias2]
+    for form in forms:
+        assert list(read_records(name, io.BytesIO(data), form)) == [Attrs(1), Attrs(2)]
+    data = written(name, Struct(1))
+    assert list(read_records(name, io.BytesIO(data), Struct)) == [Struct(1)]
+    sides = written(name, {"left": 1}, {"left": 2})
+    assert list(read_records(name, io.BytesIO(sides), Left | Right)) == [Left(left=1), Left(left=2)]
+
+
+def test_a_tagged_record_has_its_tag_in_a_column(text: Callable[..., str]) -> None:
+    assert text("x.csv", Dog("x")) == "type,name\ndog,x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "expected"),
+    [
+        (
+            "x.jsonl.zst",
+            [{"a": [1, None, 0.5], "at": NOW}, 5, None],
+            [{"a": [1, None, 0.5], "at": ISO}, 5, None],
+        ),
+        ("x.json", [[{"a": 1}, "x"]], [{"a": 1}, "x"]),
+        ("x.csv", [{"a": 1, "b": None}], [{"a": "1", "b": ""}]),
+        ("x.parquet", [{"a": 1, "b": None, "at": NOW}], [{"a": 1, "b": None, "at": NOW}]),
+        ("x.txt.gz", ["a\nb"], ["a", "b"]),
+    ],
+)
+def test_without_a_type_there_are_plain_values(
+    written: Callable[..., bytes], name: str, records: list[object], expected: list[object]
+) -> None:
+    data = written(name, *records)
+    assert list(read_records(name, io.BytesIO(data))) == expected
+    assert list(read_records(name, io.BytesIO(data), Any)) == expected
+    assert list(read_records(name, io.BytesIO(data), object)) == expected
+
+
+def test_checkers_know_what_is_read() -> None:
+    raw = io.BytesIO(b"1\nnull\n")
+    assert_type(read_records("x.jsonl", raw, int | None), RecordReader[int | None])
+    assert_type(read_records("x.jsonl", raw, list[Pair]), RecordReader[list[Pair]])
+    assert_type(read_records("x.jsonl", raw, Literal["a"]), RecordReader[Literal["a"]])
+    assert_type(read_records("x.jsonl", raw, Attrs), RecordReader[Attrs])
+    assert_type(read_records("x.jsonl", raw), RecordReader[Any])
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("end", ["", ".gz", ".zst"])
+def test_a_byte_order_mark_is_passed_over(written: Callable[..., bytes], end: str) -> None:
+    """Excel's "CSV UTF-8" and many APIs begin with one."""
+    for name, raw, expected in (
+        ("x.json", b'[{"a":1}]', [Attrs(1)]),
+        ("x.json", b'\r\n{"a":1}', [Attrs(1)]),
+        ("x.json", b"", []),
+        ("x.jsonl", b'{"a":1}\r\n{"a":2}\r\n', [Attrs(1), Attrs(2)]),
+        ("x.jsonl", b'\n{"a":1}', [Attrs(1)]),
+        ("x.jsonl", b"", []),
+        ("x.csv", b"a\r\n1\r\n", [Attrs(1)]),
+        ("x.tsv", b"a\tb\n1\t2\n", [Attrs(1)]),
+    ):
+        stored = io.BytesIO()
+        writer = open_writer(".txt" + end, stored)  # raw: what a server sent
+        writer.write(BOM + raw)
+        writer.commit()
+        stored.seek(0)
+        assert list(read_records(name + end, stored, Attrs)) == expected
+    with pytest.raises(CorruptOutputError, match="record 2"):  # elsewhere it is not one
+        list(read_records("x.jsonl", io.BytesIO(b"1\n" + BOM + b"2\n"), int))
+
+
+def test_the_error_of_a_model_is_one_line() -> None:
+    data = b'{"inner":[{"left":1},{"left":"x","more":1}]}\n'
+    with pytest.raises(CorruptOutputError) as caught:
+        list(read_records("x.jsonl", io.BytesIO(data), pydantic.create_model("M", inner=(list[Left], ...))))
+    assert str(caught.value).startswith("output 'x.jsonl', record 1: Input should be a valid integer")
+    assert "got `str` - at `$.inner[1].left`; read it as another type" in str(caught.value)
+    with pytest.raises(CorruptOutputError, match=r"got `str` - at `\$.left` - at `\$.inner\[1\]`; "):
+        list(read_records("x.jsonl", io.BytesIO(data), Lefts))

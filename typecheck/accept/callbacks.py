@@ -7,6 +7,16 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, assert_type
 
 from asflow import flow
+from asflow.typing import (
+    Keep,
+    MaybeNone,
+    Saved,
+    SavedKeyed,
+    SavedMaybe,
+    SavedMaybeKeyed,
+    Writes,
+    WritesKeyed,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,7 +27,7 @@ async def extract(word: str, *, count: int = 1) -> dict[str, int]:
     return {word: count}
 
 
-@flow.task(on="data/{word}.jsonl")
+@flow.task(save="data/{word}.json")
 async def download(word: str, *, count: int = 1) -> int:
     return len(word) * count
 
@@ -37,7 +47,7 @@ class Extractor(Protocol):
 
 
 class Downloader(Protocol):
-    async def __call__(self, word: str, *, count: int = ...) -> int | None: ...
+    async def __call__(self, word: str, *, count: int = ...) -> int: ...
 
 
 class ByWord(Protocol):
@@ -51,6 +61,7 @@ class Parser(Protocol):
 as_callable: Callable[[str], Coroutine[Any, Any, dict[str, int]]] = extract  # OK
 as_awaitable: Callable[[str], Awaitable[dict[str, int]]] = extract  # OK
 as_optional: Callable[[str], Awaitable[int | None]] = download  # OK
+as_int: Callable[[str], Awaitable[int]] = download  # OK
 as_any: Callable[..., object] = download  # OK
 as_extractor: Extractor = extract  # OK
 as_downloader: Downloader = download  # OK
@@ -80,7 +91,7 @@ def logged(function: Callable[P, R]) -> Callable[P, R]:
 
 async def calls() -> None:
     assert_type(await run_async(extract, "a", count=2), dict[str, int])
-    assert_type(await run_async(download, word="a"), int | None)
+    assert_type(await run_async(download, word="a"), int)
     assert_type(run_sync(parse, "a"), list[str])
     assert_type(run_sync(parse_or_none, text="a"), list[str] | None)
     assert_type(sorted(["a"], key=parse), list[str])
@@ -88,12 +99,12 @@ async def calls() -> None:
 
 # Other decorators, outside and inside.
 @logged
-@flow.task(on="data/{word}.txt")
+@flow.task(save="data/{word}.json", skip=OSError)
 async def outside(word: str) -> int:
     return len(word)
 
 
-@flow.task(on="data/{word}.csv")
+@flow.task(save="data/inside/{word}.json")
 @logged
 async def inside(word: str) -> int:
     return len(word)
@@ -106,9 +117,23 @@ def inside_sync(word: str) -> int:
 
 
 # A decorator of the user's own that ends in a task.
-def fetches(pattern: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+def fetches(pattern: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        return flow.task(save=pattern, retry=3)(function)
+
+    return decorate
+
+
+def tries(pattern: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
-        return flow.task(on=pattern, retry=3)(function)
+        return flow.task(save=pattern, skip=OSError)(function)
+
+    return decorate
+
+
+def writes(pattern: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    def decorate(function: Callable[P, None]) -> Callable[P, None]:
+        return flow.task(on=pattern)(function)
 
     return decorate
 
@@ -118,18 +143,57 @@ def by_own_decorator(word: str) -> str:
     return word
 
 
+@tries("data/tried/{word}.html")
+def tried_by_own_decorator(word: str) -> str:
+    return word
+
+
+@writes("data/{word}.txt")
+def written_by_own_decorator(word: str) -> None:
+    flow.task.write(word)
+
+
 async def decorated() -> None:
     assert_type(await outside("a"), int | None)
-    assert_type(await inside(word="a"), int | None)
+    assert_type(await inside(word="a"), int)
     assert_type(inside_sync("a"), int)
-    assert_type(by_own_decorator("a"), str | None)
+    assert_type(await in_words("a"), list[str])
+    assert_type(by_own_decorator("a"), str)
+    assert_type(tried_by_own_decorator("a"), str | None)
+    assert_type(written_by_own_decorator("a"), None)
+
+
+# The types of the decorators, for annotations.
+kept: Keep = flow.task(retry=3)  # OK
+maybe: MaybeNone = flow.task(skip=OSError)  # OK
+wrote: Writes = flow.task(on="data/{word}.txt", skip=OSError)  # OK
+saved: Saved = flow.task(save="data/{word}.json")  # OK
+saved_maybe: SavedMaybe = flow.task(save="data/{word}.json", suppress=OSError)  # OK
+
+
+def name_of(word: str) -> str:
+    return word
+
+
+wrote_keyed: WritesKeyed[[str]] = flow.task(on="data/*.txt", key=name_of)  # OK
+saved_keyed: SavedKeyed[[str]] = flow.task(save="data/*.json", key=name_of)  # OK
+saved_maybe_keyed: SavedMaybeKeyed[[str]] = flow.task(save="data/*.json", key=name_of, skip=OSError)  # OK
+
+
+def in_folder(folder: str) -> Saved:
+    return flow.task(save=f"{folder}/{{word}}.json", retry=3)
+
+
+@in_folder("words")
+async def in_words(word: str) -> list[str]:
+    return [word]
 
 
 # Tasks of tasks.
 twice = flow.task(retry=1)(extract)
-stored_twice = flow.task(on="data/{word}.twice")(extract)
+stored_twice = flow.task(save="data/{word}.json")(extract)
 
 
 async def nested() -> None:
     assert_type(await twice("a", count=2), dict[str, int])
-    assert_type(await stored_twice("a", count=2), dict[str, int] | None)
+    assert_type(await stored_twice("a", count=2), dict[str, int])

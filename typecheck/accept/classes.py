@@ -20,7 +20,7 @@ class Source(ABC):
     @flow.task
     async def decorated(self, day: str) -> list[str]: ...
 
-    @flow.task(on="data/{day}.jsonl")
+    @flow.task(save="data/{day}.json", skip=OSError)
     @abstractmethod
     async def stored(self, day: str) -> int: ...
 
@@ -43,7 +43,7 @@ class Web(Source):
         return [day] * page
 
     @override
-    @flow.task(on="data/web/{day}.jsonl")
+    @flow.task(save="data/web/{day}.json", suppress=OSError)
     async def stored(self, day: str) -> int:
         return len(day)
 

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="unused-awaitable"
 """Tasks under `create_task`, `gather`, `TaskGroup`, `to_thread`, `run`, `wait_for` and executors."""
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ async def extract(word: str) -> dict[str, int]:
     return {word: 1}
 
 
-@flow.task(on="data/{word}.jsonl.zst", limit=4)
+@flow.task(save="data/{word}.json.zst", skip=OSError, limit=4)
 async def download(word: str) -> int:
     return len(word)
 
@@ -24,7 +25,7 @@ def blocking(word: str, times: int = 1) -> str:
     return word * times
 
 
-@flow.task(on="data/{word}.txt")
+@flow.task(save="data/{word}.txt")
 def blocking_stored(word: str) -> str:
     return word
 
@@ -54,11 +55,11 @@ async def task_group() -> None:
 
 async def threads() -> None:
     assert_type(await asyncio.to_thread(blocking, "a", times=2), str)
-    assert_type(await asyncio.to_thread(blocking_stored, "a"), str | None)
+    assert_type(await asyncio.to_thread(blocking_stored, "a"), str)
     loop = asyncio.get_running_loop()
     assert_type(await loop.run_in_executor(None, blocking, "a"), str)
     with ThreadPoolExecutor() as pool:
-        assert_type(pool.submit(blocking_stored, "a"), Future[str | None])
+        assert_type(pool.submit(blocking_stored, "a"), Future[str])
         assert_type(list(pool.map(blocking, ["a"], [2])), list[str])
 
 

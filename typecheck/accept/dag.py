@@ -113,6 +113,21 @@ class Service:
     async def inspect(self, page: asyncio.Task[Page]) -> bool:
         return page.done()
 
+    @classmethod
+    @task
+    async def open(cls, name: str) -> Service:
+        return cls(name)
+
+    @task
+    @classmethod
+    async def reopen(cls, name: str) -> Service:
+        return cls(name)
+
+    @staticmethod
+    @task
+    async def loosely(value: object, number: int) -> str:
+        return ""
+
 
 async def plain_values(number: int) -> None:
     assert_type(fetch("a"), asyncio.Task[Page])
@@ -194,6 +209,35 @@ async def methods(service: Service, key: asyncio.Task[str]) -> None:
     assert_type(task(Service.build)(key), asyncio.Task[Service])
     assert_type(service.inspect(fetch("a")), asyncio.Task[bool])
     assert_type(task(service.load, key)("a"), asyncio.Task[list[int]])
+
+
+# pyright follows class methods through the class, static methods through an instance and `Self` as well.
+async def class_methods(service: Service, key: asyncio.Task[str]) -> None:
+    assert_type(service.open(key), asyncio.Task[Service])
+    assert_type(service.reopen("a"), asyncio.Task[Service])
+
+
+async def static_methods() -> None:
+    assert_type(Service.loosely(1, total(1)), asyncio.Task[str])
+
+
+async def word(number: int) -> str:
+    return ""
+
+
+def spawn(number: int) -> asyncio.Task[str]:
+    return asyncio.create_task(word(number))
+
+
+@task
+def spawned(number: int) -> asyncio.Future[str]:
+    return spawn(number)
+
+
+async def functions_that_return_tasks(number: asyncio.Task[int]) -> None:
+    assert_type(task(spawn)(number), asyncio.Task[str])
+    assert_type(spawned(number), asyncio.Task[str])
+    assert_type(task(spawn, number)(1), asyncio.Task[str])
 
 
 def eight(a: int, b: str, c: bytes, d: float, e: Page, f: int, g: str, h: bytes) -> Page:

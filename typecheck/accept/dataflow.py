@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypedDict
 
-from asflow.dataflow import DataFlow, Dispatcher, Group, Member, Stage, amapper, fdispatch, stage
+from asflow.dataflow import DataFlow, Dispatcher, Group, Member, Stage, amapper, fdispatch, optional, stage
 from typing_extensions import assert_type  # noqa: UP035
 
 
@@ -109,6 +109,8 @@ def stats(rows: list[int]) -> dict[str, float]:
 assert_type(amapper(total, output="total")([1], start=2), dict[str, int])
 assert_type(amapper(halves, output=("first", "rest"))([1]), dict[str, list[int]])
 assert_type(amapper(stats, output={"average": "mean"})([1]), dict[str, float])
+assert_type(amapper(total, output=())([1], start=2), dict[str, object])
+assert_type(amapper(total, {"rows": "data"}, ())(data=[1]), dict[str, object])
 assert_type(amapper(total)([1]), int)
 assert_type(amapper(total, {"rows": "data"})(data=[1]), int)
 assert_type(amapper(total, input={"rows": "data"}, output="total")(data=[1]), dict[str, int])
@@ -121,6 +123,17 @@ async def mapped() -> None:
     assert_type(await amapper(limits, output=("low", "high"))([1]), dict[str, int])
     assert_type(await amapper(limits, {"rows": "data"}, ("low", "high"))(data=[1]), dict[str, int])
     assert_type(await amapper(fetch)("u"), bytes)
+    assert_type(await amapper(fetch, output=())("u"), dict[str, object])
+    assert_type(await amapper(limits, {"rows": "data"}, output=())(data=[1]), dict[str, object])
+    assert_type(await optional(merge)([1], 2), Rows)
+
+
+# An optional member is what it was.
+assert_type(optional(save)([1]), None)
+DataFlow(
+    (source_a, optional(merge), {optional(save), optional(Sink().put), optional(partial(source_b, limit=3))})
+)
+DataFlow(stage(source_a) | optional(merge) | (optional(log), save))
 
 
 DataFlow(

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="unused-awaitable"
 """`Flow` and `@flow`: a flow keeps its function's type, whatever its options."""
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ async def applied(function: Callable[[T], U], item: T) -> U:
     return function(item)
 
 
-@flow.task(on="data/*.txt")
+@flow.task(skip=OSError)
 async def first_or_none(items: Sequence[T]) -> T:
     return items[0]
 
@@ -62,7 +62,7 @@ def first_sync(items: Iterable[T]) -> T | None:
     return next(iter(items))
 
 
-@flow.task(on="data/same/*.txt")
+@flow.task(skip=OSError)
 def same_sync(item: T) -> T | None:
     return item
 
@@ -108,7 +108,7 @@ class Box(Generic[T]):
         self.item = item
         return self
 
-    @flow.task(on="data/box.txt")
+    @flow.task(suppress=OSError)
     async def get_stored(self) -> T:
         return self.item
 
@@ -116,7 +116,7 @@ class Box(Generic[T]):
     def mapped(self, function: Callable[[T], U]) -> Box[U]:
         return Box(function(self.item))
 
-    @flow.task(on="data/picked/*.txt")
+    @flow.task(skip=OSError)
     def pick(self, items: Sequence[U]) -> U | None:
         return items[0]
 

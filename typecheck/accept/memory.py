@@ -23,7 +23,7 @@ async def fetch(url: str) -> bytes:
     return url.encode()
 
 
-@flow.task(on="data/{path}.json")
+@flow.task(save="data/{path}.json")
 @memory.cache
 def stored(path: str) -> list[int]:
     return [len(path)]
@@ -35,7 +35,7 @@ def with_options(path: str, limit: int = 10) -> str:
     return path * limit
 
 
-@flow.task(on="data/{url}.txt", retry=3)
+@flow.task(save="data/{url}.txt", skip=OSError, retry=3)
 @memory.cache(cache_validation_callback=expires_after(days=1))
 async def fetch_stored(url: str) -> str:
     return url
@@ -45,10 +45,10 @@ async def calls() -> None:
     assert_type(transform("a"), list[int])
     assert_type(transform(path="a", limit=3), list[int])
     assert_type(await fetch("a"), bytes)
-    assert_type(stored("a"), list[int] | None)
+    assert_type(stored("a"), list[int])
     assert_type(with_options("a", limit=3), str | None)
     assert_type(await fetch_stored("a"), str | None)
-    assert_type(flow.task.output(stored, "a"), Output)
+    assert_type(flow.task.output(stored, "a"), Output[list[int]])
     assert_type(await flow.task.map(fetch, ["a"]), list[bytes])
     assert_type(await flow.task.map(transform, ["a"]), list[list[int]])
 

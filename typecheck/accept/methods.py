@@ -20,7 +20,7 @@ class Client:
     def urls(self) -> list[str]:
         return [self.base]
 
-    @flow.task(on="data/{path}.json", retry=3)
+    @flow.task(save="data/{path}.json", skip=OSError, retry=3)
     async def stored(self, path: str) -> int:
         return len(path)
 
@@ -44,7 +44,7 @@ class Client:
         return len(path)
 
     @staticmethod
-    @flow.task(on="data/{path}.txt")
+    @flow.task(save="data/static/{path}.json")
     def static_outer_stored(path: str) -> int:
         return len(path)
 
@@ -69,7 +69,7 @@ class Client:
         return cls(path)
 
     @classmethod
-    @flow.task(on="data/{path}.cls")
+    @flow.task(save="data/class/{path}.json")
     async def class_outer_stored(cls, path: str) -> int:
         return len(path)
 
@@ -108,15 +108,15 @@ async def static_and_class(client: Client) -> None:
     assert_type(await Client.static_outer("a"), int)
     assert_type(await client.static_outer("a"), int)
     assert_type(Client.static_inner_sync(path="a"), int)
-    assert_type(Client.static_outer_stored("a"), int | None)
-    assert_type(client.static_outer_stored(path="a"), int | None)
+    assert_type(Client.static_outer_stored("a"), int)
+    assert_type(client.static_outer_stored(path="a"), int)
     assert_type(await Client.class_inner("a"), Client)
     assert_type(await Client.class_outer("a"), Client)
     assert_type(await Special.class_inner("a"), Special)
     assert_type(await Special.class_outer("a"), Special)
     assert_type(Client.class_outer_sync("a"), Client)
     assert_type(Special.class_inner_sync("a"), Special)
-    assert_type(await Client.class_outer_stored("a"), int | None)
+    assert_type(await Client.class_outer_stored("a"), int)
 
 
 def properties(client: Client) -> None:
@@ -131,8 +131,8 @@ async def bound(client: Client) -> None:
     assert_type(await stored("a"), int | None)
     as_callable: Callable[[str], Coroutine[Any, Any, bytes]] = client.fetch
     assert_type(await as_callable("a"), bytes)
-    assert_type(flow.task.output(client.stored, "a"), Output)
-    assert_type(flow.task.output(Client.stored, client, "a"), Output)
-    assert_type(flow.task.output(Client.static_outer_stored, "a"), Output)
+    assert_type(flow.task.output(client.stored, "a"), Output[int | None])
+    assert_type(flow.task.output(Client.stored, client, "a"), Output[int | None])
+    assert_type(flow.task.output(Client.static_outer_stored, "a"), Output[int])
     assert_type(await flow.task.map(client.fetch, ["a", "b"]), list[bytes])
     assert_type(await flow.task.map(client.stored, ["a", "b"]), list[int | None])

@@ -14,7 +14,7 @@ async def first[T](items: Sequence[T]) -> T:
     return items[0]
 
 
-@flow.task(on="data/*.json")
+@flow.task(skip=OSError)
 async def first_or_none[T](items: Sequence[T]) -> T:
     return items[0]
 
@@ -37,7 +37,7 @@ class Box[T]:
     async def get(self) -> T:
         return self.item
 
-    @flow.task(on="data/box.txt")
+    @flow.task(suppress=OSError)
     async def get_stored(self) -> T:
         return self.item
 

@@ -1,4 +1,4 @@
-"""`R | None` exactly where a call may give None: with `on`, `skip` or `suppress`."""
+"""`R | None` exactly where a call may return None: with `skip` or `suppress`, `save` or not."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Pair(NamedTuple):
     right: str
 
 
-@flow.task(on="data/{word}.txt")
-async def with_on(word: str) -> int:
+@flow.task(save="data/{word}.json", skip=OSError)
+async def with_save(word: str) -> int:
     return len(word)
 
 
-@flow.task(on="data/{word}.json")
-def with_on_sync(word: str) -> Page:
+@flow.task(save="data/page/{word}.json", suppress=OSError)
+def with_save_sync(word: str) -> Page:
     return {"url": word}
 
 
@@ -54,12 +54,12 @@ async def never_value(word: str) -> None: ...
 def never_value_sync(word: str) -> None: ...
 
 
-@flow.task(on="data/{word}.gz")
+@flow.task(save="data/{word}.json.gz", skip=OSError)
 async def optional_already(word: str) -> int | None:
     return len(word) or None
 
 
-@flow.task(on="data/{word}.zst")
+@flow.task(save="data/{word}.json.zst", skip=OSError)
 def union_value(word: str) -> int | str:
     return len(word) or word
 
@@ -70,8 +70,8 @@ async def without(word: str) -> int:
 
 
 async def calls() -> None:
-    assert_type(await with_on("a"), int | None)
-    assert_type(with_on_sync("a"), Page | None)
+    assert_type(await with_save("a"), int | None)
+    assert_type(with_save_sync("a"), Page | None)
     assert_type(await with_skip("a"), Pair | None)
     assert_type(with_skip_sync("a"), list[int] | None)
     assert_type(await with_suppress("a"), tuple[int, ...] | None)
@@ -84,10 +84,10 @@ async def calls() -> None:
 
 
 async def narrowing() -> None:
-    length = await with_on("a")
+    length = await with_save("a")
     if length is not None:
         assert_type(length, int)
-    page = with_on_sync("a")
+    page = with_save_sync("a")
     assert_type(page["url"] if page else "", str)
     match await with_skip("a"):
         case Pair(left, right):

@@ -61,7 +61,11 @@ def wrapped(folder: os.PathLike[str]) -> None:
 
 
 @flow.task(on=None)
-def without(day: str) -> int:
+def without(day: str) -> None: ...
+
+
+@flow.task(save=None)
+def without_saving(day: str) -> int:
     return len(day)
 
 
@@ -129,27 +133,27 @@ def writer_function(day: str) -> None: ...
 
 
 # A key has the task's own parameters.
-@flow.task(on="data/*.txt", key=name_of)
+@flow.task(save="data/*.json", key=name_of)
 async def keyed(video_id: str, lang: str = "en") -> int:
     return len(video_id + lang)
 
 
-@flow.task(on="data2/*.txt", key=name_of, skip=ERRORS, retry=2, limit=shared, refresh=60, level=None)
+@flow.task(save="data2/*.txt", key=name_of, skip=ERRORS, retry=2, limit=shared, refresh=60, level=None)
 def keyed_sync(video_id: str, lang: str = "en") -> str:
     return video_id + lang
 
 
-@flow.task(on="data3/*.txt", key=name_of)
+@flow.task(save="data3/*.json", key=name_of)
 def keyed_opaque(video_id: str, lang: str = "en") -> Any:
     return video_id + lang
 
 
 async def keyed_calls() -> None:
     assert_type(keyed_opaque("a", lang="de"), Any)
-    assert_type(await keyed("a"), int | None)
-    assert_type(await keyed("a", lang="de"), int | None)
+    assert_type(await keyed("a"), int)
+    assert_type(await keyed("a", lang="de"), int)
     assert_type(keyed_sync(video_id="a"), str | None)
-    assert_type(flow.task.output(keyed, "a", lang="de"), Output)
+    assert_type(flow.task.output(keyed, "a", lang="de"), Output[int])
 
 
 def wider_key(video_id: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never, assert_type
+from typing import Literal, assert_never, assert_type
 
 from asflow import Completed, Failed
 
@@ -53,6 +53,17 @@ def with_guard(result: Result) -> str:
             return item
 
 
+def by_outcome(completed: Completed[str, int | None]) -> str:
+    assert_type(completed.outcome, Literal["completed", "cached", "skipped", "suppressed"])
+    match completed.outcome:
+        case "completed" | "cached":
+            return "there"
+        case "skipped" | "suppressed" as other:
+            return other
+        case _:
+            assert_never(completed.outcome)
+
+
 # What is known of a narrower type is known of a wider one.
 narrow: Completed[bool, str] = Completed(True, "a")
 wide: Completed[int, object] = narrow  # OK
@@ -62,4 +73,5 @@ results: list[Result] = [Completed("a", 1), Failed("b", OSError())]  # OK
 
 def made(item: str, value: int, error: Exception) -> None:
     assert_type(Completed(item, value), Completed[str, int])
+    assert_type(Completed(item, value, "cached"), Completed[str, int])
     assert_type(Failed(item, error), Failed[str])

@@ -33,12 +33,12 @@ def many(*numbers: int, **names: str) -> int:
     return sum(numbers) + len(names)
 
 
-@flow.task(on="data/*.txt")
+@flow.task(save="data/*.json", skip=ValueError)
 async def many_stored(first: str, *numbers: int, **names: str) -> int:
     return len(first) + sum(numbers) + len(names)
 
 
-@flow.task(on="data/*.txt")
+@flow.task(save="data/*.json")
 def mixed_stored(a: int, /, b: str, *, c: float = 0.0) -> int:
     return a + len(b) + int(c)
 
@@ -48,7 +48,7 @@ async def unpacked(url: str, **options: Unpack[Options]) -> int:
     return len(url) + len(options)
 
 
-@flow.task(on="data/one.txt")
+@flow.task(save="data/one.json")
 async def no_parameters() -> int:
     return 1
 
@@ -69,13 +69,13 @@ async def calls() -> None:
     assert_type(many(1, 2, three="3"), int)
     assert_type(await many_stored("a", 1, 2, b="c"), int | None)
     assert_type(await many_stored(first="a", b="c"), int | None)
-    assert_type(mixed_stored(1, b="b", c=2.0), int | None)
+    assert_type(mixed_stored(1, b="b", c=2.0), int)
     assert_type(await unpacked("a", lang="en", limit=3), int | None)
-    assert_type(await no_parameters(), int | None)
+    assert_type(await no_parameters(), int)
     assert_type(named_like_ours(func="a", task="b", self=1, flow=2), int)
 
 
 def handles() -> None:
-    assert_type(flow.task.output(many_stored, "a", 1, 2, b="c"), Output)
-    assert_type(flow.task.output(mixed_stored, 1, b="b"), Output)
-    assert_type(flow.task.output(no_parameters), Output)
+    assert_type(flow.task.output(many_stored, "a", 1, 2, b="c"), Output[int | None])
+    assert_type(flow.task.output(mixed_stored, 1, b="b"), Output[int])
+    assert_type(flow.task.output(no_parameters), Output[int])

@@ -21,11 +21,11 @@ def count(text: str, start: int = 0) -> int:
 # A partial of a function, made a task.
 fetch_slowly = flow.task(partial(fetch, timeout=10.0))
 count_from = flow.task(retry=1)(partial(count, start=3))
-stored_count = flow.task(on="data/{text}.txt")(partial(count, start=3))
+stored_count = flow.task(save="data/{text}.json")(partial(count, start=3))
 
 
 # A partial of a task.
-@flow.task(on="data/{url}.bin")
+@flow.task(save="data/{url}.bin")
 async def download(url: str, *, timeout: float = 1.0) -> bytes:
     return url.encode()[: int(timeout)]
 
@@ -42,8 +42,8 @@ plain_of_a = partial(plain, "a")
 async def calls() -> None:
     assert_type(await fetch_slowly("a"), bytes)
     assert_type(count_from("a"), int)
-    assert_type(stored_count("a"), int | None)
-    assert_type(await download_slowly("a"), bytes | None)
+    assert_type(stored_count("a"), int)
+    assert_type(await download_slowly("a"), bytes)
     assert_type(plain_of_a(3), int)
     assert_type(plain_of_a(start=3), int)
 
@@ -58,14 +58,14 @@ class Fetcher:
 
 
 fetcher = flow.task(Fetcher("a"))
-fetcher_stored = flow.task(on="data/{path}.bin")(Fetcher("a"))
+fetcher_stored = flow.task(save="data/{path}.bin")(Fetcher("a"))
 
 
 async def objects() -> None:
     assert_type(await fetcher("b"), bytes)
     assert_type(fetcher.base, str)
-    assert_type(await fetcher_stored("b"), bytes | None)
-    assert_type(flow.task.output(fetcher_stored, "b"), Output)
+    assert_type(await fetcher_stored("b"), bytes)
+    assert_type(flow.task.output(fetcher_stored, "b"), Output[bytes])
 
 
 # A class, called for an instance.

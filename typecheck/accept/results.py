@@ -15,12 +15,12 @@ def opaque(word: str) -> Any:
     return word
 
 
-@flow.task(on="data/{word}.txt")
+@flow.task(skip=OSError)
 def opaque_stored(word: str) -> Any:
     return word
 
 
-@flow.task(on="data/{word}.json")
+@flow.task(skip=OSError)
 async def opaque_stored_async(word: str) -> Any:
     return word
 
@@ -34,7 +34,7 @@ def coroutine(word: str) -> Coroutine[Any, Any, int]:
     return _length(word)
 
 
-@flow.task(on="data/{word}.coroutine")
+@flow.task(save="data/{word}.json")
 def coroutine_stored(word: str) -> Coroutine[Any, Any, int]:
     return _length(word)
 
@@ -44,7 +44,7 @@ def awaitable(word: str) -> Awaitable[int]:
     return _length(word)
 
 
-@flow.task(on="data/{word}.awaitable")
+@flow.task(skip=OSError)
 def awaitable_stored(word: str) -> Awaitable[int]:
     return _length(word)
 
@@ -79,12 +79,12 @@ def factory(word: str) -> Callable[[int], str]:
     return lambda number: word * number
 
 
-@flow.task(on="data/{word}.callable")
+@flow.task(save="data/literal/{word}.json")
 async def literal(word: str) -> Literal["a", "b"]:
     return "a" if word else "b"
 
 
-@flow.task(on="data/{word}.many", skip=OSError)
+@flow.task(save="data/many/{word}.json", skip=OSError)
 async def nested(word: str) -> dict[str, list[tuple[int, str | None]]]:
     return {word: [(1, None)]}
 
@@ -94,13 +94,13 @@ async def calls(thing: object) -> None:
     assert_type(opaque_stored("a"), Any)
     assert_type(await opaque_stored_async("a"), Any | None)
     assert_type(await coroutine("a"), int)
-    assert_type(await coroutine_stored("a"), int | None)
+    assert_type(await coroutine_stored("a"), int)
     assert_type(await awaitable("a"), int)
     assert_type(awaitable_stored("a"), Awaitable[int] | None)
     assert_type(await (await future("a")), int)
     assert_type(await never_or_none_async("a"), None)
     assert_type(factory("a")(3), str)
-    assert_type(await literal("a"), Literal["a", "b"] | None)
+    assert_type(await literal("a"), Literal["a", "b"])
     assert_type(await nested("a"), dict[str, list[tuple[int, str | None]]] | None)
     if is_word(thing):
         assert_type(thing, str)

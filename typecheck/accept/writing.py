@@ -1,13 +1,17 @@
-"""What a body uses: `flow.task.write`, `.progress` and `.track`."""
+"""What a body with `on=` is and uses: `flow.task.write`, `.write_all`, `.progress` and `.track`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict, assert_type
+from typing import Any, NoReturn, Protocol, TypedDict, TypeVar, assert_type, overload
 
-from asflow import Progress, flow
+from asflow import Output, Progress, flow
+from typing_extensions import override
+
+T = TypeVar("T")
 
 
 class Snippet(TypedDict):
@@ -57,3 +61,112 @@ def tracked(pages: list[str]) -> None:
         assert_type(number, int)
         assert_type(page, str)
     assert_type(list(flow.task.track(range(3), description="numbers")), list[int])
+
+
+# It returns None, and the task has its type: a coroutine for `async def`, whatever is skipped or suppressed.
+def name_of(day: str, page: int = 1) -> str:
+    return f"{day}-{page}"
+
+
+class DownloadError(Exception): ...
+
+
+@flow.task(on="data/{day}.csv", skip=DownloadError, suppress=(OSError,), retry=3)
+async def quiet(day: str, page: int = 1) -> None:
+    flow.task.write_all([{"day": day, "page": page}])  # OK
+    flow.task.write_all({"day": day, "page": number} for number in range(page))  # OK
+    assert_type(flow.task.write_all(iter("ab")), None)
+
+
+@flow.task(on="data/{day}.txt")
+def quiet_sync(day: str, *, page: int = 1) -> None:
+    flow.task.write(day * page)
+
+
+@flow.task(on="keyed/*.csv", key=name_of, skip=DownloadError)
+async def keyed(day: str, page: int = 1) -> None: ...
+
+
+@flow.task(on="keyed/*.txt", key=name_of)
+def keyed_sync(day: str, page: int = 1) -> None: ...
+
+
+@flow.task(on="opaque/{day}.txt")
+def opaque(day: str) -> Any: ...
+
+
+@flow.task(on="opaque/*.txt", key=name_of)
+def opaque_keyed(day: str, page: int = 1) -> Any: ...
+
+
+@flow.task(on="never/{day}.txt", skip=DownloadError)
+async def never(day: str) -> NoReturn:
+    raise DownloadError(day)
+
+
+@flow.task(on="future/{day}.txt")
+def coroutine(day: str) -> Coroutine[Any, Any, None]:
+    return quiet(day)
+
+
+class Client:
+    @flow.task(on="data/{day}.client")
+    async def fetch(self, day: str, *, page: int = 1) -> None: ...
+
+    @staticmethod
+    @flow.task(on="data/{day}.static")
+    async def static_outer(day: str) -> None: ...
+
+    @flow.task(on="data/{day}.inner", skip=OSError)
+    @classmethod
+    def class_inner(cls, day: str) -> None: ...
+
+
+class Fetches(Protocol):
+    async def fetch(self, day: str, *, page: int = ...) -> None: ...
+
+
+class Special(Client):
+    @override
+    async def fetch(self, day: str, *, page: int = 1) -> None: ...
+
+
+@overload
+async def _both(day: str) -> None: ...
+@overload
+async def _both(day: int, page: int) -> None: ...
+async def _both(day: str | int, page: int = 1) -> None:
+    flow.task.write(f"{day} {page}")
+
+
+both = flow.task(on="data/{day}.both", suppress=OSError)(_both)
+
+
+@flow.task(on="data/*.generic")
+async def generic(item: T, transform: Callable[[T], object]) -> None:
+    flow.task.write(transform(item))
+
+
+async def calls(client: Client) -> None:
+    assert_type(await quiet("a", page=2), None)
+    assert_type(quiet_sync("a", page=2), None)
+    assert_type(await keyed("a", page=2), None)
+    assert_type(keyed_sync(day="a"), None)
+    assert_type(opaque("a"), Any)
+    assert_type(opaque_keyed("a", page=3), Any)
+    assert_type(await coroutine("a"), None)
+    assert_type(quiet.__name__, str)
+    assert_type(await client.fetch("a", page=2), None)
+    assert_type(await Client.static_outer(day="a"), None)
+    assert_type(Client.class_inner("a"), None)
+    fetches: Fetches = client  # OK
+    await fetches.fetch("a")
+    await both("a")  # OK
+    await both(1, page=2)  # OK
+    await generic("a", len)  # OK
+    assert_type(await flow.task.map(quiet, ["a"]), list[None])
+    assert_type(await flow.task.make(quiet, "a", page=2), Output[None])
+    assert_type(flow.task.make(quiet_sync, "a", page=2), Output[None])
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(quiet("a"))
+    assert_type(running.result(), None)

@@ -16,7 +16,7 @@ async def extract(word: str, *, count: int = 1) -> dict[str, int]:
     return {word: count}
 
 
-@flow.task(on="data/{word}.jsonl")
+@flow.task(save="data/{word}.json", skip=OSError)
 async def download(word: str) -> int:
     return len(word)
 

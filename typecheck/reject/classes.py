@@ -21,7 +21,7 @@ class Source(ABC):
 
 class MayGiveNone(Source):
     @override
-    @flow.task(on="data/{day}.txt")
+    @flow.task(save="data/{day}.json", skip=OSError)
     async def fetch(self, day: str) -> list[str]:  # E
         return [day]
 
@@ -63,7 +63,7 @@ class Fetches(Protocol):
 
 
 class Stored:
-    @flow.task(on="data/{day}.txt")
+    @flow.task(save="data/{day}.json", skip=OSError)
     async def fetch(self, day: str) -> list[str]:
         return [day]
 

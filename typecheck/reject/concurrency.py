@@ -12,7 +12,7 @@ async def extract(word: str) -> dict[str, int]:
     return {word: 1}
 
 
-@flow.task(on="data/{word}.jsonl.zst", limit=4)
+@flow.task(save="data/{word}.json.zst", skip=OSError, limit=4)
 async def download(word: str) -> int:
     return len(word)
 

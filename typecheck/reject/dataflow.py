@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asflow.dataflow import DataFlow, amapper, fdispatch, stage
+from asflow.dataflow import DataFlow, amapper, fdispatch, optional, stage
 
 
 async def source(endpoint: str) -> dict[str, list[int]]:
@@ -40,6 +40,11 @@ stage(source) | 3  # E
 "source" | stage(source)  # E
 stage(total)  # E
 
+# A member can be optional, a group can't, nor what is not a member.
+optional((source, source))  # E
+optional(total)  # E
+optional("source")  # E
+
 
 async def calls(dataflow: DataFlow) -> None:
     await dataflow("endpoint")  # E
@@ -52,6 +57,7 @@ async def calls(dataflow: DataFlow) -> None:
 # A mapped function keeps its parameters.
 amapper(total, output="total")("rows")  # E
 amapper(total, output="total")([1], 2)  # E
+amapper(total, output=())("rows")  # E
 amapper(total, output=("a", "b"))  # E
 amapper(total, output=3)  # E
 amapper("total", output="t")  # E

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from asflow import Completed, flow
 
 
@@ -10,7 +13,7 @@ async def fetch(url: str) -> bytes:
     return url.encode()
 
 
-@flow.task(on="data/{url}.json")
+@flow.task(save="data/{url}.json", skip=OSError)
 async def download(url: str) -> int:
     return len(url)
 
@@ -49,6 +52,7 @@ async def calls() -> None:
     await flow.task.map(fetch, ["a"], on_error="ignore")  # E
     await flow.task.map(fetch, ["a"], limit=3)  # E
     await flow.task.map(fetch("a"), ["a"])  # E
+    await flow.task.map(partial(fetch, page=1), ["a"])  # E
 
 
 async def results() -> None:
@@ -56,6 +60,8 @@ async def results() -> None:
     numbers: list[int] = await flow.task.map(download, ["a"])  # E
     for _ in flow.task.map(fetch, ["a"]):  # E
         pass
+    list(flow.task.map(fetch, ["a"]))  # E
+    asyncio.create_task(flow.task.map(fetch, ["a"])).result()[0] + 1  # E
     async for number in flow.task.map(download, ["a"]):
         print(number + 1)  # E
     async for outcome in flow.task.map(fetch, ["a"], on_error="collect"):

@@ -14,7 +14,7 @@ def transform(path: str, *, limit: int = 10) -> list[int]:
     return [len(path)] * limit
 
 
-@flow.task(on="data/{url}.txt")
+@flow.task(save="data/{url}.bin", skip=OSError)
 @memory.cache
 async def fetch(url: str) -> bytes:
     return url.encode()

@@ -10,7 +10,7 @@ class Client:
     async def fetch(self, path: str, *, limit: int = 10) -> bytes:
         return path.encode()[:limit]
 
-    @flow.task(on="data/{path}.json")
+    @flow.task(save="data/{path}.json", skip=OSError)
     async def stored(self, path: str) -> int:
         return len(path)
 
@@ -29,7 +29,7 @@ class Client:
         return len(path)
 
     @classmethod
-    @flow.task(on="data/{path}.cls")
+    @flow.task(save="data/class/{path}.json", skip=OSError)
     def class_outer(cls, path: str) -> int:
         return len(path)
 

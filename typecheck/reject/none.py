@@ -1,12 +1,12 @@
-"""A call that may give None is no `R` before that is looked at."""
+"""A call that may return None is not an `R` before that is looked at."""
 
 from __future__ import annotations
 
 from asflow import flow
 
 
-@flow.task(on="data/{word}.txt")
-async def with_on(word: str) -> int:
+@flow.task(save="data/{word}.json", skip=OSError)
+async def with_save(word: str) -> int:
     return len(word)
 
 
@@ -25,8 +25,8 @@ async def nothing(word: str) -> None: ...
 
 
 async def calls() -> None:
-    number: int = await with_on("a")  # E
-    print(1 + await with_on("a"))  # E
+    number: int = await with_save("a")  # E
+    print(1 + await with_save("a"))  # E
     numbers: list[int] = with_skip("a")  # E
     with_skip("a").append(1)  # E
     print(with_skip("a")[0])  # E
@@ -39,9 +39,9 @@ async def calls() -> None:
 
 
 async def arguments() -> None:
-    await with_on(1)  # E
-    await with_on()  # E
-    await with_on(words="a")  # E
+    await with_save(1)  # E
+    await with_save()  # E
+    await with_save(words="a")  # E
     with_skip("a", "b")  # E
     await with_suppress(word=None)  # E
     await with_skip("a")  # E

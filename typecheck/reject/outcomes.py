@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from asflow import Completed, Failed
 
@@ -38,4 +38,7 @@ def fields(completed: Completed[str, int], failed: Failed[str]) -> None:
     Failed("a", "error")  # E
     Failed("a", KeyboardInterrupt())  # E
     Completed("a")  # E
-    print(text, other)
+    Completed("a", 1, "failed")  # E
+    failed.outcome  # E
+    outcome: Literal["completed", "failed"] = completed.outcome  # E
+    print(text, other, outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from asflow import Output, flow
+from asflow.typing import JsonValue
 
 
 class Snippet(TypedDict):
@@ -16,7 +17,7 @@ async def download(video_id: str, *, lang: str = "en") -> None:
     flow.task.write({"text": video_id + lang})
 
 
-@flow.task(on="data/{day}.csv")
+@flow.task(save="data/{day}.json")
 def daily(day: str, page: int = 1) -> int:
     return page + len(day)
 
@@ -46,12 +47,27 @@ handle.name = "a"  # E
 handle.record(Snippet)  # E
 for snippet in handle.records(Snippet):
     snippet["texts"]  # E
+for number in handle.records(int | None):
+    number + 1  # E
+for value in handle.records():
+    value["text"]  # E
+    value.upper()  # E
+wrong_json: JsonValue = {1: 2}  # E
+wrong_value: JsonValue = [object()]  # E
 for number in handle.records(int):
     number.upper()  # E
-handle.records()  # E
-handle.records("Snippet")  # E
+handle.records(3)  # E
+handle.records(Snippet, dict)  # E
 flow.task.outputs(download)[0]  # E
 text: bytes = handle.text()  # E
+handle.value().upper()  # E
+count: str = flow.task.output(daily, "a").value()  # E
+any_output: Output = handle
+any_output.value().upper()  # E
+numbers: Output[int] = any_output  # E
+other: Output[str] = flow.task.output(daily, "a")  # E
+handle.value(int)  # E
+handle.bytes().upper().lines()  # E
 
 
 class Derived(Output): ...  # E

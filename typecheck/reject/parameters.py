@@ -23,12 +23,12 @@ async def keyword_only(*, a: int, b: str = "") -> int:
     return a + len(b)
 
 
-@flow.task(on="data/*.txt")
+@flow.task(save="data/*.json")
 def mixed(a: int, /, b: str, *, c: float = 0.0) -> int:
     return a + len(b) + int(c)
 
 
-@flow.task(on="data/*.csv")
+@flow.task(save="data/*.json", skip=OSError)
 def many(*numbers: int, **names: str) -> int:
     return sum(numbers) + len(names)
 

@@ -23,16 +23,16 @@ class Fetcher:
         return (self.base + path).encode()
 
 
-@flow.task(on="data/{url}.bin")
+@flow.task(save="data/{url}.bin", skip=OSError)
 async def download(url: str, *, timeout: float = 1.0) -> bytes:
     return url.encode()[: int(timeout)]
 
 
 slowly = flow.task(partial(fetch, timeout=10.0))
-stored_count = flow.task(on="data/{text}.txt")(partial(count, start=3))
+stored_count = flow.task(save="data/{text}.json", skip=OSError)(partial(count, start=3))
 download_slowly = partial(download, timeout=10.0)
 fetcher = flow.task(Fetcher("a"))
-fetcher_stored = flow.task(on="data/{path}.bin")(Fetcher("a"))
+fetcher_stored = flow.task(save="data/{path}.bin", skip=OSError)(Fetcher("a"))
 make_fetcher = flow.task(Fetcher)
 
 

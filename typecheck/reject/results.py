@@ -18,12 +18,12 @@ def opaque(word: str) -> Any:
     return word
 
 
-@flow.task(on="data/{word}.json")
+@flow.task(save="data/{word}.json", skip=OSError)
 async def opaque_async(word: str) -> Any:
     return word
 
 
-@flow.task(on="data/{word}.coroutine")
+@flow.task(save="data/coroutine/{word}.json", skip=OSError)
 def coroutine(word: str) -> Coroutine[Any, Any, int]:
     return _length(word)
 

@@ -13,6 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from asflow._tracebacks import log_error
 from asflow.sinks._live.model import Forest
 from asflow.sinks._words import flow_summary
 
@@ -141,7 +142,7 @@ class _Poller:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        wait = self._surface.first
+        wait = min(self._surface.first, threading.TIMEOUT_MAX)  # 49 days on Windows
         while not self._stopping.wait(wait):
             if not self._forest.visible:  # the call of `stop` was interrupted
                 _guarded(self._surface.close)
@@ -151,7 +152,7 @@ class _Poller:
                 _guarded(self._surface.close)
                 return
             cost = time.thread_time() - started
-            wait = max(self._surface.every, min(_LONGEST_WAIT, cost / _CPU_SHARE))
+            wait = min(max(self._surface.every, min(_LONGEST_WAIT, cost / _CPU_SHARE)), threading.TIMEOUT_MAX)
 
 
 def _guarded(act: Callable[[], None]) -> bool:
@@ -160,13 +161,12 @@ def _guarded(act: Callable[[], None]) -> bool:
         act()
     except OSError:  # the terminal is gone
         return False
-    except Exception as error:  # the flow goes on without a display
+    except Exception as error:  # noqa: BLE001 - the flow goes on without a display
         if not (isinstance(error, ValueError) and "closed file" in str(error)):
             import logging
 
-            logging.getLogger("asflow.sinks").warning(
-                "asflow's display failed; the flow goes on without it", exc_info=True
-            )
+            logger = logging.getLogger("asflow.sinks")
+            log_error(logger, logging.WARNING, error, "asflow's display failed; the flow goes on without it")
         return False
     return True
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asflow._labels import clean
+from asflow._labels import clean, cut
 from asflow.sinks._live.model import first_values
 from asflow.sinks._words import Counts, Piece, call_title, clock, join
 
@@ -31,6 +31,7 @@ _BAR = 40  # as wide as rich's bars
 _BAR_LEAST = 10
 _LABEL_LEAST = 12
 _PROGRESS_MOST, _PROGRESS_LEAST = 30, 8
+_DESCRIPTION_MOST = 200  # characters, before it is measured
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ def _show_call(row: Row, view: FlowView, call: RunningCall, now: float) -> Row:
     if completed and not total:
         progress.append((f"{completed:,g}", ""))
     if call.description:
-        progress.append((clean(call.description), ""))
+        progress.append((cut(clean(call.description), _DESCRIPTION_MOST, "…"), ""))
     if call.attempt > 1 and not row.notes:
         progress.append((f"attempt {call.attempt}", "yellow"))
     row.done = min(1.0, max(0.0, completed / total)) if total else 0.0

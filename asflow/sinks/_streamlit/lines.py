@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from asflow._labels import clean
+from asflow._labels import clean, cut
 from asflow.sinks._live.model import Pace, first_values
 from asflow.sinks._words import Counts, call_title, clock
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asflow.sinks._words import Piece
 
 _MOST_CALLS = 3
+_DESCRIPTION_MOST = 200  # characters
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _COLORS = {"red": "red", "yellow": "orange", "dim": "gray"}
@@ -88,7 +89,7 @@ def _call(call: RunningCall) -> str:
     """Return the arguments of a call and its progress, as in `2010-01-02 (page 3, 30%)`."""
     progress: list[str] = []
     if call.description:
-        progress.append(clean(call.description))
+        progress.append(cut(clean(call.description), _DESCRIPTION_MOST, "…"))
     if call.total:
         progress.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
     elif call.completed:

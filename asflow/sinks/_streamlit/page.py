@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast, final
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
-from asflow._labels import clean
+from asflow._labels import clean, cut
+from asflow._tracebacks import log_error
 from asflow.sinks._live.model import first_values
 from asflow.sinks._streamlit.lines import Line, escape
 from asflow.sinks._words import Counts, flow_summary, plain
@@ -84,8 +85,8 @@ class Page:
         # All that an enclosing st.cache_data records is this empty place: a thread fills it.
         try:
             slot = st.empty()
-        except Exception:  # noqa: BLE001 - the flow goes on without a display
-            _log_failure()
+        except Exception as error:  # noqa: BLE001 - the flow goes on without a display
+            _log_failure(error)
             return None
         return cls(cast("ScriptRunContext", context), slot, every, keep)
 
@@ -95,7 +96,7 @@ class Page:
         with self._lock:
             if not self._root:
                 self._root = event.flow_id
-                self._title = _cut(f"{clean(event.flow)}({clean(event.label)})")
+                self._title = cut(f"{clean(event.flow)}({clean(event.label)})", _TITLE_LIMIT, "…")
                 path = ""
             else:
                 path = (outer.path if outer else "") + f"{clean(event.flow)} / "
@@ -132,8 +133,8 @@ class Page:
                 wait = max(self._every, (time.thread_time() - started) / _CPU_SHARE)
             if self._end is not None and not self._stale:
                 self._show_end(self._end)
-        except Exception:  # noqa: BLE001 - the flow goes on without a display
-            _log_failure()
+        except Exception as error:  # noqa: BLE001 - the flow goes on without a display
+            _log_failure(error)
 
     def _show(self) -> None:
         if self._status is None:
@@ -191,14 +192,9 @@ class Page:
             self._more.caption(f"… and {more:,} more tasks")
 
 
-def _log_failure() -> None:
-    """Log the exception that is being handled; the flow goes on without a display."""
+def _log_failure(error: Exception) -> None:
     import logging
 
-    logging.getLogger("asflow.sinks").warning(
-        "StreamlitSink: the display on the page failed; the flow goes on without it", exc_info=True
-    )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _TITLE_LIMIT else text[: _TITLE_LIMIT - 1] + "…"
+    logger = logging.getLogger("asflow.sinks")
+    message = "StreamlitSink: the display on the page failed; the flow goes on without it"
+    log_error(logger, logging.WARNING, error, message)

@@ -16,23 +16,21 @@ flow = Flow(sys.argv[1] if len(sys.argv) > 1 else "data")
 pool = ProcessPoolExecutor(mp_context=get_context("spawn"))  # starts no process before its first use
 
 
-@flow.task(on="primes/{start}.jsonl.zst", executor=pool)
-def primes(start: int) -> int:
-    """Run in a worker; the calling process publishes what this writes."""
-    found = [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
-    for prime in found:
-        flow.task.write({"prime": prime})
-    return len(found)
+@flow.task(save="primes/{start}.jsonl.zst", executor=pool)
+def primes(start: int) -> list[int]:
+    """Run in a worker, which encodes the result; the calling process publishes it."""
+    return [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
 
 
 @flow
-async def main() -> list[int | None]:
+async def main() -> list[list[int]]:
     """Run as many calls at once as the task's limit allows: the number of CPUs."""
     return await flow.task.map(primes, range(0, 20_000, 1000))
 
 
 if __name__ == "__main__":
-    counts = asyncio.run(main())
+    before = len(list(flow.task.outputs(primes)))
+    found = asyncio.run(main())
     pool.shutdown()
-    print(f"{sum(count is not None for count in counts)} of {len(counts)} made now")
-    print(sum(1 for output in flow.task.outputs(primes) for _ in output.records(dict[str, int])), "primes")
+    print(f"{len(found) - before} of {len(found)} made now")
+    print(sum(map(len, found)), "primes")

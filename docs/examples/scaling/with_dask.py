@@ -18,19 +18,18 @@ if TYPE_CHECKING:
 flow = Flow(sys.argv[1] if len(sys.argv) > 1 else "data")
 
 
-def primes(start: int) -> int:
-    """Write the primes from *start* on; a plain function that knows nothing about Dask."""
-    found = [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
-    for prime in found:
-        flow.task.write({"prime": prime})
-    return len(found)
+def primes(start: int) -> list[int]:
+    """Return the primes from *start* on; a plain function that knows nothing about Dask."""
+    return [n for n in range(start, start + 1000) if n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))]
 
 
 async def main(executor: Executor) -> None:
     """Make the task here, where the executor is known. The limit is the cluster's, not this machine's."""
-    task = flow.task(on="primes/{start}.jsonl.zst", limit=16, retry=Retry(2), executor=executor)(primes)
-    counts = await flow.task.map(task, range(0, 20_000, 1000))
-    print(f"{sum(count is not None for count in counts)} of {len(counts)} made now")
+    task = flow.task(save="primes/{start}.jsonl.zst", limit=16, retry=Retry(2), executor=executor)(primes)
+    before = len(list(flow.task.outputs(task)))
+    found = await flow.task.map(task, range(0, 20_000, 1000))
+    print(f"{len(found) - before} of {len(found)} made now")
+    print(sum(map(len, found)), "primes")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ async def fetch_headers() -> str:
     return "headers"
 
 
-rows = "rows"
+async def rows(day: str) -> list[str]:
+    return [day]
 
 
 # asflow.dataflow, beside the names of `dataflows.py`

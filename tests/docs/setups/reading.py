@@ -2,19 +2,20 @@
 # pyright: reportUnusedImport=false, reportUnnecessaryIsInstance=false
 import polars as pl
 
-from asflow import flow
+from asflow import Flow, flow
 
+_elsewhere = Flow()  # the page's own tasks have the same outputs
 days = ["2024-01-01", "2024-01-02"]
 
 
-@flow.task(on="data/{day}.jsonl.zst")
+@_elsewhere.task(on="data/{day}.jsonl.zst")
 def _records(day: str) -> None:
-    flow.task.write({"day": day})
+    _elsewhere.task.write({"day": day})
 
 
-@flow.task(on="data/{day}.parquet")
+@_elsewhere.task(on="data/{day}.parquet")
 def _table(day: str) -> None:
-    flow.task.write({"id": 1, "name": day})
+    _elsewhere.task.write({"id": 1, "name": day})
 
 
 for _day in days:

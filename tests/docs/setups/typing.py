@@ -12,4 +12,4 @@ class Row(TypedDict):
     name: str
 
 
-ids = ["a", "b"]
+days = ["a", "b"]

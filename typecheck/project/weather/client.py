@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol, Self
 
 from asflow import Flow, Limit, Retry
@@ -25,7 +25,7 @@ class NotFoundError(Exception):
 class Source(Protocol):
     """What the pipeline asks for days; `Service` is one."""
 
-    async def fetch(self, city: City, date: str) -> int | None: ...
+    async def fetch(self, city: City, date: str) -> Iterable[Reading] | None: ...
 
     def describe(self, city: City, /) -> str: ...
 
@@ -45,21 +45,18 @@ class Service:
         return cls(offset)
 
     @flow.task(
-        on="readings/{city}/{date}.jsonl.zst",
+        save="readings/{city}/{date}.jsonl.zst",
         retry=Retry(2, backoff_factor=0.01, exceptions=ConnectionError),
         suppress=NotFoundError,
         limit=api,
         timeout=10,
     )
-    async def fetch(self, city: City, date: str) -> int:
-        """Download one day, and tell how many readings it has."""
-        count = 0
+    async def fetch(self, city: City, date: str) -> AsyncIterator[Reading]:
+        """Download one day, an hour at a time."""
         with flow.task.progress("hours", total=24) as progress:
             async for reading in self._hours(city, date):
-                flow.task.write(reading)
+                yield reading
                 progress.advance()
-                count += 1
-        return count
 
     @flow.task
     def describe(self, city: City, /) -> str:

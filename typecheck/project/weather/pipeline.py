@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-from asflow import Completed, Failed
+from asflow import Completed, Failed, Records
 
 from weather.client import Service, flow, summary
 from weather.records import Day, Key, Reading
@@ -40,11 +40,21 @@ def day_of(key: Key, readings: Iterable[Reading]) -> Day:
 
 @named("the table")
 @flow.task(on="tables/*.txt", key=in_one_word, writer=Aligned, refresh=3600)
-def table(days: list[Day]) -> int:
+def table(days: list[Day]) -> None:
     """Write all days as a table."""
     for day in flow.task.track(days, "days"):
         flow.task.write(day)
-    return len(days)
+
+
+def highest(day: Day) -> float:
+    """The highest temperature."""
+    return day.highest
+
+
+@flow.task(save="tables/{name}.json", refresh=3600)
+async def warmest(name: str, days: list[Day]) -> Day | None:
+    """Choose the warmest day."""
+    return max(days, key=highest, default=None)
 
 
 @flow
@@ -54,18 +64,21 @@ async def pipeline(dates: list[str], *, offset: float = 0.0) -> list[Day]:
     keys = [Service.parse(f"{city} {date}") for city in ("Paris", "Seattle") for date in dates]
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(service.fetch(key.city, key.date)) for key in keys]
-    counts: list[int | None] = [call.result() for call in calls]
-    print(f"{sum(count or 0 for count in counts)} readings are new")
+    found: list[Records[Reading] | None] = [call.result() for call in calls]
+    print(f"{sum(len(list(readings)) for readings in found if readings)} readings")
 
     days: list[Day] = []
-    for key in keys:
-        output = flow.task.output(service.fetch, key.city, date=key.date)
-        if output.status == "complete":
-            days.append(day_of(key, output.records(Reading)))
-        elif (error := output.error()) is not None:
+    for key, readings in zip(keys, found, strict=True):
+        if readings is not None:
+            days.append(day_of(key, readings))
+        elif (error := flow.task.output(service.fetch, key.city, date=key.date).error()) is not None:
             print(error.splitlines()[-1])
-    written = await asyncio.to_thread(table, days)
-    print("the table was there" if written is None else f"the table has {written} days")
+    output = flow.task.output(table, days)
+    there = output.status == "complete"
+    await asyncio.to_thread(table, days)
+    print("the table was there" if there else f"the table has {output.size} bytes")
+    best = await warmest("warmest", days)
+    print("nothing was warm" if best is None else f"{best.city} was warmest")
     return days
 
 

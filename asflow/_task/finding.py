@@ -1,0 +1,50 @@
+"""From a decorated function, or a partial of one, to its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from asflow._runtime.quick import wrap_sync
+from asflow._task.callables import attached
+from asflow._task.definition import TaskDefinition
+
+Bind = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Returns a function with the arguments that a bound method, or a partial, of a task adds to each call."""
+
+
+def find(task: object) -> tuple[TaskDefinition, Bind] | None:
+    """Return the definition of *task*, also through partials; None if it is not a task."""
+    if issubclass(type(task), partial):
+        given = cast("partial[object]", task)
+        if (inner := find(given.func)) is None:
+            return None
+        definition, bind = inner
+        return definition, lambda function: partial(bind(function), *given.args, **given.keywords)
+    if (found := attached(task, TaskDefinition)) is None:
+        return None
+    definition, bound = found
+    return definition, lambda function: partial(function, *bound) if bound else function
+
+
+def find_for_map(task: Callable[..., Any]) -> tuple[TaskDefinition, Callable[..., Any]] | None:
+    """Return the definition of a task of one argument, and what to call; None if it is not a task.
+
+    The labels of a partial's calls show what varies. That takes a wrapper of their own, so a partial of
+    something around the task (`@flow`, a decorator of the user's) is called as it is.
+    """
+    if (found := find(task)) is None:
+        return None
+    definition, bind = found
+    function: Any = task
+    while issubclass(type(function), partial):
+        function = function.func
+    wrapper = getattr(function, "__func__", function)
+    if function is task or getattr(wrapper, "__globals__", None) is not wrap_sync.__globals__:
+        return definition, task
+    item = object()
+    args, kwargs = bind(lambda *args, **kwargs: (args, kwargs))(item)
+    index = next(index for index, value in enumerate(args) if value is item)
+    quieter = definition.with_labels(index, kwargs.keys())
+    return quieter, bind(quieter.wrapped())

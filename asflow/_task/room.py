@@ -1,0 +1,165 @@
+"""The items of a `flow.task.map` on their way in, and its results on their way out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+
+
+class Source:
+    """The items, numbered, for several workers of one loop.
+
+    Once it has ended, the iterator is not asked again: one that takes from a queue up to a sentinel would
+    wait for ever.
+
+    Attributes:
+        is_sync: whether `next(numbered)` pulls an item; else `pull_async` does.
+        numbered: numbers and items; of an async iterable only the numbers.
+    """
+
+    __slots__ = ("_async_items", "_ended", "_lock", "is_sync", "numbered")
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self.is_sync = not hasattr(items, "__aiter__")
+        self.numbered: Iterator[tuple[int, Any]]
+        self._async_items: AsyncIterator[Any] | None = None
+        if self.is_sync:
+            # A chain knows that it has ended; the iterator inside may not.
+            self.numbered = enumerate(chain(cast("Iterable[Any]", items)))
+        else:
+            self.numbered = enumerate(repeat(None))
+            self._async_items = aiter(cast("AsyncIterable[Any]", items))
+        self._ended = False
+        self._lock = asyncio.Lock()
+
+    async def pull_async(self) -> tuple[int, Any] | None:
+        """Return the next item and its number, or None at the end; one worker at a time advances."""
+        assert self._async_items is not None
+        async with self._lock:
+            if self._ended:
+                return None
+            try:
+                item = await anext(self._async_items)
+            except StopAsyncIteration:
+                self._ended = True
+                return None
+            return next(self.numbered)[0], item
+
+    async def close(self) -> None:
+        """Let an async generator that was not exhausted run its `finally`."""
+        if inspect.isasyncgen(self._async_items):
+            await self._async_items.aclose()
+
+
+class Room:
+    """Results on their way to the consumer. An item takes a place from the moment it is pulled.
+
+    Attributes:
+        capacity: the number of places; while all are taken, no item is pulled.
+        closed: results are no longer taken, so no further item is to be pulled.
+        pulled: items pulled so far.
+        taken: results that the consumer has taken.
+    """
+
+    __slots__ = (
+        "_active",
+        "_blocked",
+        "_consumer",
+        "_error",
+        "_ordered",
+        "_results",
+        "capacity",
+        "closed",
+        "pulled",
+        "taken",
+    )
+
+    def __init__(self, capacity: int, *, ordered: bool) -> None:
+        self.capacity = capacity
+        self._ordered = ordered
+        self._results: dict[int, object] = {}
+        self._blocked: deque[asyncio.Future[None]] = deque()
+        self._consumer: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+        self._active = 0
+        self.closed = False
+        self.taken = 0
+        self.pulled = 0
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a worker; its failure is the consumer's."""
+        worker = asyncio.get_running_loop().create_task(work)
+        self._active += 1
+        worker.add_done_callback(self._worker_done)
+        return worker
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._active -= 1
+        if worker.cancelled():
+            self._error = self._error or asyncio.CancelledError()
+        elif (error := worker.exception()) is not None:
+            self._error = self._error or error
+        if self._error is not None or not self._active:
+            self._wake_consumer()
+
+    def forget_failure(self) -> None:
+        """Let go of what was raised."""
+        self._error = None
+
+    async def freed(self) -> None:
+        """Wait until half of the places are free."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._blocked.append(future)
+        await future
+
+    def put(self, index: int, result: object) -> None:
+        """Store the result of item number *index*."""
+        self._results[index] = result
+        if self._consumer is not None and (not self._ordered or index == self.taken):
+            self._wake_consumer()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a result can be taken now."""
+        return self.taken in self._results if self._ordered else bool(self._results)
+
+    def drain(self) -> Iterator[object]:
+        """Take what can be taken now: the results of the next items, or of any."""
+        results, ordered = self._results, self._ordered
+        while results:
+            index = self.taken if ordered else next(iter(results))
+            if index not in results:
+                return
+            self.taken += 1
+            # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+            if self._blocked and self.pulled - self.taken <= self.capacity // 2:
+                self._wake_blocked()
+            yield results.pop(index)
+
+    def _wake_blocked(self) -> None:
+        while self._blocked:
+            future = self._blocked.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    async def filled(self) -> bool:
+        """Wait for a result; False when all work is done. Raises the first failure at once."""
+        while not self.ready or self._error is not None:
+            if self._error is not None:
+                raise self._error
+            if not self._active:
+                return False
+            self._consumer = asyncio.get_running_loop().create_future()
+            await self._consumer
+            self._consumer = None
+        return True
+
+    def _wake_consumer(self) -> None:
+        if self._consumer is not None and not self._consumer.done():
+            self._consumer.set_result(None)

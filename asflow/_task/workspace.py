@@ -1,0 +1,63 @@
+"""What the tasks of one flow share: a store, a folder, a sink."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from asflow.errors import DefinitionValueError
+
+if TYPE_CHECKING:
+    from asflow._naming.patterns import Pattern
+    from asflow._reporter import Reporter
+    from asflow._task.callables import Origin, Subject
+    from asflow.protocols import Store
+
+
+class Workspace:
+    """What the tasks of one flow share.
+
+    Attributes:
+        store: keeps the outputs.
+        prefix: the start of every output's name: the flow's `base` and a slash, or nothing.
+        reporter: receives the events of each call.
+    """
+
+    __slots__ = ("_lock", "_owners", "prefix", "reporter", "store")
+
+    def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
+        self.store: Store = store
+        self.prefix: str = prefix
+        self.reporter: Reporter = reporter
+        self._owners: dict[str, tuple[Origin, str]] = {}
+        self._lock = threading.Lock()
+
+    def own(self, pattern: Pattern, subject: Subject, *, failures: bool) -> None:
+        """Note that the outputs of *pattern*, and the *failures*, belong to *subject*.
+
+        The same task may be decorated again, and takes its own place.
+
+        Raises:
+            DefinitionValueError: some of these names belong to another task already.
+        """
+        hashed = subject.qualname if pattern.has_hash and not pattern.keyed else ""
+        shapes = {f"{pattern.shape} {hashed}": False}
+        if failures:
+            shapes[f"{pattern.failure_shape} {hashed}"] = True
+        mine = subject.origin, subject.name
+        with self._lock:
+            for shape, is_failure in shapes.items():
+                other, name = self._owners.get(shape, mine)
+                if not other.is_same(mine[0]):
+                    place = f" in {other.place}" if name == subject.name else ""
+                    what = "would record its failures under" if is_failure else "could own"
+                    raise DefinitionValueError(
+                        f"task {subject.name}(): {what} names of task {name}(){place}, "
+                        f"{shape.rpartition(' ')[0]!r}; "
+                        + (
+                            "let the two patterns differ in more than their suffixes"
+                            if is_failure
+                            else "give it a folder of its own in on="
+                        )
+                    )
+            self._owners.update(dict.fromkeys(shapes, mine))
