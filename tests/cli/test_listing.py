@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -211,6 +212,33 @@ def test_show_prints_values_that_json_lacks(asflow: Command, folder: Path) -> No
     row()
     [line] = asflow("show", "row.parquet").out.splitlines()
     assert json.loads(line) == {"at": "2024-01-02T00:00:00", "cost": "1.50", "raw": "AA=="}
+
+
+def test_show_prints_what_tasks_have_saved(asflow: Command, folder: Path) -> None:
+    """A value on one line, each item of a list on its own, also of one that has been compressed."""
+    flow = Flow(sink=NullSink())
+    values: dict[str, object] = {"one": {"a": None}, "none": None, "number": 3, "list": [{"a": 1}, {"a": 2}]}
+
+    @flow.task(save="{name}.json.zst")
+    def value(name: str) -> dict[str, int | None] | list[dict[str, int]] | int | None:
+        found: Any = values[name]
+        return found  # type: ignore[no-any-return]
+
+    @flow.task(save="{name}.jsonl")
+    def rows(name: str) -> Iterator[int]:
+        yield from (1, 2)
+
+    for name in values:
+        value(name)
+    rows("rows")
+    shown = {name: asflow("show", f"{name}.json.zst").out for name in values}
+    assert shown == {
+        "one": '{"a":null}\n',
+        "none": "null\n",
+        "number": "3\n",
+        "list": '{"a":1}\n{"a":2}\n',
+    }
+    assert asflow("show", "rows.jsonl").out == "1\n2\n"
 
 
 def test_show_of_a_failure_is_its_traceback(asflow: Command, filled: Path) -> None:

@@ -14,7 +14,7 @@ from docs.pages import ROOT, blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMPORT = re.compile(r"^from asflow import (?:(Retry), )?flow$", re.M)
+IMPORT = re.compile(r"^from asflow import (?:(Output|Retry), )?flow$", re.M)
 
 LOOK = """
 from streamlit.testing.v1 import AppTest
@@ -50,4 +50,4 @@ def test_the_dashboard_of_the_page_shows_its_flow_and_its_chart(tmp_path: Path) 
 
 
 def _own_flow(match: re.Match[str]) -> str:
-    return "from asflow import Retry\nfrom flows import flow" if match[1] else "from flows import flow"
+    return f"from asflow import {match[1]}\nfrom flows import flow" if match[1] else "from flows import flow"

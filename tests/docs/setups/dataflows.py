@@ -22,3 +22,7 @@ def stats(rows: list[str]) -> dict[str, int]:
 
 
 get = transform = put = discovery = save = log = source = target = compare = s3_logger = notify = nothing
+
+
+async def upload(rows: list[int]) -> str:
+    return "receipt"

@@ -8,6 +8,7 @@ from pathlib import Path
 import asflow
 from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, flow
 from asflow.dag import later, scope, task
+from asflow.dataflow import optional
 from asflow.protocols import ByteStream
 from asflow.sinks import StreamlitSink
 from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
@@ -78,6 +79,13 @@ async def save(data: int = 0) -> dict[str, int]:
 
 
 log = save
+
+
+async def load(source: str = "") -> dict[str, int]:
+    return {"data": 1}
+
+
+async def repair(errors: list[str]) -> None: ...
 
 
 # asflow.testing
