@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from asflow._markers import Marked
     from asflow._runtime.runs import TaskCall
-    from asflow.protocols import ByteStream, Writer
+    from asflow.protocols import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +202,8 @@ def _culprit(
     return "?", args
 
 
-def open_writer_of(request: Request) -> Callable[[ByteStream], Writer[object]] | None:
+def open_writer_of(request: Request) -> Callable[..., Writer[object]] | None:
     """Return the function that opens the output's writer in the worker."""
     if request.open_writer is None:
         return None
-    return cast("Callable[[ByteStream], Writer[object]]", pickle.loads(request.open_writer))
+    return cast("Callable[..., Writer[object]]", pickle.loads(request.open_writer))

@@ -99,10 +99,10 @@ def run_request(pickled: bytes) -> Response:
         args, kwargs = cast("tuple[tuple[object, ...], dict[str, object]]", pickle.loads(request.arguments))
         open_writer = open_writer_of(request)
         writer = None
+        kept = None if request.kept is None else cast("Kept", pickle.loads(request.kept))
         if open_writer is not None:
             spool = Spool(_IN_MEMORY, os.path.join(request.folder, f"{request.token}.{os.urandom(4).hex()}"))
-            writer = open_writer(spool)
-        kept = None if request.kept is None else cast("Kept", pickle.loads(request.kept))
+            writer = open_writer(spool, **({} if kept is None else {"record_type": kept.record_type}))
         run = _RemoteRun(request, args, kwargs)
         value = _call(run, function, writer, kept)
         response = _with_value(value, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +37,11 @@ class Kept(Protocol):
     @property
     def shape(self) -> str:
         """`"stream"` if the body yields the records of the file."""
+        ...
+
+    @property
+    def record_type(self) -> Any:
+        """The type of a record, for formats whose columns have types; None if it is not a record's."""
         ...
 
     def keep(self, value: object, put: Callable[[object], object], /) -> object:

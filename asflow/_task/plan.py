@@ -78,7 +78,7 @@ class OutputPlan:
         self.locate: Locate = self.namer.output
         self._prefix = workspace.prefix
         self._failures = bool(options.suppress)
-        self.encode: Callable[[ByteStream], Writer[object]] = _encoder_for(self.namer, subject, options)
+        self.encode: Callable[..., Writer[object]] = _encoder_for(self.namer, subject, options)
         self._opener = self.encode
         self.encodes_elsewhere: bool = False
         self.may_return: bool = options.save is None and _may_return(subject)
@@ -117,6 +117,8 @@ class OutputPlan:
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:
         """Return the writer of an output on its claim's *stream*."""
+        if self.saving is not None and not self.encodes_elsewhere:
+            return self.encode(stream, record_type=self._how.record_type)
         return self._opener(stream)
 
     def warn_once(self, message: str, /) -> None:
@@ -280,9 +282,8 @@ def _may_return(subject: Subject) -> bool:
     return nothing is None
 
 
-def _encoder_for(
-    namer: Namer, subject: Subject, options: TaskOptions
-) -> Callable[[ByteStream], Writer[object]]:
+def _encoder_for(namer: Namer, subject: Subject, options: TaskOptions) -> Callable[..., Writer[object]]:
+    """Return `open_writer` for the task: of a stream, and of the type of a record if that is known."""
     from asflow.writers._writing import open_writer
 
     suffix = namer.pattern.suffix

@@ -8,7 +8,8 @@
     any other, and text formats              str, bytes                       text, bytes
 
 JSON is decoded from its own bytes before it is published, so that a value which would not come back as its
-annotation raises. Values of the other formats are read back from the file.
+annotation raises. Values of the other formats are read back from the file: their records are checked before
+(`_round_trips`). A str or bytes that is a JSON object or array itself is a `.json` document as it is.
 """
 
 from __future__ import annotations

@@ -27,9 +27,16 @@ _PYDANTIC_TIMES = {"AwareDatetime": "UTC", "NaiveDatetime": None, "PastDatetime"
 _PYDANTIC_DATES = ("PastDate", "FutureDate")
 
 
-@lru_cache(maxsize=64)
 def types_of(record_type: object) -> Mapping[str, Any]:
     """Return the Arrow type of each column that *record_type* declares; none if it declares no columns."""
+    try:
+        return _types_of(record_type)
+    except TypeError:  # it has a mark that can't be hashed
+        return _types_of.__wrapped__(record_type)
+
+
+@lru_cache(maxsize=64)
+def _types_of(record_type: object) -> Mapping[str, Any]:
     null = import_pyarrow().null()
     found: dict[str, Any] = {}
     for option in options_of(record_type):
