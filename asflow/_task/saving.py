@@ -113,8 +113,9 @@ def _return_annotation(subject: Subject, names: Mapping[str, object]) -> object:
 
 
 def _closure_of(function: object) -> Mapping[str, object]:
-    """Return the names that *function* closes over, as far as they have a value yet."""
-    known: dict[str, object] = {}
+    """Return the names that *function* closes over, as far as they have a value, and its type parameters."""
+    parameters: tuple[Any, ...] = getattr(function, "__type_params__", ())  # from Python 3.12 on
+    known: dict[str, object] = {each.__name__: each for each in parameters}
     if isinstance(function, types.FunctionType):
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # empty
