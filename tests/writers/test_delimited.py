@@ -275,7 +275,14 @@ def test_what_has_labels_is_a_record(text: Callable[..., str]) -> None:
 
 
 def test_nan_is_an_empty_cell(text: Callable[..., str]) -> None:
-    nans = [float("nan"), np.float64("nan"), np.float32("nan"), np.datetime64("nat"), pandas.NA, pandas.NaT]
+    nans = [
+        float("nan"),
+        np.float64("nan"),
+        np.float32("nan"),
+        np.datetime64("nat", "ns"),
+        pandas.NA,
+        pandas.NaT,
+    ]
     assert text("x.csv", nans) == ",,,,,\n"
     assert text("x.csv", {"a": float("nan"), "b": [float("nan")]}) == "a,b\n,[null]\n"
     assert text("x.csv", [float("inf"), -float("inf")]) == "inf,-inf\n"
