@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,18 @@ def unmount(place: Path) -> None:
 def everything(folder: Path) -> set[str]:
     """The relative names of all files below *folder*."""
     return {str(Path(top, name).relative_to(folder)) for top, _, names in os.walk(folder) for name in names}
+
+
+def bodies(folder: Path) -> int:
+    """How many bodies have begun in the pipeline of *folder*."""
+    return sum(len(path.read_text().splitlines()) for path in (folder / "bodies").glob("*"))
+
+
+def until_begun(folder: Path, more: int, seconds: float = 2) -> None:
+    """Wait until *more* bodies have begun, or for *seconds*: a moment that is the same on every machine."""
+    wanted, end = bodies(folder) + more, time.monotonic() + seconds
+    while bodies(folder) < wanted and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def as_nobody(command: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from reliability.pipeline import LIMIT, Pipeline
-from reliability.processes import everything, stable
+from reliability.processes import bodies, everything, stable, until_begun
 from support.guards import Guards
 
 from asflow.stores import LocalStore
@@ -23,10 +23,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock, fo
 
 KILLS = int(os.environ.get("ASFLOW_KILLS", "16"))
 """What the tests scale with; the soak run asks for more."""
-
-
-def bodies(folder: Path) -> int:
-    return sum(len(path.read_text().splitlines()) for path in (folder / "bodies").iterdir())
 
 
 def check_end(folder: Path, pipeline: Pipeline, count: int, kills: int) -> None:
@@ -73,8 +69,13 @@ def test_killed_flows(tmp_path: Path, durability: str) -> None:
     with stable(tmp_path) as server:
         running = [server.start("all", durability, count, seed, 2) for seed in range(3)]
         for kill in range(kills):
-            time.sleep(draw.random() * 0.06)  # the moment of the kill is the random input of this test
+            # The moment of the kill is the random input of this test. However quick the machine, there is
+            # work left: the next processes get more.
+            until_begun(tmp_path, draw.randrange(4), 0.06)
+            time.sleep(draw.random() * 0.005)
             hits += server.kill(running.pop(0)) == -signal.SIGKILL
+            if bodies(tmp_path) > 1.5 * count:
+                count += kills
             running.append(server.start("all", durability, count, 100 + kill, 2))
             for index in draw.sample(range(count), 5):
                 pipeline.whole(index)

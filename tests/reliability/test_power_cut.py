@@ -14,13 +14,12 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
 from reliability.pipeline import Pipeline
-from reliability.processes import everything, root_tool, run, stable, unmount
+from reliability.processes import everything, root_tool, run, stable, unmount, until_begun
 
 from asflow import Flow
 from asflow.sinks import NullSink
@@ -162,8 +161,11 @@ def test_the_power_goes_during_a_run(tmp_path: Path, durability: Durability) -> 
         with stable(local) as server:
             cuts = 0
             for cut in range(CUTS):
+                # The moment is the random input of this test; whatever it is, there is work left.
+                if len(everything(base)) > count:
+                    count += CUTS * 4
                 child = server.start("all", durability, count, cut, 2)
-                time.sleep(0.05 + draw.random() * 0.1)  # the moment is the random input of this test
+                until_begun(local, 1 + draw.randrange(count // 2))
                 returned = settled(local, count) if durability == "full" else set[str]()
                 made.cut()
                 # The run meets EIO at once, and tells it; or it was done before.
