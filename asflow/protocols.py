@@ -3,6 +3,9 @@
 `Writer` turns records into bytes, `Store` keeps and publishes outputs, `ProgressSink` receives the events of
 a run. They are structural: a class that has the methods fits, without importing anything from asflow.
 `asflow.testing` has a conformance kit for each.
+
+What a method returns is not used. The types say `int | None`, as a file's `write` has it, so that a checker
+refuses `async def`: no method is ever awaited.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ Record_contra = TypeVar("Record_contra", contravariant=True)
 class ByteStream(Protocol):
     """The stream to which a writer passes its bytes."""
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> object:
+    def write(self, data: bytes | bytearray | memoryview, /) -> int | None:
         """Take all of *data*; the caller may reuse the buffer afterwards.
 
         Raises:
@@ -57,13 +60,19 @@ class Writer(Protocol[Record_contra]):
 
     - `concurrent: bool`: if `write` is itself thread-safe, set `concurrent = True`; asflow then takes no lock
       around it. Such a `write` should raise `asflow.errors.OutputClosedError` after `commit` or `abort`.
+    - `write_batch(records) -> int | None`: write each of a non-empty list of records as `write` does, used by
+      `flow.task.write_all` to encode many at once. If it refuses one, those before it have been written.
+      Returns the number of records to pass next, 1 or more; None: asflow chooses.
+
+    Equal records should make equal bytes (no times, no random ids), so that outputs of two runs or machines
+    can be compared. asflow does not rely on it; `check_writer(..., same_bytes=False)` allows other bytes.
 
     Threads: `write` may be called from any thread, but without `concurrent = True` never from two at the same
     time. `commit` or `abort` comes last, once, possibly from another thread; `abort` follows `commit`
     only if `commit` raised.
     """
 
-    def write(self, record: Record_contra, /) -> object:
+    def write(self, record: Record_contra, /) -> int | None:
         """Encode *record*, now or later, and pass its bytes to the stream in chunks of any size.
 
         Raises:
@@ -72,11 +81,11 @@ class Writer(Protocol[Record_contra]):
         """
         ...
 
-    def commit(self) -> object:
+    def commit(self) -> int | None:
         """Pass everything that is still buffered to the stream. Don't close the stream: it is the store's."""
         ...
 
-    def abort(self) -> object:
+    def abort(self) -> int | None:
         """Release buffers; what was written is discarded. Must not raise, must not write."""
         ...
 
@@ -98,23 +107,29 @@ class OutputInfo(Protocol):
 class Claim(ByteStream, Protocol):
     """The exclusive right to make one output: a byte stream that ends in exactly one of three ways.
 
+    If `publish` or `fail` raises, the claim is still held, and `abort` follows: it must discard the bytes
+    and give up the claim then, too, so that the output can be made again.
+
     Threads: any thread may use a claim, but only one at a time. After the end, `write` raises
     `asflow.errors.OutputClosedError` (or ValueError), and ending the claim again does nothing.
     """
 
-    def publish(self) -> object:
+    def publish(self) -> int | None:
         """Publish the bytes written so far under the output's name, atomically, and give up the claim.
 
-        As durable as the store promises. If this raises, nothing was published.
+        As durable as the store promises. If this raises, nothing was published and `abort` is called next.
         """
         ...
 
-    def abort(self) -> object:
+    def abort(self) -> int | None:
         """Discard the bytes, leave nothing behind, and give up the claim. Lost bytes must not raise."""
         ...
 
-    def fail(self, report: bytes, /) -> object:
-        """Discard the bytes, record *report* (UTF-8 text) under the failure's name, and give up the claim."""
+    def fail(self, report: bytes, /) -> int | None:
+        """Discard the bytes, record *report* (UTF-8 text) under the failure's name, and give up the claim.
+
+        An output that exists stays. If this raises, nothing was recorded and `abort` is called next.
+        """
         ...
 
 
@@ -194,7 +209,7 @@ class ProgressSink(Protocol):
       `FlowStarted.tallies` whenever it refreshes, so its cost does not grow with the number of calls.
     """
 
-    def emit(self, event: Event, /) -> object:
+    def emit(self, event: Event, /) -> int | None:
         """Handle *event*. Called from any thread, from several at the same time; it should return at once.
 
         If it raises, the exception is logged and the sink is dropped; no task fails because of it.

@@ -42,7 +42,7 @@ class Finished:
     concurrent = True
 
     def __init__(self, stream: ByteStream) -> None:
-        self.write: Callable[[Any], object] = stream.write
+        self.write: Callable[[Any], int | None] = stream.write
 
     def commit(self) -> None: ...
 

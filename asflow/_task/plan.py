@@ -257,11 +257,10 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
             raise DefinitionValueError(
                 f"{who}: on={short(pattern.text)} would show the secret {name!r} in names; leave it out"
             )
-    if options.writer is not None and not callable(options.writer):
-        raise DefinitionTypeError(
-            f"{who}: writer takes a function that returns a Writer, not {short(options.writer)}; "
-            f"write for example writer=JsonWriter"
-        )
+    if options.writer is not None:
+        from asflow.writers._writing import check_factory
+
+        check_factory(options.writer, who)
     check_suffix(pattern.suffix, options.level, custom=options.writer is not None, subject=who)
     if options.suppress and not pattern.suffix:
         raise DefinitionValueError(

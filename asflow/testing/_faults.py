@@ -141,15 +141,15 @@ class _FaultyClaim:
         self._store = store
         self._claim = claim
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> object:
+    def write(self, data: bytes | bytearray | memoryview, /) -> int | None:
         self._store.count("write")
         return self._claim.write(data)
 
-    def publish(self) -> object:
+    def publish(self) -> int | None:
         self._store.count("publish")
         return self._claim.publish()
 
-    def abort(self) -> object:
+    def abort(self) -> int | None:
         try:
             self._store.count("abort")
         finally:
@@ -157,6 +157,6 @@ class _FaultyClaim:
             self._claim.abort()
         return None
 
-    def fail(self, report: bytes, /) -> object:
+    def fail(self, report: bytes, /) -> int | None:
         self._store.count("fail")
         return self._claim.fail(report)

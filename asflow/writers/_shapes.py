@@ -10,6 +10,7 @@ from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
+    ForwardRef,
     Literal,
     NamedTuple,
     TypeVar,
@@ -56,6 +57,7 @@ def kind_of(task: str, suffix: str, annotation: object) -> Kind:
         DefinitionTypeError: the format can't return a value of this type; *task* is named.
     """
     form = split_suffixes(suffix).format
+    annotation = any_json(annotation)
     try:
         kind = _kind_of(form, annotation)
         kind = kind._replace(type=unaliased(kind.type))
@@ -123,6 +125,41 @@ def _is_frame(kind: object) -> bool:
 
 
 # ------------------------------------------------------------------------------------- any JSON value
+
+_SCALARS = (bool, int, float, str, NoneType)
+_ANY_JSON: Any = bool | int | float | str | list[Any] | dict[str, Any] | None
+
+
+def any_json(kind: object, within: tuple[object, ...] = ()) -> Any:
+    """Return *kind* with `JsonValue`, or a user's own recursive alias of all that JSON holds, made plain.
+
+    msgspec decodes no type that contains itself. This one means any JSON value, so there is nothing to check
+    below its first lists and dicts. Any other recursive alias stays, and is refused by name.
+    """
+    if type(kind).__name__ == "TypeAliasType" and kind not in within:
+        plain = any_json(getattr(kind, "__value__", None), (*within, kind))
+        return _ANY_JSON if plain is _ANY_JSON else kind
+    arguments = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        parts = [each for each in arguments if each not in _SCALARS]
+        if len(arguments) - len(parts) == len(_SCALARS) and all(_is_json(each, within) for each in parts):
+            return _ANY_JSON
+        changed = tuple(any_json(each, within) for each in arguments)
+        return kind if changed == arguments else Union[changed]  # noqa: UP007 - it is a tuple
+    origin: Any = get_origin(kind)
+    if origin in (list, dict, tuple):
+        changed = tuple(any_json(each, within) for each in arguments)
+        return kind if changed == arguments else origin[changed]
+    return kind
+
+
+def _is_json(kind: object, within: tuple[object, ...]) -> bool:
+    """Whether *kind* is the list or the dict of a recursive alias of all that JSON holds."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin not in (list, dict) or (origin is dict and arguments[0] is not str):
+        return False
+    item = arguments[-1]
+    return isinstance(item, (str, ForwardRef)) or item in within or any_json(item, within) is _ANY_JSON
 
 
 def _check_known(kind: object, what: str) -> None:

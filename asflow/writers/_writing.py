@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -36,7 +37,7 @@ class OutputWriter:
         self.concurrent: bool = bool(getattr(form, "concurrent", False))
         # The format's own method, which saves a call for each record; replaced at the end. A thread that
         # is already past this is refused by a lock (see `_runtime`), by JSON Lines, or by the stream.
-        self.write: Callable[[object], object] = form.write
+        self.write: Callable[[object], int | None] = form.write
 
     def __repr__(self) -> str:
         return f"<OutputWriter of {type(self._format).__name__}>"
@@ -106,9 +107,43 @@ def open_writer(
     return OutputWriter(form, compressed, task=task)
 
 
+_METHODS = ("write", "commit", "abort")
+
+
+def check_factory(factory: object, subject: str) -> None:
+    """Refuse, before anything runs, what can't be a function that makes writers.
+
+    Raises:
+        DefinitionTypeError: *factory* is not callable, is an `async def`, or is a class that has one.
+    """
+    if not callable(factory):
+        raise DefinitionTypeError(
+            f"{subject}: writer takes a function that returns a Writer, not {short(factory)}; "
+            f"write for example writer=JsonWriter"
+        )
+    if inspect.iscoroutinefunction(factory):
+        raise DefinitionTypeError(
+            f"{subject}: writer takes a plain function, not the async {short(factory)}, which asflow never "
+            f"awaits; write it with `def`"
+        )
+    if inspect.isclass(factory):
+        _refuse_async(factory, factory.__qualname__, subject)
+
+
+def _refuse_async(form: object, name: str, subject: str) -> None:
+    """Refuse an `async def` method: it is never awaited, so the output would be empty."""
+    for method in (*_METHODS, "write_batch"):
+        if inspect.iscoroutinefunction(getattr(form, method, None)):
+            raise DefinitionTypeError(
+                f"{subject}: writer makes a {name}, whose method {method!r} is async and would never be "
+                f"awaited; write it with `def`"
+            )
+
+
 def _checked(form: object, task: str) -> object:
-    """Return *form*, or refuse it before a record is written if it lacks a method of a `Writer`."""
-    for method in ("write", "commit", "abort"):
+    """Return *form*, or refuse it before a record is written if a method of a `Writer` lacks or is async."""
+    _refuse_async(form, type(form).__qualname__, subject_of(task))
+    for method in _METHODS:
         if not callable(getattr(form, method, None)):
             raise DefinitionTypeError(
                 f"{subject_of(task)}: writer must return a Writer, not {short(form)} of type "

@@ -47,6 +47,18 @@ TYPE, VALUE = DefinitionTypeError, DefinitionValueError
 flow = Flow(store=MemoryStore(), sink=NullSink())
 
 
+class AsyncWriter:
+    """A writer whose `write` nobody would await."""
+
+    def __init__(self, stream: object) -> None: ...
+
+    async def write(self, record: object, /) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class Mistake(NamedTuple):
     """What to call, with which wrong option, and what the message must have.
 
@@ -127,7 +139,7 @@ def tasks() -> Iterator[Mistake]:
         (kept_task, "refresh", asynchronous, TYPE),
         *[(kept_task, "level", value, TYPE) for value in ("x", 3.5, True)],
         *[(kept_task, "level", value, VALUE) for value in (-1, 10)],
-        (kept_task, "writer", 3, TYPE),
+        *[(kept_task, "writer", value, TYPE) for value in (3, asynchronous, AsyncWriter)],
         *[(sync_task, name, 3, VALUE) for name in ("key", "refresh", "level", "writer")],
         *[(kept_task, "on", value, TYPE) for value in (3, ["x"], b"x")],
         *[(saved_task, "save", value, TYPE) for value in (3, ["x"], b"x")],

@@ -18,7 +18,7 @@ def test_an_async_sink_is_refused() -> None:
         async def emit(self, event: Event, /) -> None: ...
 
     with pytest.raises(AssertionError, match=r"^check_sink\(\): emit\(\) returned an awaitable; write it as"):
-        check_sink(Async)
+        check_sink(Async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - what is tested
 
 
 def test_wants_tasks_without_a_hash_is_refused() -> None:

@@ -113,6 +113,15 @@ for record in handle.records():
 json: JsonValue = {"a": [1, None, {"b": 1.5}], "c": True}  # OK
 
 
+@flow.task(save="{day}.json")
+def any_json(day: str) -> JsonValue:
+    return {"day": day}
+
+
+assert_type(any_json("a"), JsonValue)
+assert_type(flow.task.output(any_json, "a"), Output[JsonValue])
+
+
 # The output of any task.
 def describe(output: Output) -> str:
     assert_type(output, Output[object])

@@ -51,7 +51,7 @@ class Recording(ProgressSink):
 class Calling:
     """Keeps its method in an attribute."""
 
-    emit: Callable[[Event], object]
+    emit: Callable[[Event], int | None]
 
 
 class Counting:

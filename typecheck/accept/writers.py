@@ -48,8 +48,8 @@ class Anything:
     def commit(self) -> bool:
         return True
 
-    def abort(self) -> str:
-        return ""
+    def abort(self) -> int:
+        return 0
 
 
 @dataclass

@@ -31,6 +31,10 @@ class Attribute:
     emit = "event"
 
 
+class Async:
+    async def emit(self, event: Event) -> None: ...
+
+
 class Explicit(ProgressSink):
     def emit(self, event: str, /) -> None: ...  # E
 
@@ -41,6 +45,7 @@ Flow(sink=TwoArguments())  # E
 Flow(sink=Nothing())  # E
 Flow(sink=ByKeyword())  # E
 Flow(sink=Attribute())  # E
+Flow(sink=Async())  # E
 Flow(sink=LineSink)  # E
 Flow(sink="rich")  # E
 Flow(sink=[LineSink()])  # E

@@ -41,6 +41,12 @@ class HalfClaim:
     def abort(self) -> None: ...
 
 
+class AsyncClaim(HalfClaim):
+    async def publish(self) -> None: ...  # E
+
+    async def fail(self, report: bytes, /) -> None: ...
+
+
 class TextClaim(HalfClaim):
     def write(self, data: str, /) -> int:  # E
         return len(data)
@@ -73,6 +79,7 @@ Flow(store=MemoryStore)  # E
 Flow(store={})  # E
 half: Claim = HalfClaim()  # E
 text: Claim = TextClaim()  # E
+later: Claim = AsyncClaim()  # E
 Explicit()  # E
 check_store(NoDelete)  # E
 check_store(MemoryStore())  # E

@@ -60,6 +60,24 @@ class CommitTakesMore:
     def abort(self) -> None: ...
 
 
+class Async:
+    def __init__(self, stream: ByteStream) -> None: ...
+
+    async def write(self, record: object) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def abort(self) -> None: ...
+
+
+class AsyncCommit(Rows):
+    async def commit(self) -> None: ...  # E
+
+
+async def opens_later(stream: ByteStream) -> Rows:
+    return Rows(stream)
+
+
 class NoStream:
     def write(self, record: object) -> None: ...
 
@@ -96,6 +114,18 @@ def without_write(day: str) -> None: ...
 
 @flow.task(on="data/{day}.c", writer=TwoRecords)  # E
 def with_two_records(day: str) -> None: ...
+
+
+@flow.task(on="data/{day}.h", writer=Async)  # E
+def with_async_methods(day: str) -> None: ...
+
+
+@flow.task(on="data/{day}.i", writer=AsyncCommit)  # E
+def with_an_async_commit(day: str) -> None: ...
+
+
+@flow.task(on="data/{day}.j", writer=opens_later)  # E
+def with_an_async_function(day: str) -> None: ...
 
 
 @flow.task(on="data/{day}.d", writer=CommitTakesMore)  # E
