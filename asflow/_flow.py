@@ -10,12 +10,12 @@ from asflow._checks import check_flag
 from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
-from asflow._runtime.runs import FlowCall, current, leave
+from asflow._runtime.runs import FlowCall, current, leave, pinned
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
 from asflow._task.handles import FlowRun
 from asflow._task.output import path_of
-from asflow._task.workspace import Workspace
+from asflow._task.workspace import Workspace, is_relative
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 
@@ -41,9 +41,10 @@ class Flow:
     `asflow.flow` is a ready one. `@flow` decorates a pipeline, `@flow.task` its steps.
 
     Args:
-        base: the folder of the outputs; a relative one is resolved against the current directory at each
-            call. It is created before a body is called. Or the URL of an object store, such as
-            `s3://bucket/prefix`: see `asflow.stores.ObjectStore`.
+        base: the folder of the outputs; a relative one is resolved against the current directory when the
+            outermost flow is called, and outside any flow at each call. It is created before a body is
+            called. Or the URL of an object store, such as `s3://bucket/prefix`: see
+            `asflow.stores.ObjectStore`.
         store: keeps the outputs; None: the local disk, or the store that the URL names.
         sink: receives the events; None: the live display (plain lines if there is no terminal).
         verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
@@ -168,15 +169,21 @@ class Flow:
         Raises:
             NoPathError: the store keeps no files.
         """
-        return path_of(self.store, self._workspace.prefix + os.fspath(path))
+        prefix = self._workspace.prefix
+        if is_relative(self.store, prefix):
+            prefix = pinned(prefix, current.get())
+        return path_of(self.store, prefix + os.fspath(path))
 
 
 def _prefix(base: str) -> str:
     """Return the prefix of every output's name."""
     base = base.replace(os.sep, "/")
-    if base in ("", "."):
-        return ""
-    return base if base.endswith("/") else base + "/"
+    root = base[: len(base) - len(base.lstrip("/"))]
+    if os.sep == "/":
+        root = root[:1]  # elsewhere `//server` is not `/server`
+    # `./x` and `x//` are one folder: the same names, so the same owners. `x/..` may lead through a link.
+    parts = [part for part in base.split("/") if part not in ("", ".")]
+    return root + "".join(f"{part}/" for part in parts)
 
 
 def _place(base: str, store: Store | None) -> tuple[Store, str]:

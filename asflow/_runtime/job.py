@@ -9,7 +9,7 @@ from asflow._labels import short
 from asflow._runtime import clock, observing
 from asflow._runtime.admission import release
 from asflow._runtime.making import Making, Unwritten, refuse_writes
-from asflow._runtime.runs import TaskCall, no_output, output_closed
+from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
 from asflow._tracebacks import follows, never_entered
 from asflow.errors import RecordTypeError
 
@@ -46,7 +46,7 @@ class Job:
         if spec.output is not None:
             run.put = output_closed
             run.output = name = spec.output.locate(*args, **kwargs)
-            self.made = Making(spec.output, name)
+            self.made = Making(spec.output, pinned(name, parent) if spec.output.is_relative else name)
         observing.queued(run)
 
     @property

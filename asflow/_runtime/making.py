@@ -13,7 +13,7 @@ from asflow._runtime import owners, threads
 from asflow._runtime.runs import batches_through, output_closed, saved_instead
 from asflow._runtime.slots import running_loop
 from asflow._tracebacks import follows, log_error
-from asflow.errors import OutputClosedError
+from asflow.errors import DeadlockError, OutputClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,9 @@ class Making:
 
     def __init__(self, outputs: Outputs, name: str) -> None:
         self.outputs: Outputs = outputs
-        self._name = name
-        self._failure = outputs.failure_of(name)
+        # From here on independent of the current directory.
+        self._name = outputs.absolute(name)
+        self._failure = outputs.failure_of(self._name)
         self._claim: Claim | None = None
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None
@@ -64,7 +65,7 @@ class Making:
         self._polls = 0
         self._loop = running_loop()
         self.closing_slots: list[None] = []
-        self.key: owners.Key = (0, "")
+        self.key: owners.Key = (outputs.namespace, self._name)
         self.value: object = None
 
     @property
@@ -85,12 +86,10 @@ class Making:
                     # An attempt to make it again may have been suppressed; it is not tried again.
                     if outputs.store.info(self._failure) is not None:
                         return words.FoundFailure()
-                    self._make_absolute()
                     return words.Stale()
                 case "suppressed":
                     return words.FoundFailure()
                 case "absent":
-                    self._make_absolute()
                     return words.Missing()
                 case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may return anything
                     _refuse_answer(outputs.store, "status", other)
@@ -111,7 +110,7 @@ class Making:
         # Given up meanwhile: the loop was closed while this ran in a thread.
         if self._given_up or not isinstance(event, words.Claimed):
             self._give_up_claim()
-        return event
+        return self._busy(run) if isinstance(event, words.Busy) else event
 
     def recall(self) -> words.Event:
         """Read the value that the output holds."""
@@ -128,13 +127,18 @@ class Making:
         info = None if self.blocking else self.outputs.store.info(self._name)
         return self.blocking or (info is not None and info.size > LARGE)
 
-    def _make_absolute(self) -> None:
-        """Make the names independent of the current directory from here on."""
-        outputs = self.outputs
-        absolute = outputs.absolute(self._name)
-        if absolute is not self._name:
-            self._name, self._failure = absolute, outputs.absolute(self._failure)
-        self.key = (outputs.namespace, absolute)
+    def _busy(self, run: TaskCall) -> words.Event:
+        """Wait for the call of this process that has the output under another spelling, if one has."""
+        other = owners.spelled_otherwise(self.key, self.outputs.is_same)
+        if other is not None:
+            self.key = other
+            owner = owners.Owner(run, self.outputs.store, self._loop)
+            try:
+                if owners.enter(other, owner):  # it has just ended
+                    owners.leave(other, owner)
+            except DeadlockError as error:
+                return words.Broke(error)
+        return words.Busy()
 
     def _claimed(self) -> words.Event:
         outputs = self.outputs

@@ -71,6 +71,19 @@ def leave(key: Key, owner: Owner) -> None:
             continue
 
 
+def spelled_otherwise(key: Key, is_same: Callable[[str, str], bool]) -> Key | None:
+    """Return the key of a call of this process that is making the output *key* under another spelling.
+
+    Two bases may be one folder: one is a link to the other, or relative. The store knows, and is busy.
+    """
+    namespace, name = key
+    end = "/" + name.rpartition("/")[2]
+    for other in tuple(_owners):
+        if other != key and other[0] == namespace and other[1].endswith(end) and is_same(name, other[1]):
+            return other
+    return None
+
+
 async def wait(key: Key) -> bool:
     """Wait until the call that has *key* has ended; False at once if no call of this process has it."""
     owner = _owners.get(key)

@@ -16,7 +16,7 @@ from asflow._runtime.admission import acquire, acquire_blocking, finish_release,
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, count_body
-from asflow._runtime.runs import TaskCall, current, leave, reports_calls
+from asflow._runtime.runs import TaskCall, current, leave, pinned, reports_calls
 from asflow._runtime.slots import current_loop_id
 
 if TYPE_CHECKING:
@@ -320,12 +320,13 @@ def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
 def _saved_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    locate, recall_small = output.locate, output.recall_small
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
 
     async def task(*args: object, **kwargs: object) -> R | None:
         parent = _get_run()
         if not reports_calls(spec, parent):
-            value = recall_small(locate(*args, **kwargs) if kwargs else locate(*args))
+            name = locate(*args, **kwargs) if kwargs else locate(*args)
+            value = recall_small(pinned(name, parent) if is_relative else name)
             if value is not ...:
                 _count_cached(spec, parent)
                 return cast("R", value)
@@ -335,12 +336,13 @@ def _saved_async(
 
 
 def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
-    locate, recall_small = output.locate, output.recall_small
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
 
     def task(*args: object, **kwargs: object) -> R | None:
         parent = _get_run()
         if not reports_calls(spec, parent):
-            value = recall_small(locate(*args, **kwargs) if kwargs else locate(*args))
+            name = locate(*args, **kwargs) if kwargs else locate(*args)
+            value = recall_small(pinned(name, parent) if is_relative else name)
             if value is not ...:
                 _count_cached(spec, parent)
                 return cast("R", value)
@@ -372,11 +374,16 @@ def _is_cached(
 ) -> bool:
     """Whether the output exists and the sink does not want the call; then count it in its flow."""
     parent = _get_run()
-    if reports_calls(spec, parent):
+    flow = None if parent is None else parent.flow
+    if spec.reporter.outside if flow is None else flow.reporter.inside:  # as `reports_calls`
         return False
-    if not is_complete(output.locate(*args, **kwargs)):
+    name = output.locate(*args, **kwargs)
+    if flow is not None and output.is_relative:  # as `pinned`
+        name = flow.folder + name
+    if not is_complete(name):
         return False
-    _count_cached(spec, parent)
+    if flow is not None:
+        _count_cached(spec, flow)
     return True
 
 

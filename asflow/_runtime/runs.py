@@ -7,6 +7,7 @@ calls automatically; that is how `flow.task.write` finds its task.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
@@ -50,6 +51,23 @@ def reports_calls(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
     """Whether the sink receives each call of a task made in the flow of *run*, or outside any flow."""
     flow = None if run is None else run.flow
     return spec.reporter.outside if flow is None else flow.reporter.inside
+
+
+def current_folder() -> str:
+    """Return the current directory and a `/`; "" if it is deleted, so that using it is what fails."""
+    try:
+        return os.path.join(os.getcwd(), "").replace(os.sep, "/")
+    except OSError:
+        return ""
+
+
+def pinned(name: str, run: TaskCall | FlowCall | None) -> str:
+    """Return the relative *name* of an output, in the flow of *run*, independent of the current directory.
+
+    Outside any flow it stays relative.
+    """
+    flow = None if run is None else run.flow
+    return name if flow is None else flow.folder + name
 
 
 # A report holds arguments and tracebacks, so memory is bounded: the rest is only counted.
@@ -162,6 +180,8 @@ class FlowCall:
         label: its arguments, shortened to one line.
         parent: the run of the flow or task that called this one, or None.
         tallies: live counts by task name, in the order of first calls.
+        folder: the current directory when the outermost flow was called, and a `/`: a relative `base` is
+            below it, wherever a body has changed to since.
     """
 
     __slots__ = (
@@ -171,6 +191,7 @@ class FlowCall:
         "_problems_left_out",
         "_progress",
         "flow_id",
+        "folder",
         "label",
         "name",
         "parent",
@@ -184,6 +205,8 @@ class FlowCall:
         self.flow_id: int = next(_ids)
         self.name: str = name
         self.parent: TaskCall | FlowCall | None = parent
+        outer = None if parent is None else parent.flow
+        self.folder: str = current_folder() if outer is None else outer.folder
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
         self._progress = progress

@@ -60,6 +60,7 @@ class Outputs(Protocol):
         store: keeps the outputs.
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
+        is_relative: whether these names depend on the current directory; see `asflow._runtime.runs.pinned`.
         is_stale: whether an existing output is to be made again; None if it never is.
         may_return: whether a body that writes may return a value as well, by mistake.
         saves: whether an output holds what the body returns (`save=`), rather than what it writes (`on=`).
@@ -68,6 +69,7 @@ class Outputs(Protocol):
     store: Store
     namespace: int
     locate: Locate
+    is_relative: bool
     is_stale: Callable[[str], bool] | None
     may_return: bool
     saves: bool
@@ -78,6 +80,10 @@ class Outputs(Protocol):
 
     def absolute(self, name: str, /) -> str:
         """Return *name* in a form that does not depend on the current directory."""
+        ...
+
+    def is_same(self, name: str, other: str, /) -> bool:
+        """Return whether *name* and *other*, which end in the same component, are one output."""
         ...
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:

@@ -15,12 +15,14 @@ from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE
 from asflow._naming.patterns import Pattern
 from asflow._runtime.making import LARGE
+from asflow._runtime.runs import current, pinned
 from asflow._task.options import refresh_for
 from asflow._task.output import Output, Records
 from asflow._task.saving import Saving
+from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
-from asflow.stores._posix import absolute
+from asflow.stores._posix import absolute, is_same_folder
 from asflow.writers._kept import IN_FILE, Kept
 from asflow.writers._suffixes import check_suffix
 
@@ -45,6 +47,7 @@ class OutputPlan:
         namespace: equal for stores in which equal absolute names are the same output.
         namer: names outputs, relative to the flow's base.
         locate: names the output of a call, `base` included.
+        is_relative: whether these names depend on the current directory.
         encode: opens the writer of an output on a stream; picklable, for executors.
         encodes_elsewhere: whether a worker process encodes what the body writes or returns.
         may_return: whether a body under `on=` may return a value by mistake: its annotation doesn't say.
@@ -62,6 +65,7 @@ class OutputPlan:
         "_prefix",
         "encode",
         "encodes_elsewhere",
+        "is_relative",
         "is_stale",
         "locate", "may_return",
         "namer",
@@ -77,6 +81,7 @@ class OutputPlan:
         self.namespace: int = 0 if isinstance(workspace.store, LocalStore) else id(workspace.store)
         self.locate: Locate = self.namer.output
         self._prefix = workspace.prefix
+        self.is_relative: bool = is_relative(self.store, self._prefix)
         self._failures = bool(options.suppress)
         self.encode: Callable[..., Writer[object]] = _encoder_for(self.namer, subject, options)
         self._opener = self.encode
@@ -114,6 +119,10 @@ class OutputPlan:
     def absolute(self, name: str, /) -> str:
         """Return *name* in a form that does not depend on the current directory, if the store keeps files."""
         return absolute(name) if hasattr(self.store, "path") else name
+
+    def is_same(self, name: str, other: str, /) -> bool:
+        """Return whether two names are one output; see `Outputs.is_same`."""
+        return hasattr(self.store, "path") and is_same_folder(name, other)
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:
         """Return the writer of an output on its claim's *stream*."""
@@ -167,11 +176,11 @@ class OutputPlan:
 
     def output(self, /, *args: object, **kwargs: object) -> Output:
         """Return the handle on the output of a call with these arguments."""
-        return self._handle(self._prefix + self.namer.output(*args, **kwargs))
+        return self._handle(self._start() + self.namer.output(*args, **kwargs))
 
     def outputs(self) -> Iterator[Output]:
         """Yield handles on all outputs and failures whose names fit the pattern."""
-        prefix, pattern = self._prefix, self.namer.pattern
+        prefix, pattern = self._start(), self.namer.pattern
         for location in self.store.list(prefix + pattern.prefix):
             name = location[len(prefix) :]
             failed = name.endswith(FAILURE)
@@ -184,6 +193,10 @@ class OutputPlan:
                 # It is another task's, or the output exists as well and is listed under its own name.
                 continue
             yield output
+
+    def _start(self) -> str:
+        """Return the start of every output's name, for the caller's flow."""
+        return pinned(self._prefix, current.get()) if self.is_relative else self._prefix
 
     def _handle(self, location: str) -> Output:
         """Return the handle on the output that the store knows as *location*."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from asflow._reporter import Reporter
     from asflow._task.callables import Origin, Subject
     from asflow.protocols import Store
+
+
+def is_relative(store: Store, prefix: str) -> bool:
+    """Return whether names that begin with *prefix* depend on the current directory: those of files may."""
+    return hasattr(store, "path") and not os.path.isabs(prefix)
 
 
 class Workspace:

@@ -236,6 +236,14 @@ def absolute(name: str) -> str:
     return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
+def is_same_folder(path: str, other: str) -> bool:
+    """Return whether two files are in one folder, which may have several spellings: a link, `x/..`."""
+    try:
+        return os.path.samefile(os.path.dirname(path), os.path.dirname(other))
+    except OSError:
+        return False
+
+
 def name_file(error: BaseException, path: str) -> None:
     """Add the file's name to an error that was raised for a descriptor."""
     if isinstance(error, OSError) and error.filename is None:
