@@ -16,6 +16,7 @@ import traceback
 from typing import TYPE_CHECKING, cast
 
 from asflow._checks import checked_records
+from asflow._descriptors import open_above_standard
 from asflow._engine.policy import TaskPolicy
 from asflow._executors.exceptions import dump_error
 from asflow._executors.messages import ByName, Request, Response, dump, open_writer_of, pickler_for
@@ -83,7 +84,7 @@ class _RemoteRun(TaskCall):
         import json
 
         with contextlib.suppress(OSError, TypeError, ValueError):  # a display must not fail a body
-            with open(self._progress_path + "~", "w", encoding="utf-8") as file:
+            with open(self._progress_path + "~", "w", encoding="utf-8", opener=open_above_standard) as file:
                 # `float` for numbers that JSON can't encode: numpy's, a Fraction.
                 json.dump([self.description, self.completed, self.total], file, default=float)
             os.replace(self._progress_path + "~", self._progress_path)

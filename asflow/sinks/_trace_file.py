@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from asflow._descriptors import open_above_standard
+
 if TYPE_CHECKING:
     import os
 
@@ -74,11 +76,11 @@ class TraceFile:
     def _opened(self) -> IO[bytes]:
         if self._file is None and self._end is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("wb")
+            self._file = open(self.path, "wb", opener=open_above_standard)  # noqa: SIM115 - closed in close
             self._file.write(self._head)
             self._end = 0
         elif self._file is None:
-            self._file = self.path.open("r+b")
+            self._file = open(self.path, "r+b", opener=open_above_standard)  # noqa: SIM115 - closed in close
             self._file.seek(self._end or 0)
             self._file.truncate()
         return self._file

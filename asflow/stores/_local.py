@@ -169,7 +169,13 @@ class LocalStore:
             found = self.status(name, failure)
             if found == "absent" or replace:
                 return LocalClaim(
-                    name, failure, held, replace=replace, durability=self._durability, known=self._known
+                    name,
+                    failure,
+                    held,
+                    replaces=found == "complete",
+                    forgets=replace,
+                    durability=self._durability,
+                    known=self._known,
                 )
         except BaseException:
             unlock_part(*held, part)

@@ -2,13 +2,16 @@
 
 The steps of an output, and what a `kill -9` leaves after each:
 
-    lock NAME.part                  an empty NAME.part, which the next claim takes over
-    write                           NAME.part, which the next claim empties
+    lock NAME.part                  an empty NAME.part, which the next claim removes
+    write                           NAME.part, the same
     sync (not for "atomic")         the same
     link the descriptor to NAME     NAME, whole; NAME.part is a second name of it
     unlink NAME.part                NAME
 
-A link count of 2 marks the leftover name; the next `status` or claim removes it and never writes into it.
+A link count of 2 marks the leftover name, which the next `status` removes. A claim removes every NAME.part
+that it finds without a lock, and never writes into it: not every file system counts links.
+A file that appears at NAME in the meantime is another program's, or the body's own by mistake: it is never
+replaced, nor taken for the output without an error.
 To replace an existing NAME the descriptor is linked to NAME.part.part, which is then renamed over NAME.
 Renaming NAME.part itself would leave a gap: if another program removed it and a third process claimed it
 again, that one's unfinished bytes would be published. It is done only if linking is refused (a file system
@@ -24,7 +27,7 @@ import threading
 from time import monotonic
 from typing import Literal
 
-from asflow.errors import ClaimLostError
+from asflow.errors import ClaimLostError, OutputPlaceError
 from asflow.stores._common import (
     PART,
     ClaimState,
@@ -42,6 +45,7 @@ from asflow.stores._posix import (
     link_descriptor,
     look,
     make_folder,
+    mark_of,
     name_file,
     sync_file,
     sync_folder,
@@ -78,11 +82,18 @@ class LocalClaim:
     Threads: safe; a write that is under way when the claim ends is finished first. In a forked child the
     claim refuses to write and to publish, and leaves the parent's file alone. A claim that is
     garbage-collected without an end is aborted.
+
+    Args:
+        name, failure: absolute paths.
+        held: what `lock_part` has returned.
+        replaces: whether a whole output existed when the claim was made, to be replaced.
+        forgets: whether publishing deletes an older failure.
+        durability, known: the store's.
     """
 
     __slots__ = (
-        "_descriptor", "_durability", "_failure", "_forks", "_known", "_lock",
-        "_mark", "_name", "_part", "_replace", "_spoiled", "_state", "_touched",
+        "_descriptor", "_durability", "_failure", "_forgets", "_forks", "_known", "_lock",
+        "_mark", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +102,8 @@ class LocalClaim:
         failure: str,
         held: tuple[int, Mark],
         *,
-        replace: bool,
+        replaces: bool,
+        forgets: bool,
         durability: Durability,
         known: set[Mark],
     ) -> None:
@@ -99,7 +111,8 @@ class LocalClaim:
         self._failure = failure
         self._part = name + PART
         self._descriptor, self._mark = held
-        self._replace = replace
+        self._replaces = replaces
+        self._forgets = forgets
         self._durability = durability
         self._known = known
         self._forks = fork_count()
@@ -146,13 +159,13 @@ class LocalClaim:
     def publish(self) -> None:
         """Publish the bytes under the output's name, whole and in one step, and end the claim.
 
-        If a whole output has appeared under that name in the meantime, it stays and these bytes are
-        discarded, unless the claim was made with `replace`: then the output is replaced and an older
-        recorded failure deleted. An empty file of a format that is never empty is replaced too.
+        An output that existed when the claim was made with `replace` is replaced, and an older recorded
+        failure deleted. An empty file of a format that is never empty is replaced too.
 
         Raises:
             ClaimLostError: the file in progress was removed or replaced; nothing was published.
-            OutputPlaceError: the output's name now belongs to a folder or the like.
+            OutputPlaceError: the output's name now belongs to a folder or the like, or to a file that has
+                appeared since the claim was made. That file is left alone.
             OSError: the disk refused. Nothing was published, with one exception: with `durability="full"`
                 the new output stays, whole, if syncing its folder fails after it has replaced an older
                 one, or if it can't be removed either.
@@ -169,18 +182,21 @@ class LocalClaim:
                     f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
                     self._name,
                 )
-            self._finish(self._name, forget=self._failure if self._replace else None, replace=self._replace)
+            self._finish(self._name, forget=self._failure if self._forgets else None, replace=self._replaces)
 
     def fail(self, report: bytes, /) -> None:
         """Discard the bytes, record *report* under the failure's name, as durably as an output, and end.
 
-        An older report is replaced. Raises as `publish` does; then no report was recorded.
+        An older report is replaced. Raises as `publish` does; then no report was recorded. A file that has
+        appeared under the output's name is such an error: it would count as done.
         """
         self._refuse_fork()
         with self._lock:
             if self._state == "ended":
                 return
             self._state = "sealed"
+            if not self._replaces:
+                self._refuse_strangers(self._name)
             try:
                 # The report is written to the same file: it is ours and locked, so a kill leaves no more
                 # behind than at any other moment.
@@ -195,10 +211,46 @@ class LocalClaim:
             self._finish(self._failure, forget=None, replace=look(self._failure) is not None)
 
     def abort(self) -> None:
-        """Discard the bytes and end the claim. Never raises; folders made by the claim may stay."""
+        """Discard the bytes and end the claim. Never raises; folders made by the claim may stay.
+
+        A file that has appeared under the output's name is left alone, and logged: it counts as done.
+        """
         if self._forks == fork_count():
             with self._lock:
+                if self._state == "open" and not self._replaces:
+                    self._warn_of_strangers()
                 self._end()
+
+    def _refuse_strangers(self, target: str) -> None:
+        """Refuse a whole file at *target* that is not this claim's: nothing says that it is the output."""
+        found = look(target)
+        if found is None or is_void(target, found.st_size) or mark_of(found) == self._mark:
+            return
+        if not is_at(self._mark, self._part):  # then it may be that of the process which has the claim now
+            raise self._lost()
+        raise OutputPlaceError(
+            errno.EEXIST,
+            f"{_SUBJECT}: a file appeared under the output's name while its task ran, so nothing was "
+            f"published; move it away, and write with flow.task.write() or to flow.task.path(), never to the "
+            f"output's own path",
+            target,
+        )
+
+    def _warn_of_strangers(self) -> None:
+        try:
+            self._refuse_strangers(self._name)
+        except OutputPlaceError as error:
+            if error.errno == errno.EEXIST and os.path.isfile(self._name):
+                import logging
+
+                logging.getLogger("asflow").warning(
+                    "%s: a file appeared under the output's name while its task ran and failed; "
+                    "it will be taken for the output unless it is moved away: %r",
+                    _SUBJECT,
+                    self._name,
+                )
+        except (OSError, ClaimLostError):
+            pass
 
     def _refuse_fork(self) -> None:
         if self._forks != fork_count():
@@ -217,30 +269,39 @@ class LocalClaim:
             if self._durability != "atomic":
                 sync_file(self._descriptor)
             replaces = replace and os.path.lexists(target)
-            published = self._put_over(target, forget) if replace else self._put_new(target)
-            if published and self._durability == "full":
+            if replace:
+                self._put_over(target, forget)
+            else:
+                self._put_new(target, forget)
+            if self._durability == "full":
                 self._sync_name(target, undo=not replaces)
         except OSError as error:
             name_file(error, target)
             raise
         self._end()
 
-    def _put_new(self, target: str) -> bool:
-        """Name the file *target*; False if a whole file has that name already."""
+    def _put_new(self, target: str, forget: str | None) -> None:
+        """Name the file *target*; refuse if a whole file has that name already. Delete *forget* before."""
+        if forget is not None:
+            self._refuse_strangers(target)
+            remove(forget)
         while True:
             try:
                 if self._link(target):
-                    return True
+                    return
                 if look(target) is None:
                     os.rename(self._part, target)
-                    return True
+                    return
             except FileExistsError:
                 pass
             found = look(target)
             if found is not None:
-                return is_void(target, found.st_size) and self._put_over(target, None)
+                if mark_of(found) != self._mark:
+                    self._refuse_strangers(target)
+                    self._put_over(target, None)
+                return
 
-    def _put_over(self, target: str, forget: str | None) -> Literal[True]:
+    def _put_over(self, target: str, forget: str | None) -> None:
         """Name the file *target*, replacing any file of that name; delete the failure *forget*."""
         staged = self._stage()
         try:
@@ -257,7 +318,6 @@ class LocalClaim:
                 raise self._lost() from None
             look(target)
             raise
-        return True
 
     def _stage(self) -> str:
         """Return the name to rename: a link of its own, or `NAME.part` if links are refused."""

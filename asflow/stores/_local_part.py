@@ -32,7 +32,7 @@ def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
         known: see `make_folder`.
 
     Returns:
-        The descriptor and the file's mark. The file is empty: a dead writer's bytes are discarded.
+        The descriptor and the file's mark. The file is new: one that a dead writer has left is removed.
 
     Raises:
         OSError: it can't be created; nothing is left behind.
@@ -45,16 +45,14 @@ def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
             locked = try_lock(descriptor)
             if not locked:
                 return None
-            found = os.fstat(descriptor)
-            mark = mark_of(found)
+            mark = mark_of(os.fstat(descriptor))
             # Between open and lock the former owner may have ended, and removed the name.
             if is_at(mark, part):
-                if found.st_nlink == 1:
-                    # Only if needed: ext4 writes a truncated file to disk when it is closed.
-                    if found.st_size:
-                        os.ftruncate(descriptor, 0)
+                if created:
                     kept = True
                     return descriptor, mark
+                # Of a dead writer. Never truncated: it may be a second name of a published file, and not
+                # every file system says so (sshfs counts one link for each name).
                 remove(part + PART)
                 remove(part)
         except BaseException as error:

@@ -14,6 +14,7 @@ import sys
 import threading
 from typing import Literal
 
+from asflow._descriptors import open_above_standard
 from asflow.errors import OutputPlaceError
 
 Mark = tuple[int, int]
@@ -28,7 +29,7 @@ _fork_lock = threading.RLock()
 def open_held(path: str, flags: int) -> int:
     """Open *path* for a lock; neither a forked child nor an executed program keeps the descriptor."""
     with _fork_lock:
-        descriptor = os.open(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        descriptor = open_above_standard(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         _held.add(descriptor)
     return descriptor
 

@@ -7,10 +7,11 @@ import io
 import os
 from typing import TYPE_CHECKING, cast
 
+from asflow._descriptors import lifted, open_above_standard
 from asflow.stores._common import write_all
 
 if TYPE_CHECKING:
-    from typing import IO
+    from typing import IO, BinaryIO
 
 
 class Spool:
@@ -38,16 +39,16 @@ class Spool:
         self.path: str | None = None
         if path is not None:
             with contextlib.suppress(OSError):
-                self._file = cast("IO[bytes]", open(path, "xb", buffering=0))  # noqa: SIM115 - closed in close
+                self._file = cast("IO[bytes]", open(path, "xb", buffering=0, opener=open_above_standard))  # noqa: SIM115 - closed in close
                 self._in_memory, self.path = False, path
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append all of *data*; return the number of its bytes. Raises OSError, as for a full disk."""
-        view = memoryview(data)
-        if self._in_memory and self._file.tell() + view.nbytes > self._limit:
-            self._spill()
-        write_all(self._file.write, view)
-        return view.nbytes
+        with memoryview(data) as view:  # released even if a profiler still holds this frame
+            if self._in_memory and self._file.tell() + view.nbytes > self._limit:
+                self._spill()
+            write_all(self._file.write, view)
+            return view.nbytes
 
     def rewound(self) -> IO[bytes]:
         """Return the file of the bytes at its beginning; it must not be written to any more."""
@@ -70,7 +71,7 @@ class Spool:
         from tempfile import TemporaryFile
 
         kept = cast("io.BytesIO", self._file)
-        file = cast("IO[bytes]", TemporaryFile(prefix="asflow-", buffering=0))  # noqa: SIM115 - closed in close
+        file = lifted(cast("BinaryIO", TemporaryFile(prefix="asflow-", buffering=0)))  # noqa: SIM115 - closed in close
         try:
             # A copy: an error's traceback would keep a view alive, and a viewed buffer can't be closed.
             write_all(file.write, memoryview(kept.getvalue()))

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
-GROUND = {"_checks", "_inspect", "_labels", "_markers", "_mermaid", "_names", "_tracebacks", "_version"}
+GROUND = {
+    *("_checks", "_descriptors", "_inspect", "_labels", "_markers", "_mermaid", "_names", "_tracebacks"),
+    "_version",
+}
 BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
 ADAPTERS = {"writers", "stores", "sinks"}
 ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
@@ -29,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "events": set(),
     "protocols": {"errors", "events"},
+    "_descriptors": set(),
     "_inspect": set(),
     "_labels": set(),
     "_names": set(),

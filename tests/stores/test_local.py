@@ -202,15 +202,10 @@ def test_a_link_in_the_place_of_the_work_is_not_written_through(place: Place, tm
 def test_something_else_comes_into_the_place_during_the_task(
     place: Place, put: Callable[[Path], None], replace: bool
 ) -> None:
-    """Publishing raises, and abort cleans up. (With replace a FIFO or a link is replaced like a file.)"""
+    """Publishing raises, and abort cleans up."""
     claim = place.claim(replace=replace)
     claim.write(b"x")
     put(place.path)
-    if replace and put is not Path.mkdir:
-        claim.publish()
-        assert place.path.read_bytes() == b"x"
-        assert place.left() == [place.path.name]
-        return
     with pytest.raises(OutputPlaceError):
         claim.publish()
     claim.abort()
@@ -381,13 +376,55 @@ def test_an_empty_plain_file_is_done(place: Place) -> None:
 # Which output stays
 
 
-def test_the_first_output_stays(place: Place) -> None:
-    """A file that came into the place by other means is not overwritten; ours is discarded quietly."""
-    claim = place.claim()
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("end", ["publish", "fail"])
+def test_a_file_that_appeared_is_never_taken_for_the_output(
+    place: Place, monkeypatch: pytest.MonkeyPatch, links: bool, replace: bool, end: str
+) -> None:
+    """The body's own library made it, or another program: an error, and it stays as it is."""
+    if not links:
+        monkeypatch.setattr(os, "link", _refuse_links)
+    claim = place.claim(replace=replace)
     claim.write(b"ours")
     place.path.write_bytes(b"theirs")
-    claim.publish()
+    with pytest.raises(OutputPlaceError, match="a file appeared under the output's name") as caught:
+        claim.publish() if end == "publish" else claim.fail(b"report")
+    assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, str(place.path))
+    claim.abort()
     assert place.path.read_bytes() == b"theirs"
+    assert place.left() == [place.path.name]
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_file_that_appeared_during_a_task_that_failed_is_logged(
+    place: Place, caplog: pytest.LogCaptureFixture, existed: bool
+) -> None:
+    """An abort never raises; but the next call will take that file for done."""
+    if existed:
+        place.make(b"old")
+    claim = place.claim(replace=existed)
+    place.path.write_bytes(b"theirs")
+    claim.abort()
+    assert place.path.read_bytes() == b"theirs"
+    assert [str(place.path) in record.getMessage() for record in caplog.records] == [True][existed:]
+
+
+def test_a_failure_that_appeared_is_replaced(place: Place) -> None:
+    claim = place.claim()
+    place.failure.write_bytes(b"older")
+    claim.fail(b"report")
+    assert place.failure.read_bytes() == b"report"
+    assert place.left() == [place.failure.name]
+
+
+def test_what_replace_finds_at_the_claim_is_replaced_however_it_changes(place: Place) -> None:
+    place.make(b"old")
+    claim = place.claim(replace=True)
+    claim.write(b"new")
+    place.path.write_bytes(b"changed")
+    claim.publish()
+    assert place.path.read_bytes() == b"new"
     assert place.left() == [place.path.name]
 
 
@@ -578,8 +615,21 @@ def test_a_refused_type_spoils_nothing(place: Place) -> None:
 # What dead writers leave
 
 
+@pytest.mark.parametrize("size", [0, 24])
+def test_a_dead_writers_file_is_removed_and_never_written_to(place: Place, size: int) -> None:
+    """It may be a published file's second name, on a file system that counts one link for each name."""
+    place.part.write_bytes(b"half of something longer"[:size])
+    with place.part.open("rb") as found:
+        claim = place.claim()
+        claim.write(b"new")
+        assert found.read() == b"half of something longer"[:size]
+        assert os.fstat(found.fileno()).st_nlink == 0
+    claim.publish()
+    assert place.path.read_bytes() == b"new"
+    assert place.left() == ["x.txt"]
+
+
 def test_a_dead_writers_bytes_are_discarded(place: Place) -> None:
-    """A `.part` that is not locked is taken over, empty."""
     place.part.write_bytes(b"half of something longer")
     assert LocalStore().status(*place.names) == "absent"
     place.make(b"new")
