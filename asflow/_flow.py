@@ -11,6 +11,7 @@ from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
 from asflow._runtime.runs import FlowCall, current, leave, pinned
+from asflow._runtime.spec import named_arguments
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
 from asflow._task.handles import FlowRun
@@ -253,7 +254,17 @@ class _Display:
 def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowCall:
     shown = (args, kwargs) if subject.marked is None else subject.marked.hide(args, kwargs)
     label = call_label(*shown, skip=subject.skipped_in_labels)
-    run = FlowCall(subject.name, label, current.get(), reporter, progress=progress)
+    run = FlowCall(
+        subject.name,
+        label,
+        current.get(),
+        reporter,
+        progress=progress,
+        qualname=subject.full_name,
+        named_arguments=lambda: named_arguments(
+            subject.signature, subject.marked, subject.skipped_in_labels, args, kwargs
+        ),
+    )
     run.started()
     return run
 

@@ -36,9 +36,9 @@ async def run_async(
     try:
         while not isinstance(action, (words.Finish, words.Fail)):
             if isinstance(action, words.Call):
-                job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
+                    job.calling(action.attempt)
                     attempt = body(*args, **kwargs)
                     value = await (_in_time(spec.timeout, attempt) if spec.timeout else attempt)
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means

@@ -35,9 +35,9 @@ def run_sync(
     try:
         while not isinstance(action, (words.Finish, words.Fail)):
             if isinstance(action, words.Call):
-                job.calling(action.attempt)
                 token = current.set(job.run)
                 try:
+                    job.calling(action.attempt)
                     value = body(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
                     event = job.raised(without_ours(error))

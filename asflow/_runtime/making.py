@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
-from asflow._runtime.runs import batches_through, output_closed, saved_instead
+from asflow._runtime.runs import batches_through, output_closed, reports_calls, saved_instead
 from asflow._runtime.slots import running_loop
 from asflow._tracebacks import follows, log_error
 from asflow.errors import DeadlockError, OutputClosedError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from asflow._runtime.runs import TaskCall
     from asflow._runtime.spec import Outputs
-    from asflow.protocols import Claim, Writer
+    from asflow.protocols import ByteStream, Claim, Writer
 
 _FIRST_POLL = 0.005
 _LONGEST_POLL = 0.25
@@ -40,6 +40,7 @@ class Making:
         "_abandoned",
         "_claim",
         "_closing",
+        "_counted",
         "_failure",
         "_given_up",
         "_loop",
@@ -62,6 +63,7 @@ class Making:
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None
         self._abandoned = self._closing = self._given_up = False
+        self._counted: _Counted | None = None
         self._polls = 0
         self._loop = running_loop()
         self.closing_slots: list[None] = []
@@ -104,7 +106,7 @@ class Making:
             return words.Busy()
         self._owner = owner
         try:
-            event = self._claimed()
+            event = self._claimed(counts=reports_calls(run.spec, run))
         except Exception as error:  # noqa: BLE001 - as above
             event = words.Broke(error)
         # Given up meanwhile: the loop was closed while this ran in a thread.
@@ -140,7 +142,7 @@ class Making:
                 return words.Broke(error)
         return words.Busy()
 
-    def _claimed(self) -> words.Event:
+    def _claimed(self, *, counts: bool) -> words.Event:
         outputs = self.outputs
         answer = outputs.store.claim(self._name, self._failure, replace=outputs.is_stale is not None)
         if answer == "busy":
@@ -157,7 +159,8 @@ class Making:
             event = self.look()
             if not isinstance(event, (words.Missing, words.Stale)):
                 return event
-        self._writer = outputs.open_writer(answer)
+        self._counted = _Counted(answer) if counts else None
+        self._writer = outputs.open_writer(self._counted or answer)
         self._polls = 0
         return words.Claimed()
 
@@ -241,6 +244,9 @@ class Making:
         if self._abandoned:
             return
         claim.publish()
+        if self._counted is not None:  # for the events
+            run.size = self._counted.size
+            run.records = getattr(writer, "records", None)
         if in_file and run.spec.policy.saved:
             self.value = self.outputs.recall(self._name)
 
@@ -274,6 +280,21 @@ class Making:
                 threads.closings.release(0)
             if owner is not None:
                 owners.leave(self.key, owner)
+
+
+class _Counted:
+    """The stream of a claim, whose bytes are counted."""
+
+    __slots__ = ("_write", "size")
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._write = stream.write
+        self.size: int = 0
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int | None:
+        """Pass *data* on. Raises what the claim raises."""
+        self.size += memoryview(data).nbytes
+        return self._write(data)
 
 
 class LockedWrite:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-from asflow._runtime.runs import TaskCall, reports_calls
+from asflow._frozen import draft_of
+from asflow._runtime.runs import reports_calls
 from asflow._runtime.watching import watching
-from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted
+from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted, TaskWaiting
 
 if TYPE_CHECKING:
     from asflow._engine.vocabulary import Wait
-    from asflow.events import Outcome, Tally
+    from asflow._runtime.runs import TaskCall
+    from asflow.events import Outcome, Tally, WaitReason
 
-
-class _Call(TypedDict):
-    call_id: int
-    flow_id: int | None
-    task: str
-    label: str
-
-
-def _call(run: TaskCall) -> _Call:
-    """Return the fields that every event has."""
-    flow_id = None if run.flow is None else run.flow.flow_id
-    return {"call_id": run.call_id, "flow_id": flow_id, "task": run.spec.name, "label": run.label}
+_Queued, _Waiting, _Started = draft_of(TaskQueued), draft_of(TaskWaiting), draft_of(TaskStarted)
+_Retrying, _Finished = draft_of(TaskRetrying), draft_of(TaskFinished)
 
 
 def count(run: TaskCall | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
@@ -37,7 +29,7 @@ def count(run: TaskCall | None, tally: Tally, outcome: Outcome, error: BaseExcep
 
 def count_body(run: TaskCall, tally: Tally) -> None:
     """Remove *run* from the running calls, and add its body's time."""
-    if tally.active.pop(id(run), None) is not None and run.started is not None:
+    if tally.active.pop(run, None) is not None and run.started is not None:
         seconds = monotonic() - run.started
         with tally.lock:
             tally.seconds += seconds
@@ -48,45 +40,56 @@ def queued(run: TaskCall) -> None:
     """Report that the call was made."""
     flow = run.flow
     total = None
+    run.since = monotonic()
     if flow is not None:
         tally = flow.tally(run.spec.name)
         total = tally.total
         with tally.lock:
             tally.queued += 1
     if reports_calls(run.spec, run):
-        run.queued_at = monotonic()
-        run.reporter.emit(
-            TaskQueued(
-                **_call(run),
-                parent_id=run.parent.call_id if isinstance(run.parent, TaskCall) else None,
-                total=total,
-                at=run.queued_at,
-            )
-        )
+        event = run.begin_event(_Queued(), run.since)
+        event.total = total
+        event.__class__ = TaskQueued
+        run.emit(event)
+
+
+def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float) -> None:
+    """Report that the call has waited for *waited* seconds already; see `TaskWaiting`."""
+    if reports_calls(run.spec, run):
+        event = run.begin_event(_Waiting(), monotonic())
+        event.reason = reason
+        event.owner = owner
+        event.waited_seconds = waited
+        event.__class__ = TaskWaiting
+        run.emit(event)
 
 
 def started(run: TaskCall, attempt: int) -> None:
-    """Report that the body is about to be called, for the *attempt*-th time."""
+    """Report that the body is about to be called, for the *attempt*-th time; *run* is the current one."""
     flow = run.flow
     run.attempt = attempt
     run.completed, run.total, run.description = 0, None, None
     run.started = monotonic()
+    run.waited_seconds += run.started - run.since
     run.is_running = True
     if flow is not None:
-        flow.tally(run.spec.name).active[id(run)] = run
+        flow.tally(run.spec.name).active[run] = run
     if reports_calls(run.spec, run):
-        run.reporter.emit(
-            TaskStarted(
-                **_call(run),
-                attempt=attempt,
-                at=run.started,
-            )
-        )
+        event = run.begin_event(_Started(), run.started)
+        event.attempt = attempt
+        event.__class__ = TaskStarted
+        run.emit(event)
 
 
 def body_ended(run: TaskCall) -> None:
     """Count the body, which has returned or raised."""
+    if not run.is_running or run.started is None:
+        return
+    run.report_last_progress()
     run.is_running = False
+    run.body_over = True
+    run.since = monotonic()
+    run.seconds += run.since - run.started
     if run.flow is not None:
         count_body(run, run.flow.tally(run.spec.name))
 
@@ -99,15 +102,13 @@ def retrying(run: TaskCall, wait: Wait) -> None:
         with tally.lock:
             tally.retries += 1
     if reports_calls(run.spec, run):
-        run.reporter.emit(
-            TaskRetrying(
-                **_call(run),
-                retry=wait.retry,
-                wait_seconds=wait.seconds,
-                error=wait.error,
-                at=monotonic(),
-            )
-        )
+        event = run.begin_event(_Retrying(), monotonic())
+        event.attempt = run.attempt
+        event.retry = wait.retry
+        event.wait_seconds = wait.seconds
+        event.error = wait.error
+        event.__class__ = TaskRetrying
+        run.emit(event)
 
 
 def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
@@ -119,13 +120,15 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
         watch.ended(run, outcome)
     if reports_calls(run.spec, run):
         now = monotonic()
-        run.reporter.emit(
-            TaskFinished(
-                **_call(run),
-                outcome=outcome,
-                error=error,
-                seconds=now - run.queued_at,
-                output=run.output,
-                at=now,
-            )
-        )
+        event = run.begin_event(_Finished(), now)
+        event.outcome = outcome
+        event.error = error
+        event.attempts = 0 if run.started is None else run.attempt
+        event.seconds = run.seconds
+        # After the last body the output is published or discarded, which is not waiting.
+        event.waited_seconds = run.waited_seconds + (0.0 if run.body_over else now - run.since)
+        event.output = None if run.output is None else run.output.removeprefix(run.spec.prefix)
+        event.size = run.size
+        event.records = run.records
+        event.__class__ = TaskFinished
+        run.emit(event)

@@ -269,7 +269,7 @@ def _begun(
     run.loop_id = current_loop_id()
     if tally is not None:
         run.started = monotonic()
-        tally.active[id(run)] = run
+        tally.active[run] = run
     return run
 
 

@@ -12,12 +12,15 @@ import threading
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from itertools import islice
-from time import monotonic
-from typing import TYPE_CHECKING, NoReturn
+from time import monotonic, sleep, time
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from asflow._checks import closed_error
+from asflow._frozen import draft_of
 from asflow._labels import call_label, error_line, short
+from asflow._runtime import clock
 from asflow._runtime.slots import current_loop_id
+from asflow._runtime.spec import named_arguments
 from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
 
@@ -28,11 +31,27 @@ if TYPE_CHECKING:
     from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Lease
     from asflow._runtime.spec import TaskSpec
-    from asflow.events import FlowOutcome, Outcome
+    from asflow.events import Event, FlowOutcome, Outcome
 
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
 _ids = itertools.count(1)
+
+_process: list[str] = []  # the `run_id` of calls outside any flow, once there is one
+
+
+def _new_run_id() -> str:
+    return os.urandom(16).hex()
+
+
+def _run_id_of_process() -> str:
+    if not _process:
+        _process.append(_new_run_id())  # if two threads do so at once, both take the first one
+    return _process[0]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.clear)
 
 _ONE_RECORD = (str, bytes, bytearray, memoryview, Mapping)  # iterable, but not of records
 
@@ -69,6 +88,14 @@ def pinned(name: str, run: TaskCall | FlowCall | None) -> str:
     flow = None if run is None else run.flow
     return name if flow is None else flow.folder + name
 
+
+_FlowStartedDraft, _FlowFinishedDraft = draft_of(FlowStarted), draft_of(FlowFinished)
+
+_ProgressedDraft = draft_of(TaskProgressed)
+
+_PROGRESS_PAUSE = 0.1  # seconds between two reports of a body's progress
+
+_LONGEST_EMIT = 1.0  # seconds that the end of a flow waits for a sink on another thread
 
 # A report holds arguments and tracebacks, so memory is bounded: the rest is only counted.
 _MOST_PROBLEMS = 1000
@@ -176,16 +203,21 @@ class FlowCall:
 
     Attributes:
         flow_id: a number that no other call of this process has.
+        run_id: that of the outermost flow.
         name: the flow's name.
+        qualname: its module and qualified name.
         label: its arguments, shortened to one line.
+        named_arguments: returns its arguments by parameter, the secret ones masked.
         parent: the run of the flow or task that called this one, or None.
         tallies: live counts by task name, in the order of first calls.
         folder: the current directory when the outermost flow was called, and a `/`: a relative `base` is
             below it, wherever a body has changed to since.
+        over: whether the flow has ended, so that no more events of its calls are reported.
     """
 
     __slots__ = (
         "_began",
+        "_emitting",
         "_ended",
         "_problems",
         "_problems_left_out",
@@ -194,23 +226,40 @@ class FlowCall:
         "folder",
         "label",
         "name",
+        "named_arguments",
+        "over",
         "parent",
+        "qualname",
         "reporter",
+        "run_id",
         "tallies",
     )
 
     def __init__(
-        self, name: str, label: str, parent: TaskCall | FlowCall | None, reporter: Reporter, *, progress: bool
+        self,
+        name: str,
+        label: str,
+        parent: TaskCall | FlowCall | None,
+        reporter: Reporter,
+        *,
+        progress: bool,
+        qualname: str,
+        named_arguments: Callable[[], dict[str, object]],
     ) -> None:
-        self.flow_id: int = next(_ids)
-        self.name: str = name
-        self.parent: TaskCall | FlowCall | None = parent
         outer = None if parent is None else parent.flow
+        self.flow_id: int = next(_ids)
+        self.run_id: str = _new_run_id() if outer is None else outer.run_id
+        self.name: str = name
+        self.qualname: str = qualname
+        self.named_arguments: Callable[[], dict[str, object]] = named_arguments
+        self.parent: TaskCall | FlowCall | None = parent
         self.folder: str = current_folder() if outer is None else outer.folder
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
         self._progress = progress
         self.reporter: Reporter = reporter
+        self.over: bool = False
+        self._emitting: list[None] = []
         self._began = 0.0
         self._ended: float | None = None
         self._problems: list[Problem] = []
@@ -236,35 +285,52 @@ class FlowCall:
             tally = self.tallies.setdefault(task, Tally(task, threading.RLock()))
         return tally
 
+    def emit(self, event: Event) -> None:
+        """Report an event of a call, unless the flow has ended: nothing comes after `FlowFinished`."""
+        # Order matters: announce, then read `over`. `finished` does the reverse, so one sees the other.
+        self._emitting.append(None)
+        try:
+            if not self.over:
+                self.reporter.emit(event)
+        finally:
+            self._emitting.pop()
+
+    def _begin_event(self, draft: Any, at: float) -> None:
+        outer = None if self.parent is None else self.parent.flow
+        draft._call = self
+        draft.run_id = self.run_id
+        draft.flow_id = self.flow_id
+        draft.flow = self.name
+        draft.qualname = self.qualname
+        draft.label = self.label
+        draft.parent_id = None if outer is None else outer.flow_id
+        draft.parent_call_id = self.parent.call_id if isinstance(self.parent, TaskCall) else None
+        draft.time = time()
+        draft.at = at
+
     def started(self) -> None:
         """Report that the flow begins."""
         self._began = monotonic()
-        outer = None if self.parent is None else self.parent.flow
-        self.reporter.emit(
-            FlowStarted(
-                flow_id=self.flow_id,
-                flow=self.name,
-                label=self.label,
-                parent_id=None if outer is None else outer.flow_id,
-                progress=self._progress,
-                tallies=self.tallies,
-                at=self._began,
-            )
-        )
+        event = _FlowStartedDraft()
+        self._begin_event(event, self._began)
+        event.progress = self._progress
+        event.tallies = self.tallies
+        event.__class__ = FlowStarted
+        self.reporter.emit(event)
 
     def finished(self, outcome: FlowOutcome, error: BaseException | None) -> None:
-        """Report how the flow ended."""
+        """Report how the flow ended, once no call of it that another thread makes is reporting an event."""
         self._ended = now = monotonic()
-        self.reporter.emit(
-            FlowFinished(
-                flow_id=self.flow_id,
-                flow=self.name,
-                outcome=outcome,
-                error=error,
-                seconds=now - self._began,
-                at=now,
-            )
-        )
+        self.over = True
+        while self._emitting and monotonic() < now + _LONGEST_EMIT:
+            sleep(0.0005)
+        event = _FlowFinishedDraft()
+        self._begin_event(event, now)
+        event.outcome = outcome
+        event.error = error
+        event.seconds = now - self._began
+        event.__class__ = FlowFinished
+        self.reporter.emit(event)
 
     @property
     def seconds(self) -> float:
@@ -317,6 +383,9 @@ class TaskCall(RunningCall):
         flow: the run of the flow that this call belongs to, or None.
         attempt: 1 for the first call of the body, 2 for its first retry.
         output: the name of the call's output; None for a task without `on`.
+        seconds: the time in bodies that have ended.
+        waited_seconds: the time before and between bodies.
+        size, records: of the output that this call has published, as far as they are known.
         lease: the lease on this call's slot, once a call of its body borrows it.
         borrowed: the lease of the enclosing body's slot that this call's body runs on, or None.
         loop_id: the loop under which the slot was taken; see `current_loop_id`.
@@ -328,11 +397,13 @@ class TaskCall(RunningCall):
         "_label",
         "args",
         "attempt",
+        "body_over",
         "borrowed",
         "broken",
         "completed",
         "description",
         "flow",
+        "has_news",
         "holding",
         "is_running",
         "keep",
@@ -342,10 +413,15 @@ class TaskCall(RunningCall):
         "output",
         "parent",
         "put",
-        "queued_at",
+        "records",
+        "reported",
+        "seconds",
+        "since",
+        "size",
         "spec",
         "started",
         "total",
+        "waited_seconds",
     )
 
     spec: TaskSpec
@@ -359,7 +435,18 @@ class TaskCall(RunningCall):
     completed: float
     total: float | None
     attempt: int
-    queued_at: float
+    body_over: bool
+    """Whether this attempt's body has been called and has ended."""
+    has_news: bool
+    """Whether the body has made progress that is not reported yet."""
+    reported: float
+    """When its progress was last reported; monotonic."""
+    since: float
+    """When the call was made, or its last body ended; monotonic."""
+    seconds: float
+    waited_seconds: float
+    size: int | None
+    records: int | None
     holding: bool
     loop_id: int
     is_running: bool
@@ -401,7 +488,7 @@ class TaskCall(RunningCall):
     def again(self) -> TaskCall:
         """Return a run for the call's next attempt, out of reach of threads that the last one left behind."""
         run = TaskCall(self.spec, self.args, self.kwargs, self.parent)
-        for name in ("_label", "attempt", "completed", "description", "output", "put", "queued_at", "total"):
+        for name in _KEPT:
             setattr(run, name, getattr(self, name))
         run._call_id = self.call_id
         run.started = self.started
@@ -435,40 +522,76 @@ class TaskCall(RunningCall):
             self._label = call_label(args, kwargs, skip=spec.skipped_in_labels, hidden=spec.hidden_in_labels)
         return self._label
 
-    @property
-    def reporter(self) -> Reporter:
-        """The flow's, so that a flow's events stay together; outside any flow, the task's own."""
-        return self.spec.reporter if self.flow is None else self.flow.reporter
+    def named_arguments(self) -> dict[str, object]:
+        """Return the call's arguments by parameter, the secret ones masked."""
+        spec = self.spec
+        return named_arguments(spec.signature, spec.marked, spec.skipped_in_labels, self.args, self.kwargs)
+
+    def begin_event(self, draft: Any, at: float) -> Any:
+        """Set the fields that every event of a call has; return *draft*, of which the others are missing."""
+        spec, flow, parent = self.spec, self.flow, self.parent
+        draft._call = self
+        draft.run_id = _run_id_of_process() if flow is None else flow.run_id
+        draft.flow_id = None if flow is None else flow.flow_id
+        draft.call_id = self.call_id
+        draft.parent_id = parent.call_id if isinstance(parent, TaskCall) else None
+        draft.task = spec.name
+        draft.qualname = spec.qualname
+        draft.label = self.label
+        draft.time = time()
+        draft.at = at
+        return draft
 
     def progressed(self) -> None:
-        """Report the body's progress, unless the body has ended (a thread of it may live on)."""
-        if not self.is_running:
-            return
-        spec, flow = self.spec, self.flow
-        if reports_calls(spec, self):
-            self.reporter.emit(
-                TaskProgressed(
-                    call_id=self.call_id,
-                    flow_id=None if flow is None else flow.flow_id,
-                    task=spec.name,
-                    description=self.description,
-                    completed=self.completed,
-                    total=self.total,
-                    at=monotonic(),
-                )
-            )
+        """Report the body's progress, at intervals; not once it has ended (a thread of it may live on)."""
+        if self.is_running and reports_calls(self.spec, self):
+            now = clock.current.clock.now()
+            self.has_news = now - self.reported < _PROGRESS_PAUSE
+            if not self.has_news:
+                self.reported = now
+                self._report_progress()
 
+    def report_last_progress(self) -> None:
+        """Report the progress that the body made since the last report; it ends now."""
+        if self.has_news and reports_calls(self.spec, self):
+            self.has_news = False
+            self._report_progress()
+
+    def _report_progress(self) -> None:
+        event = self.begin_event(_ProgressedDraft(), monotonic())
+        event.attempt = self.attempt
+        event.description = self.description
+        event.completed = self.completed
+        event.total = self.total
+        event.__class__ = TaskProgressed
+        self.emit(event)
+
+    def emit(self, event: Event) -> None:
+        """Pass *event* to the flow's sink, so that a flow's events stay together; else to the task's own."""
+        if self.flow is None:
+            self.spec.reporter.emit(event)
+        else:
+            self.flow.emit(event)
+
+
+_KEPT = (
+    "_label", "attempt", "completed", "description", "output", "put", "seconds", "since", "total",
+    "waited_seconds",
+)  # fmt: skip
+"""What an attempt takes over from the last one."""
 
 _UNSET: dict[str, object] = {
     "_call_id": 0,
     "_label": None,
     "attempt": 1,
+    "body_over": False,
     "borrowed": None,
     "broken": None,
     "keep": None,
     "completed": 0,
     "description": None,
     "flow": None,
+    "has_news": False,
     "holding": False,
     "is_running": False,
     "lease": None,
@@ -476,7 +599,12 @@ _UNSET: dict[str, object] = {
     "output": None,
     "parent": None,
     "put": no_output,
-    "queued_at": 0.0,
+    "records": None,
+    "reported": float("-inf"),
+    "seconds": 0.0,
+    "since": 0.0,
+    "size": None,
     "started": None,
     "total": None,
+    "waited_seconds": 0.0,
 }

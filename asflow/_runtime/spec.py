@@ -6,6 +6,8 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asflow._labels import HIDDEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
@@ -121,6 +123,8 @@ class TaskSpec:
 
     Attributes:
         name: as shown, `download`; for a method `Client.download`.
+        qualname: module and qualified name, as in `pipeline.download`.
+        prefix: the start of its outputs' names: the flow's `base` and a slash, or nothing.
         policy: the options that the engine reads.
         limit: bounds the bodies that run at once.
         reporter: receives the task's events.
@@ -134,14 +138,16 @@ class TaskSpec:
 
     # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
     __slots__ = (
-        "hidden_in_labels", "limit", "marked", "name", "output", "policy", "reporter", "signature",
-        "skipped_in_labels", "timeout",
+        "hidden_in_labels", "limit", "marked", "name", "output", "policy", "prefix", "qualname",
+        "reporter", "signature", "skipped_in_labels", "timeout",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
         name: str,
+        qualname: str = "",
+        prefix: str = "",
         policy: TaskPolicy,
         limit: Limiter,
         reporter: Reporter,
@@ -152,6 +158,8 @@ class TaskSpec:
         marked: Marked | None = None,
     ) -> None:
         self.name: str = name
+        self.qualname: str = qualname
+        self.prefix: str = prefix
         self.policy: TaskPolicy = policy
         self.limit: Limiter = limit
         self.reporter: Reporter = reporter
@@ -190,3 +198,32 @@ class TaskSpec:
     ) -> tuple[tuple[object, ...], Mapping[str, object]]:
         """Return the arguments of a call as they may be shown: secret ones as `***`."""
         return (args, kwargs) if self.marked is None else self.marked.hide(args, kwargs)
+
+
+def named_arguments(
+    signature: Signature | None,
+    marked: Marked | None,
+    skipped: int,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments of a call by parameter, defaults applied.
+
+    Args:
+        signature: the parameters; None if Python doesn't know them: then positional ones are called `args`.
+        marked: which are secret, and become `***`.
+        skipped: leading arguments to leave out (a method's `self`).
+        args: the positional arguments.
+        kwargs: those by name.
+    """
+    shown = (args, kwargs) if marked is None else marked.hide(args, kwargs)
+    if signature is None:
+        return {"args": shown[0][skipped:], **shown[1]}
+    try:
+        bound = signature.bind(*shown[0], **shown[1])
+    except TypeError:  # a wrong call
+        return {"args": shown[0][skipped:], **shown[1]}
+    bound.apply_defaults()
+    secret = frozenset[str]() if marked is None else marked.secret
+    named = [(name, HIDDEN if name in secret else value) for name, value in bound.arguments.items()]
+    return dict(named[skipped:])

@@ -86,6 +86,7 @@ class Subject:
         function: what a call calls.
         name: for people: `extract`, `Client.download`.
         qualname: as in hashes and messages.
+        full_name: module and qualified name, for events.
         is_async: whether a call returns something to await.
         signature: its parameters, or None if Python doesn't know them (some C functions).
         marked: its parameters that are annotated `Ignored` or `Secret`, or None.
@@ -97,14 +98,16 @@ class Subject:
     """
 
     __slots__ = (
-        "function", "is_async", "is_generator", "key", "marked", "name", "origin", "qualname", "returns",
-        "signature", "skipped_in_labels",
+        "full_name", "function", "is_async", "is_generator", "key", "marked", "name", "origin",
+        "qualname", "returns", "signature", "skipped_in_labels",
     )  # fmt: skip
 
     def __init__(self, function: Callable[..., object], what: str, *, generators: bool = False) -> None:
         inner = named(function)
         self.function: Callable[..., object] = function
         self.qualname: str = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
+        module: object = getattr(inner, "__module__", None) or type(inner).__module__
+        self.full_name: str = f"{module}.{self.qualname}"
         self.name: str = self.qualname.rpartition("<locals>.")[2]
         if not generators:
             remedy = "return a list, write the items with flow.task.write(...), or keep them with save="

@@ -101,6 +101,8 @@ def define(
     plan = _plan_for(workspace, subject, options)
     spec = TaskSpec(
         name=subject.name,
+        qualname=subject.full_name,
+        prefix=workspace.prefix,
         policy=policy,
         limit=limit_for(options, subject),
         reporter=workspace.reporter,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
+from asflow._frozen import field_names
 from asflow._labels import clean, short
 from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError
-from asflow.sinks._words import plain, task_line
+from asflow.sinks._words import plain, task_line, waiting_words
 
 if TYPE_CHECKING:
     import logging
@@ -24,7 +25,7 @@ _LEVELS = {
     "cancelled": _WARNING,
     "failed": _ERROR,
 }
-_NOT_EXTRAS = {"tallies", "error", "at"}
+_NOT_EXTRAS = {"tallies", "error", "at", "arguments"}
 
 
 @final
@@ -68,7 +69,7 @@ class LogSink:
         if not self._logger.isEnabledFor(level):
             return
         error: BaseException | None = getattr(event, "error", None)
-        fields = [name for name in event.__slots__ if name not in _NOT_EXTRAS]
+        fields = [name for name in field_names(event) if name not in _NOT_EXTRAS]
         extra: dict[str, object] = {f"asflow_{name}": _plain(getattr(event, name)) for name in fields}
         extra["asflow_error"] = None if error is None else type(error).__qualname__
         if error is not None and level == _ERROR:
@@ -107,6 +108,8 @@ def _message(event: Event) -> str:
             return f"Flow {clean(event.flow)} {event.outcome} in {event.seconds:.2f}s"
         case "task_queued":
             return f"Task {clean(event.task)}({clean(event.label)}) queued"
+        case "task_waiting":
+            return f"Task {clean(event.task)}({clean(event.label)}) {waiting_words(event)}"
         case "task_started":
             return f"Task {clean(event.task)}({clean(event.label)}) started, attempt {event.attempt}"
         case "task_progressed":

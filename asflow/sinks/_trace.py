@@ -48,7 +48,8 @@ class TraceSink:
         self._file = TraceFile(path)
         self._lock = threading.Lock()
         self._flows: set[int] = set()
-        self._starts: dict[int, tuple[float, int, int]] = {}  # by call: start, attempt, lane
+        # By call: start, attempt, lane, flow, task, label.
+        self._starts: dict[int, tuple[float, int, int, int | None, str, str]] = {}
         self._lanes: dict[
             int | None, list[int]
         ] = {}  # by flow: a heap of free lanes; the highest was never used
@@ -68,7 +69,8 @@ class TraceSink:
                     lane = heapq.heappop(free)
                     if not free:
                         free.append(lane + 1)
-                    self._starts[event.call_id] = event.at, event.attempt, lane
+                    names = clean(event.task), clean(event.label)
+                    self._starts[event.call_id] = event.at, event.attempt, lane, event.flow_id, *names
                 case "task_retrying" | "task_finished":
                     self._call_ended(event)
                 case _:
@@ -82,6 +84,14 @@ class TraceSink:
 
     def _flow_ended(self, event: FlowFinished) -> None:
         self._flows.discard(event.flow_id)
+        for call_id, (began, attempt, lane, flow_id, task, label) in list(self._starts.items()):
+            if flow_id == event.flow_id:  # the flow did not wait for it, and its end is not reported
+                del self._starts[call_id]
+                left: dict[str, object] = {"label": label, "outcome": "left", "attempt": attempt}
+                self._file.write(
+                    "X", began, flow_id, lane=lane, name=task, cat="task", end=event.at, args=left
+                )
+        self._lanes.pop(event.flow_id, None)
         args = {"outcome": event.outcome, "error": _named(event.error)}
         start = event.at - event.seconds
         self._file.write(
@@ -103,7 +113,7 @@ class TraceSink:
                 "i", event.at, event.flow_id, name=clean(event.task), cat="task", s="t", args=args
             )
             return
-        since, args["attempt"], lane = start
+        since, args["attempt"], lane, *_ = start
         heapq.heappush(self._lanes[event.flow_id], lane)
         self._file.write(
             "X", since, event.flow_id, lane=lane, name=clean(event.task), cat="task", end=event.at, args=args

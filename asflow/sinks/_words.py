@@ -13,7 +13,7 @@ from asflow._labels import clean, error_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished
+    from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished, TaskWaiting
 
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its style."""
@@ -96,6 +96,18 @@ def task_line(event: TaskFinished) -> list[Piece]:
             if event.error is not None and outcome != "cancelled":
                 pieces.append((f": {error_line(event.error)}", style))
             return pieces
+
+
+def waiting_words(event: TaskWaiting) -> str:
+    """Return what a call waits for, as in `waits for a slot, 12 s so far`."""
+    match event.reason:
+        case "owner":
+            what = "its output" if event.owner is None else f"its output, made by {clean(event.owner)}"
+        case "rate":
+            what = "its rate"
+        case "slot":
+            what = "a slot"
+    return f"waits for {what}, {duration(event.waited_seconds)} so far"
 
 
 class Counts:

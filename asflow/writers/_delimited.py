@@ -41,7 +41,10 @@ class DelimitedWriter:
     Threads: one call at a time, any thread.
     """
 
-    __slots__ = ("_columns", "_complete", "_declared", "_encode", "_format_row", "_kind", "_stream", "_task")
+    __slots__ = (
+        "_columns", "_complete", "_declared", "_encode", "_format_row", "_kind", "_stream", "_task",
+        "records",
+    )  # fmt: skip
 
     concurrent = False
 
@@ -64,6 +67,7 @@ class DelimitedWriter:
             self._declared = columns.names
             self._complete = columns.kind == "mapping" and not columns.names
         self._task = task
+        self.records: int = 0  # rows; raw text is not counted
         self._kind: Literal["mapping", "row", "raw"] | None = None
         self._columns: dict[str, None] = {}
         self._format_row = _row_formatter(delimiter)
@@ -160,6 +164,7 @@ class DelimitedWriter:
         except UnicodeEncodeError as error:
             raise refused(record, error, self._task) from error
         self._stream.write(data)
+        self.records += 1
 
 
 def cell_text(value: object, encode: Callable[[object], bytes]) -> str:

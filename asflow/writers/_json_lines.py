@@ -67,6 +67,7 @@ class JsonLinesWriter:
         "_passing",
         "_stream",
         "_task",
+        "records",
     )
 
     concurrent: bool = _gil_enabled()
@@ -74,6 +75,7 @@ class JsonLinesWriter:
 
     def __init__(self, stream: ByteStream, *, task: str = "") -> None:
         """Write to *stream*; *task* is the task's name, for messages."""
+        self.records: int = 0  # lines passed on
         self._stream = stream
         self._task = task
         encoder = json_encoder()
@@ -207,6 +209,7 @@ class JsonLinesWriter:
             if self._batch:  # a signal handler may end the output, but not between these two lines
                 self._batch = batch
             self._stream.write(data)
+            self.records += data.count(b"\n")
         except BaseException as error:
             # The lines that were cut off are lost: the output must not be committed without them.
             self._failure = error

@@ -80,6 +80,7 @@ class ParquetWriter:
         "_schema",
         "_sink",
         "_task",
+        "records",
     )
 
     concurrent = False
@@ -105,6 +106,7 @@ class ParquetWriter:
         self._pending: list[Any] = []  # Arrow tables that wait for a full row group
         self._bytes = 0  # of text and bytes in the rows
         self._held_rows = self._held_bytes = 0  # in the pending tables
+        self.records: int = 0  # rows in the row groups that are written
         self._schema: Any = None
         self._groups: Any = None  # the pyarrow.parquet.ParquetWriter, once there is a schema
         self._failure: BaseException | None = None
@@ -301,6 +303,7 @@ class ParquetWriter:
             self._held_rows = self._held_bytes = 0
             if table.num_rows:
                 self._groups.write_table(table, row_group_size=_GROUP_ROWS)
+                self.records += table.num_rows
 
     def _finish(self) -> None:
         self._gather_rows()

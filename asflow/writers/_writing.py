@@ -42,6 +42,12 @@ class OutputWriter:
     def __repr__(self) -> str:
         return f"<OutputWriter of {type(self._format).__name__}>"
 
+    @property
+    def records(self) -> int | None:
+        """The records written so far, if the format counts them."""
+        counted: object = getattr(self._format, "records", None)
+        return counted if isinstance(counted, int) else None
+
     def commit(self) -> None:
         """Flush the format and finish the compression: the bytes are whole. The sink stays open.
 

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.tasks import task_call
 
-from asflow import Flow, Progress
-from asflow.events import TaskProgressed
-from asflow.testing import RecordingSink, fake_clock
+from asflow import Flow, MemoryStore, Progress
+from asflow.events import Event, TaskProgressed
+from asflow.sinks import Tee
+from asflow.testing import FakeClock, RecordingSink, fake_clock
+
+
+class Slow:
+    """A second passes whenever progress is reported, so that each step is."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+
+    def emit(self, event: Event, /) -> None:
+        if isinstance(event, TaskProgressed):
+            self.clock.advance(1)
+
+
+@pytest.fixture
+def flow(sink: RecordingSink) -> Iterator[Flow]:
+    with fake_clock() as clock:
+        yield Flow(store=MemoryStore(), sink=Tee(sink, Slow(clock)))
 
 
 def told(sink: RecordingSink) -> list[tuple[str | None, float, float | None]]:
@@ -35,6 +54,26 @@ def test_progress_is_told_step_by_step(flow: Flow, sink: RecordingSink) -> None:
     assert told(sink) == [("pages", 0, 3), ("pages", 1, 3), ("pages", 2.5, 3), ("lines", 3, 4)]
     assert sink.kinds()[1] == "task_started"
     assert sink.kinds()[-1] == "task_finished"
+
+
+def test_what_comes_within_a_tenth_of_a_second_is_told_at_the_end(sink: RecordingSink) -> None:
+    flow = Flow(store=MemoryStore(), sink=sink)
+
+    @flow.task(retry=1)
+    def work() -> None:
+        for number in flow.task.track(range(1000)):
+            if number == 500:
+                clock.advance(0.1)
+            if number == 900 and task_call().attempt == 1:
+                raise OSError
+
+    with fake_clock() as clock:
+        work()
+    reported = [event for event in sink.events if isinstance(event, TaskProgressed)]
+    assert [(event.attempt, event.completed) for event in reported] == [
+        (1, 0), (1, 501), (1, 900), (2, 0), (2, 501), (2, 1000)
+    ]  # fmt: skip
+    assert sink.kinds()[-2:] == ["task_progressed", "task_finished"]
 
 
 def test_track_counts_what_is_done(flow: Flow, sink: RecordingSink) -> None:
@@ -81,8 +120,7 @@ def test_a_retry_starts_from_nothing(flow: Flow, sink: RecordingSink) -> None:
             if len(seen) == 1:
                 raise OSError
 
-    with fake_clock():
-        work()
+    work()
     assert seen == [(0, None), (0, None)]
 
 
@@ -112,8 +150,7 @@ def test_progress_of_a_body_that_has_ended_is_told_to_nobody(
             kept.append((contextvars.copy_context(), progress))
         raise OSError
 
-    with fake_clock():
-        work()
+    work()
     before = list(sink.events)
     context, progress = kept[0]
     context.run(progress.advance)

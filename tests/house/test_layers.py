@@ -19,7 +19,8 @@ PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
 GROUND = {
-    *("_checks", "_descriptors", "_inspect", "_labels", "_markers", "_mermaid", "_names", "_tracebacks"),
+    *("_checks", "_descriptors", "_frozen", "_inspect", "_labels", "_markers", "_mermaid", "_names"),
+    "_tracebacks",
     "_version",
 }
 BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
@@ -29,8 +30,9 @@ ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
 # Package -> the packages that it may import. A package is a folder or a module right under asflow/.
 MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
+    "_frozen": set(),
     "errors": set(),
-    "events": set(),
+    "events": {"_frozen"},
     "protocols": {"errors", "events"},
     "_descriptors": set(),
     "_inspect": set(),

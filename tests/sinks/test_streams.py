@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,7 +131,7 @@ def test_nothing_new_makes_few_lines() -> None:
     refreshed = threading.Event()
     reads, lines = [0], [0]
 
-    class Active(dict[int, RunningCall]):
+    class Active(dict[Hashable, RunningCall]):
         def __len__(self) -> int:
             reads[0] += 1
             if reads[0] == 24:  # here, not after the wait: by then there may be more

@@ -18,6 +18,8 @@ from asflow.events import (
     TaskQueued,
     TaskRetrying,
     TaskStarted,
+    TaskWaiting,
+    WaitReason,
 )
 
 
@@ -35,9 +37,17 @@ def by_class(event: Event) -> str:
             assert_type(parent_id, int | None)
             assert_type(total, int | None)
             return event.label
+        case TaskWaiting(reason=reason, owner=owner, waited_seconds=waited):
+            assert_type(reason, WaitReason)
+            assert_type(owner, str | None)
+            assert_type(waited, float)
+            return event.label
         case TaskStarted(attempt=attempt):
             assert_type(attempt, int)
-            return event.label
+            assert_type(event.run_id, str)
+            assert_type(event.arguments, Mapping[str, object])
+            assert_type(event.time, float)
+            return event.qualname
         case TaskProgressed(description=description, completed=completed):
             assert_type(completed, float)
             return description or ""
@@ -47,6 +57,10 @@ def by_class(event: Event) -> str:
             return event.task
         case TaskFinished(outcome=outcome, output=output):
             assert_type(outcome, Outcome)
+            assert_type(event.waited_seconds, float)
+            assert_type(event.size, int | None)
+            assert_type(event.records, int | None)
+            assert_type(event.attempts, int)
             return output or ""
 
 
@@ -56,7 +70,7 @@ def by_kind(event: Event) -> float:
             return 1
         case "flow_finished":
             return 2
-        case "task_queued" | "task_started" | "task_progressed":
+        case "task_queued" | "task_waiting" | "task_started" | "task_progressed":
             return 3
         case "task_retrying":
             return 4
@@ -80,7 +94,9 @@ def never_left(event: Event) -> str:
     match event:
         case FlowStarted() | FlowFinished():
             return event.flow
-        case TaskQueued() | TaskStarted() | TaskProgressed() | TaskRetrying() | TaskFinished():
+        case TaskQueued() | TaskWaiting() | TaskStarted():
+            return event.task
+        case TaskProgressed() | TaskRetrying() | TaskFinished():
             return event.task
         case _:
             assert_never(event)
@@ -111,8 +127,8 @@ def polled(event: FlowStarted) -> None:
         assert_type(name, str)
         assert_type(tally.finished, int)
         assert_type(tally.total, int | None)
-        with tally.lock:
-            assert_type(list(tally.active.values()), list[RunningCall])
+        assert_type(list(tally.active.values()), list[RunningCall])
+        assert_type(tally.snapshot(), Tally)
 
 
 started = TaskStarted(call_id=1, flow_id=None, task="extract", label="'a'", attempt=1, at=0.0)

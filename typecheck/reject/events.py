@@ -14,6 +14,7 @@ from asflow.events import (
     TaskQueued,
     TaskRetrying,
     TaskStarted,
+    TaskWaiting,
 )
 
 
@@ -21,7 +22,7 @@ def misses_a_class(event: Event) -> str:  # E
     match event:
         case FlowStarted() | FlowFinished():
             return event.flow
-        case TaskQueued() | TaskStarted() | TaskProgressed() | TaskRetrying():
+        case TaskQueued() | TaskWaiting() | TaskStarted() | TaskProgressed() | TaskRetrying():
             return event.task
 
 
@@ -29,7 +30,7 @@ def misses_a_kind(event: Event) -> int:  # E
     match event.kind:
         case "flow_started" | "flow_finished":
             return 1
-        case "task_queued" | "task_started" | "task_progressed" | "task_retrying":
+        case "task_queued" | "task_waiting" | "task_started" | "task_progressed" | "task_retrying":
             return 2
 
 
@@ -45,7 +46,7 @@ def some_left(event: Event) -> str:
     match event:
         case FlowStarted() | FlowFinished():
             return event.flow
-        case TaskQueued() | TaskStarted() | TaskProgressed() | TaskFinished():
+        case TaskQueued() | TaskWaiting() | TaskStarted() | TaskProgressed() | TaskFinished():
             return event.task
         case _:
             assert_never(event)  # E
@@ -55,6 +56,7 @@ def fields(event: TaskStarted, finished: TaskFinished) -> None:
     print(event.outcome)  # E
     event.attempt = 2  # E
     event.note = ""  # E
+    event.arguments["x"] = 1  # E
     print(finished.error.args)  # E
     outcome: FlowFinished = finished  # E
     print(outcome)

@@ -16,6 +16,7 @@ from asflow.events import (
     TaskQueued,
     TaskRetrying,
     TaskStarted,
+    TaskWaiting,
 )
 
 
@@ -31,7 +32,7 @@ class Summary:
         """Take note of *event*; every kind is looked at, and a new one would be an error here."""
         with self._lock:
             match event:
-                case FlowStarted() | TaskQueued() | TaskStarted() | TaskProgressed():
+                case FlowStarted() | TaskQueued() | TaskWaiting() | TaskStarted() | TaskProgressed():
                     pass
                 case TaskRetrying(task=task, error=error, wait_seconds=seconds):
                     self.problems.append(f"{task}: {error}, again in {seconds:.1f} s")

@@ -1,0 +1,176 @@
+"""Frozen classes with slots, which checkers see as dataclasses.
+
+They are not made by `dataclasses`: eight classes would cost every `import asflow` 4 ms, and each instance
+2 us. An instance is filled as a *draft*, of a twin class with the same slots that may be assigned to, and
+becomes what it is by a change of its `__class__`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MISSING = object()
+
+
+class HasArguments(Protocol):
+    """The call that an event is about."""
+
+    def named_arguments(self) -> dict[str, object]:
+        """Return the call's arguments by parameter, the secret ones masked."""
+        ...
+
+
+def dataclass(
+    *, frozen: Literal[True], slots: Literal[True], kw_only: Literal[True]
+) -> Callable[[type], Any]:
+    """Do what the decorator of this name in `dataclasses` does with these options.
+
+    A field `kind` is an attribute of the class. A field `arguments` is computed when it is first read, by the
+    call in `_call`, unless it was passed to the constructor; it takes no part in comparisons and texts.
+    """
+    return _made
+
+
+def _made(kind: type) -> Any:
+    fields: dict[str, object] = {}
+    defaults: dict[str, object] = {}
+    for each in reversed(kind.__mro__):
+        fields |= getattr(each, "__annotations__", {})
+        made: dict[str, object] | None = vars(each).get("_defaults")  # of a base; without its slots
+        defaults |= (
+            made
+            if made is not None
+            else {name: value for name, value in vars(each).items() if name in fields}
+        )
+    namespace = {name: value for name, value in vars(kind).items() if name not in defaults}
+    for name in ("__dict__", "__weakref__"):
+        namespace.pop(name, None)
+    slots = tuple(name for name in fields if name != "kind")
+    namespace |= {
+        "__annotations__": fields,
+        "__slots__": (*slots, "_call"),
+        "_defaults": defaults,
+    }
+    if "kind" in defaults:
+        namespace["kind"] = defaults["kind"]
+    return type(kind)(kind.__name__, (_Frozen,), namespace)
+
+
+def draft_of(kind: type) -> Any:
+    """Return the class of drafts of *kind*: set its slots but `arguments`, then `__class__`."""
+    namespace = {
+        "__slots__": cast("Any", kind).__slots__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+        "__init__": object.__init__,
+    }
+    return type(f"{kind.__name__}Draft", (_Frozen,), namespace)
+
+
+def field_names(event: object) -> list[str]:
+    """Return the names of all fields of a frozen object."""
+    return list(type(event).__annotations__)
+
+
+class _Signature:
+    """The signature of a frozen class, built when asked for."""
+
+    def __get__(self, instance: object, kind: type) -> object:
+        from inspect import Parameter, Signature
+
+        defaults: dict[str, object] = cast("Any", kind)._defaults
+        return Signature(
+            [
+                Parameter(
+                    name, Parameter.KEYWORD_ONLY, default=defaults.get(name, Parameter.empty), annotation=hint
+                )
+                for name, hint in kind.__annotations__.items()
+            ]
+        )
+
+
+class _Fields:
+    """What `dataclasses.fields`, `asdict` and `replace` look at, built when asked for."""
+
+    def __get__(self, instance: object, kind: type) -> object:
+        from dataclasses import field, make_dataclass
+
+        defaults: dict[str, Any] = cast("Any", kind)._defaults
+        specs = [
+            (
+                name,
+                hint,
+                field(default_factory=dict) if name == "arguments" else field(default=defaults[name]),
+            )
+            if name in defaults
+            else (name, hint)
+            for name, hint in kind.__annotations__.items()
+        ]
+        found: object = cast("Any", make_dataclass(kind.__name__, specs, kw_only=True)).__dataclass_fields__
+        cast("Any", kind).__dataclass_fields__ = found
+        return found
+
+
+class _Frozen:
+    """The base of frozen classes."""
+
+    __slots__ = ()
+    __match_args__ = ()
+    __signature__ = _Signature()
+    __dataclass_fields__ = _Fields()
+
+    if TYPE_CHECKING:
+        _defaults: dict[str, object]
+        _call: HasArguments
+
+    def __init__(self, **values: object) -> None:
+        kind = type(self)
+        for name in kind.__annotations__:
+            value = values.pop(name, kind._defaults.get(name, _MISSING))
+            if value is _MISSING:
+                raise TypeError(f"{kind.__name__}(): is called without {name}=; it is required")
+            if name != "kind":
+                copied = dict(cast("dict[str, object]", value)) if name == "arguments" else value
+                object.__setattr__(self, name, copied)
+        if values:
+            raise TypeError(
+                f"{kind.__name__}(): has no field {next(iter(values))!r}; see asflow.events.{kind.__name__}"
+            )
+
+    def __getattr__(self, name: str) -> object:
+        if name != "arguments":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
+        arguments = self._call.named_arguments()
+        object.__setattr__(self, name, arguments)
+        return arguments
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def _compared(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in field_names(self) if name != "arguments"}
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._compared().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in self._compared().items())})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), **{name: getattr(self, name) for name in field_names(self)}), ()
