@@ -27,7 +27,7 @@ from asflow._task.outcomes import Completed, Failed
 from asflow._task.output import Output, Records
 from asflow._task.progress import Progress
 from asflow._version import __version__
-from asflow.errors import AsflowError
+from asflow.errors import AsflowError, Unchanged
 from asflow.protocols import ProgressSink, Store, Writer
 from asflow.stores import LocalStore, MemoryStore
 
@@ -85,6 +85,7 @@ __all__ = [
     "TaskMap",
     "TaskReport",
     "TaskRun",
+    "Unchanged",
     "Writer",
     "__version__",
     "flow",

@@ -73,6 +73,14 @@ class OutputNameError(AsflowError, ValueError):
     """The arguments of a call don't make a usable output name."""
 
 
+class Unchanged(Exception):  # noqa: N818 - not an error, but what a body answers
+    """A body that raises this leaves its output as it is, and the output counts as made now (HTTP 304).
+
+    The call counts as `cached`; it is never retried, skipped or suppressed. If there is no output that could
+    stay, the call raises this as an error.
+    """
+
+
 class NotInTaskError(AsflowError, RuntimeError):
     """Something that needs a running task, or its output, was called without one."""
 
@@ -107,6 +115,14 @@ class ClaimLostError(AsflowError, RuntimeError):
 
 class NoPathError(AsflowError, TypeError):
     """The store does not keep its outputs in files, so an output has no path."""
+
+
+class NoTimesError(AsflowError, TypeError):
+    """The store can't set the time of an output, so it can't be renewed, and its task can't have `reads=`."""
+
+
+class MissingInputError(AsflowError, FileNotFoundError):
+    """A body was about to be called, and an input that its task reads does not exist."""
 
 
 class MissingExtraError(AsflowError, ImportError):

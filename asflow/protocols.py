@@ -110,6 +110,12 @@ class Claim(ByteStream, Protocol):
     If `publish` or `fail` raises, the claim is still held, and `abort` follows: it must discard the bytes
     and give up the claim then, too, so that the output can be made again.
 
+    Optional member, together with the store's:
+
+    - `set_modified(seconds: float | None) -> float`: set the time that the output has once it is published,
+      in POSIX seconds; None is now, by the clock that dates the store's outputs. Returns the time as it is
+      kept. May be called several times; the last one before `publish` counts, writes don't change it.
+
     Threads: any thread may use a claim, but only one at a time. After the end, `write` raises
     `asflow.errors.OutputClosedError` (or ValueError), and ending the claim again does nothing.
     """
@@ -152,6 +158,9 @@ class Store(Protocol):
       not `blocking`. It may return False whenever it is not sure, and never raises.
     - `path(name) -> pathlib.Path`: the file of an output or failure, for a store that keeps files; used by
       `Output.path`. Relative names are then resolved against the current directory before a claim.
+    - `set_modified(name, seconds: float | None) -> object`: set the time of the output *name*; None is now,
+      by the store's clock. Raises FileNotFoundError if there is none. A store that has it returns claims
+      that have it, too. Needed for `reads=`, `raise Unchanged` and `Output.touch()`.
     - `url(name) -> str`: the URL of an output or failure, used by `Output.url`; without it, the file URL of
       `path`.
 

@@ -26,6 +26,9 @@ requests nothing: an error and a random draw arrive with `Raised`, and the body'
                                to be retried               wind down with Abort to Wait
                                listed in skip              wind down with Abort to Finish(skipped)
                                otherwise                   wind down with Abort to Fail
+               Unchanged       its value is kept           wind down with Renew to Recall
+                               the task has an output      wind down with Renew to Finish(cached)
+                               otherwise                   wind down to Fail
                Broke                                       wind down with Abort to Fail
     releasing  Done                                        continue winding down
     closing    Done                                        continue winding down
@@ -208,6 +211,11 @@ def _called(policy: TaskPolicy, state: State, event: words.Event) -> Step:
             return _wind_down(policy, state, _COMMIT, _COMPLETED)
         case words.Raised(error, draw):
             return _wind_down(policy, state, *_after_error(policy, state.attempt, error, draw))
+        case words.Unchanged(error):
+            if not policy.persistent:
+                return _wind_down(policy, state, None, words.Fail(error))
+            ending = words.Recall() if policy.saved else words.Finish("cached")
+            return _wind_down(policy, state, words.Renew(error), ending)
         case words.Broke(error):
             return _wind_down(policy, state, words.Abort(), words.Fail(error))
         case _:

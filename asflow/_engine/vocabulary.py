@@ -51,7 +51,7 @@ class Found(_Value):
 
 
 class Stale(_Value):
-    """The output exists, but is out of date by `refresh=`."""
+    """The output exists, but is out of date."""
 
     __slots__ = ()
 
@@ -109,6 +109,16 @@ class Raised(_Value):
         self.draw: Final = draw
 
 
+class Unchanged(_Value):
+    """The body raised *error*, which says that the existing output stays."""
+
+    __match_args__ = ("error",)
+    __slots__ = __match_args__
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Final = error
+
+
 class Delayed(_Value):
     """The user's `delay` returned: seconds to wait, or None for the formula."""
 
@@ -153,6 +163,7 @@ Event = (
     | Busy
     | Returned
     | Raised
+    | Unchanged
     | Delayed
     | Waited
     | Done
@@ -187,7 +198,7 @@ class Claim(_Value):
 
 
 class Call(_Value):
-    """Call the body for the *attempt*-th time. Answered by Returned, Raised or Broke."""
+    """Call the body for the *attempt*-th time. Answered by Returned, Raised, Unchanged or Broke."""
 
     __match_args__ = ("attempt",)
     __slots__ = __match_args__
@@ -216,6 +227,19 @@ class Abort(_Value):
 
 class RecordFailure(_Value):
     """Discard the output and record *error*. Answered by Done or Broke."""
+
+    __match_args__ = ("error",)
+    __slots__ = __match_args__
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Final = error
+
+
+class Renew(_Value):
+    """Discard what was written, and renew the time of the existing output.
+
+    Answered by Done or Broke; by Broke with *error*, which the body raised, if there is no output.
+    """
 
     __match_args__ = ("error",)
     __slots__ = __match_args__
@@ -278,6 +302,6 @@ class Fail(_Value):
         self.error: Final = error
 
 
-Closing = Commit | Abort | RecordFailure
+Closing = Commit | Abort | RecordFailure | Renew
 Ending = Finish | Fail | Wait | AskDelay | AwaitOwner | Recall
 Action = Look | Acquire | Claim | Call | Release | Closing | Ending

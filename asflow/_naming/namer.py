@@ -110,7 +110,7 @@ def compile_namer(
         from asflow._naming.identity import call_hasher  # only if needed: it brings hashlib
 
         scope[f"{mark}hash"] = call_hasher(task, hashed)
-    return Namer(pattern, _compile(source.text(), f"{mark}namer", scope, parameters, task))
+    return Namer(pattern, compile_function(source.text(), f"{mark}namer", scope, parameters, task))
 
 
 def _check(pattern: Pattern, signature: inspect.Signature, task: str, key: Callable[..., str] | None) -> None:
@@ -176,7 +176,7 @@ class _Source:
 
     def text(self) -> str:
         mark = self.mark
-        lines = [f"def {mark}namer({self._head()}):"]
+        lines = [f"def {mark}namer({head(self.parameters)}):"]
         if self.pattern.has_hash:
             lines.append(f"    {mark}star = {self._star()}")
         values = "".join(f"{self._local(field)}, " for field in self.pattern.fields)
@@ -211,24 +211,6 @@ class _Source:
             f"    if {mark}len({mark}name) <= {self._longest() + len(self.prefix)}{self._end_test()}:",
             f"        return {mark}name",
         ]
-
-    def _head(self) -> str:
-        """Write the parameters; the defaults themselves are bound to the compiled function."""
-        parts: list[str] = []
-        previous = None
-        for parameter in self.parameters:
-            kind = parameter.kind
-            if previous is _KINDS.POSITIONAL_ONLY and kind is not previous:
-                parts.append("/")
-            if kind is _KINDS.KEYWORD_ONLY and previous not in (_KINDS.KEYWORD_ONLY, _KINDS.VAR_POSITIONAL):
-                parts.append("*")
-            star = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(kind.name, "")
-            default = "" if parameter.default is _KINDS.empty else "=None"
-            parts.append(f"{star}{parameter.name}{default}")
-            previous = kind
-        if previous is _KINDS.POSITIONAL_ONLY:
-            parts.append("/")
-        return ", ".join(parts)
 
     def _star(self) -> str:
         """Write the call that returns the text for `*`."""
@@ -280,9 +262,29 @@ class _Source:
         return f" and not {self.mark}name.lower().endswith({self.mark}ends)"
 
 
-def _compile(
+def head(parameters: Iterable[inspect.Parameter]) -> str:
+    """Write the parameters; the defaults themselves are bound to the compiled function."""
+    parts: list[str] = []
+    previous = None
+    for parameter in parameters:
+        kind = parameter.kind
+        if previous is _KINDS.POSITIONAL_ONLY and kind is not previous:
+            parts.append("/")
+        if kind is _KINDS.KEYWORD_ONLY and previous not in (_KINDS.KEYWORD_ONLY, _KINDS.VAR_POSITIONAL):
+            parts.append("*")
+        star = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(kind.name, "")
+        default = "" if parameter.default is _KINDS.empty else "=None"
+        parts.append(f"{star}{parameter.name}{default}")
+        previous = kind
+    if previous is _KINDS.POSITIONAL_ONLY:
+        parts.append("/")
+    return ", ".join(parts)
+
+
+def compile_function(
     source: str, name: str, scope: dict[str, object], parameters: Iterable[inspect.Parameter], task: str
 ) -> Callable[..., str]:
+    """Return the function *name* of the generated *source*, with the defaults of *parameters*."""
     exec(compile(source, _file_for(source, task), "exec"), scope)
     namer = cast("Callable[..., str]", scope[name])
     given = [parameter for parameter in parameters if parameter.default is not _KINDS.empty]

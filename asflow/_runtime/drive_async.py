@@ -105,7 +105,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
             return words.Done()
         case words.Abort() if not blocking:
             return job.making.close(action, job.run)
-        case words.Commit() | words.RecordFailure() | words.Abort():
+        case words.Commit() | words.RecordFailure() | words.Renew() | words.Abort():
             return await in_thread(lambda: job.making.close(action, job.run), job.making.abandon)
         case words.AskDelay():
             return job.ask_delay(action)

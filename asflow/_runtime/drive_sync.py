@@ -83,7 +83,7 @@ def _act(job: Job, action: words.Action) -> words.Event:
         case words.Release():
             job.release()
             return words.Done()
-        case words.Commit() | words.RecordFailure() | words.Abort():
+        case words.Commit() | words.RecordFailure() | words.Renew() | words.Abort():
             return job.making.close(action, job.run)
         case words.AskDelay():
             return job.ask_delay(action)

@@ -11,7 +11,7 @@ from asflow._runtime.admission import release
 from asflow._runtime.making import Making, Unwritten, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
 from asflow._tracebacks import follows, never_entered
-from asflow.errors import RecordTypeError
+from asflow.errors import RecordTypeError, Unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +46,8 @@ class Job:
         if spec.output is not None:
             run.put = output_closed
             run.output = name = spec.output.locate(*args, **kwargs)
-            self.made = Making(spec.output, pinned(name, parent) if spec.output.is_relative else name)
+            place = pinned(name, parent) if spec.output.is_relative else name
+            self.made = Making(spec.output, place, args, kwargs)
         observing.queued(run)
 
     @property
@@ -101,7 +102,7 @@ class Job:
         # The user's own TypeError has a frame of the user's.
         if isinstance(error, TypeError) and never_entered(error) and not self.spec.fits(run.args, run.kwargs):
             return words.Broke(error)
-        return words.Raised(error, clock.draw())
+        return words.Unchanged(error) if isinstance(error, Unchanged) else words.Raised(error, clock.draw())
 
     def result(self, outcome: Outcome, value: object) -> object:
         """Return what the call returns, whose body returned *value* if it was called."""

@@ -16,10 +16,10 @@ from asflow._tracebacks import follows, log_error
 from asflow.errors import DeadlockError, OutputClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from asflow._runtime.runs import TaskCall
-    from asflow._runtime.spec import Outputs
+    from asflow._runtime.spec import Dating, Outputs
     from asflow.protocols import ByteStream, Claim, Writer
 
 _FIRST_POLL = 0.005
@@ -38,15 +38,19 @@ class Making:
 
     __slots__ = (
         "_abandoned",
+        "_args",
         "_claim",
         "_closing",
         "_counted",
+        "_dating",
         "_failure",
         "_given_up",
+        "_kwargs",
         "_loop",
         "_name",
         "_owner",
         "_polls",
+        "_stale",
         "_writer",
         "closing_slots",
         "key",
@@ -54,8 +58,14 @@ class Making:
         "value",
     )
 
-    def __init__(self, outputs: Outputs, name: str) -> None:
+    def __init__(
+        self, outputs: Outputs, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> None:
         self.outputs: Outputs = outputs
+        self._args = args
+        self._kwargs = kwargs
+        self._stale = False
+        self._dating: Dating | None = None
         # From here on independent of the current directory.
         self._name = outputs.absolute(name)
         self._failure = outputs.failure_of(self._name)
@@ -80,14 +90,16 @@ class Making:
     def look(self) -> words.Event:
         """Check whether the output exists."""
         outputs = self.outputs
+        self._stale = False
         try:
             match outputs.store.status(self._name, self._failure):
                 case "complete":
-                    if outputs.is_stale is None or not outputs.is_stale(self._name):
+                    if not outputs.is_stale(self._name, self._args, self._kwargs):
                         return words.Found()
                     # An attempt to make it again may have been suppressed; it is not tried again.
                     if outputs.store.info(self._failure) is not None:
                         return words.FoundFailure()
+                    self._stale = True
                     return words.Stale()
                 case "suppressed":
                     return words.FoundFailure()
@@ -144,7 +156,8 @@ class Making:
 
     def _claimed(self, *, counts: bool) -> words.Event:
         outputs = self.outputs
-        answer = outputs.store.claim(self._name, self._failure, replace=outputs.is_stale is not None)
+        replace = outputs.ages or self._stale
+        answer = outputs.store.claim(self._name, self._failure, replace=replace)
         if answer == "busy":
             return words.Busy()
         if answer == "complete":
@@ -154,11 +167,12 @@ class Making:
         if isinstance(answer, str) or not hasattr(answer, "publish"):
             _refuse_answer(outputs.store, "claim", answer)
         self._claim = answer
-        if outputs.is_stale is not None:
+        if replace:
             # With `replace` the store grants the claim even if another process has just replaced the output.
             event = self.look()
             if not isinstance(event, (words.Missing, words.Stale)):
                 return event
+        self._dating = outputs.dating(answer, self._args, self._kwargs)
         self._counted = _Counted(answer) if counts else None
         self._writer = outputs.open_writer(self._counted or answer)
         self._polls = 0
@@ -223,6 +237,13 @@ class Making:
                 if writer is not None:
                     writer.abort()
                 claim.abort()
+            case words.Renew(error):
+                if writer is not None:
+                    writer.abort()
+                if self._abandoned:
+                    return
+                self._renew(error)
+                claim.abort()
             case _:
                 if writer is not None:
                     writer.abort()
@@ -230,6 +251,14 @@ class Making:
                     return
                 claim.fail(_report(closing))
         self._claim = None
+
+    def _renew(self, error: Exception) -> None:
+        """Set the time of the existing output; raise *error*, which says that it stays, if there is none."""
+        try:
+            self.outputs.renew(self._name, None if self._dating is None else self._dating.settle())
+        except FileNotFoundError:
+            error.add_note(f"asflow: there is no output {self._name!r} that could stay; write it")
+            raise error from None
 
     def _commit(self, claim: Claim, writer: Writer[object] | None, run: TaskCall) -> None:
         in_file = False
@@ -243,6 +272,8 @@ class Making:
                 raise
         if self._abandoned:
             return
+        if self._dating is not None:
+            self._dating.settle()
         claim.publish()
         if self._counted is not None:  # for the events
             run.size = self._counted.size

@@ -41,7 +41,7 @@ def wrap_async(
     if _has_no_options(spec):
         return _bare_async(spec, body)
     if spec.output is not None and _found_is_cached(spec):
-        wrap = _saved_async if spec.policy.saved else _kept_async
+        wrap = _dated_async if spec.output.ages else _saved_async if spec.policy.saved else _kept_async
         return wrap(spec, spec.output, body)
 
     async def task(*args: object, **kwargs: object) -> R | None:
@@ -55,7 +55,7 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     if _has_no_options(spec):
         return _bare_sync(spec, body)
     if spec.output is not None and _found_is_cached(spec):
-        wrap = _saved_sync if spec.policy.saved else _kept_sync
+        wrap = _dated_sync if spec.output.ages else _saved_sync if spec.policy.saved else _kept_sync
         return wrap(spec, spec.output, body)
 
     def task(*args: object, **kwargs: object) -> R | None:
@@ -73,7 +73,7 @@ def _has_no_options(spec: TaskSpec) -> bool:
 def _found_is_cached(spec: TaskSpec) -> bool:
     """Whether `step` ends a call at once if its output exists."""
     assert spec.output is not None
-    if spec.output.is_stale is not None or spec.output.store.blocking:
+    if spec.output.store.blocking:
         return False
     state, action = step(spec.policy, NEW, words.Started())
     if not isinstance(action, words.Look):
@@ -349,6 +349,51 @@ def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Call
         return run_sync(spec, body, args, kwargs)
 
     return task
+
+
+def _dated_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    async def task(*args: object, **kwargs: object) -> R | None:
+        parent = _get_run()
+        if not reports_calls(spec, parent):
+            value = _fresh_value(spec, output, parent, args, kwargs)
+            if value is not ...:
+                return cast("R", value)
+        return await run_async(spec, body, args, kwargs)
+
+    return task
+
+
+def _dated_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        parent = _get_run()
+        if not reports_calls(spec, parent):
+            value = _fresh_value(spec, output, parent, args, kwargs)
+            if value is not ...:
+                return cast("R", value)
+        return run_sync(spec, body, args, kwargs)
+
+    return task
+
+
+def _fresh_value(
+    spec: TaskSpec,
+    output: Outputs,
+    parent: TaskCall | FlowCall | None,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> object:
+    """Return what a call returns whose output exists and is up to date, and count it; `...` if not."""
+    name = output.locate(*args, **kwargs)
+    if output.is_relative:
+        name = pinned(name, parent)
+    if not output.is_fresh(name, args, kwargs):
+        return ...
+    value = output.recall_small(name) if spec.policy.saved else None
+    if value is not ...:
+        _count_cached(spec, parent)
+    return value
 
 
 def _look_of(output: Outputs) -> Callable[[str], bool]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asflow._markers import Marked
     from asflow._reporter import Reporter
     from asflow._runtime.limits import Limiter
-    from asflow.protocols import ByteStream, Store, Writer
+    from asflow.protocols import ByteStream, Claim, Store, Writer
 
 
 class Locate(Protocol):
@@ -55,6 +55,14 @@ class Kept(Protocol):
         ...
 
 
+class Dating(Protocol):
+    """The time of an output in the making whose task reads inputs."""
+
+    def settle(self) -> float:
+        """Set the time that the output gets, by what has happened to the inputs, and return it."""
+        ...
+
+
 class Outputs(Protocol):
     """Where and how a task keeps its outputs; `asflow._task.plan.OutputPlan` is one.
 
@@ -63,7 +71,7 @@ class Outputs(Protocol):
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
         is_relative: whether these names depend on the current directory; see `asflow._runtime.runs.pinned`.
-        is_stale: whether an existing output is to be made again; None if it never is.
+        ages: whether the task has `refresh=` or `reads=`, so that an output may be out of date.
         may_return: whether a body that writes may return a value as well, by mistake.
         saves: whether an output holds what the body returns (`save=`), rather than what it writes (`on=`).
     """
@@ -72,12 +80,40 @@ class Outputs(Protocol):
     namespace: int
     locate: Locate
     is_relative: bool
-    is_stale: Callable[[str], bool] | None
+    ages: bool
     may_return: bool
     saves: bool
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*."""
+        ...
+
+    def is_stale(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object], /) -> bool:
+        """Whether the output *name* of a call exists, and is out of date.
+
+        Raises:
+            Exception: what the function in `refresh=` raises.
+            OSError: an input can't be looked at.
+        """
+        ...
+
+    def is_fresh(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object], /) -> bool:
+        """Whether the output *name* exists and is up to date; False also if that is not certain."""
+        ...
+
+    def dating(
+        self, claim: Claim, args: tuple[object, ...], kwargs: Mapping[str, object], /
+    ) -> Dating | None:
+        """Note the time and the inputs before the body begins; None if the task reads none."""
+        ...
+
+    def renew(self, name: str, seconds: float | None, /) -> None:
+        """Set the time of the output *name*; None is now.
+
+        Raises:
+            FileNotFoundError: it is absent.
+            NoTimesError: the store can't set times.
+        """
         ...
 
     def absolute(self, name: str, /) -> str:

@@ -5,6 +5,7 @@ Long because of the overloads: each has the docstring that an editor shows for i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
 
@@ -14,7 +15,7 @@ from asflow._names import Sealed, create
 from asflow._runtime.runs import TaskCall, current, no_output, write_failed, written_all
 from asflow._task.callables import decorate
 from asflow._task.definition import define
-from asflow._task.finding import find, find_for_map
+from asflow._task.finding import find, find_for_map, tasks_read
 from asflow._task.handles import TaskRun
 from asflow._task.mapping import SyncTaskMap, TaskMap
 from asflow._task.options import options_from
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
     from concurrent.futures import Executor
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from types import CoroutineType
     from typing import Never
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from asflow._task.typing import (
         Keep,
         MaybeNone,
+        Reads,
         Saved,
         SavedKeyed,
         SavedMaybe,
@@ -134,7 +136,8 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta | float | datetime | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> Saved:
@@ -156,8 +159,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: make an output again that is older than this (a timedelta or seconds), or that was made
+                before this (a datetime with a time zone).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -180,7 +185,8 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta | float | datetime | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> SavedMaybe:
@@ -204,8 +210,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
                 share a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: make an output again that is older than this (a timedelta or seconds), or that was made
+                before this (a datetime with a time zone).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -227,7 +235,8 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta | float | datetime | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> SavedMaybe:
@@ -250,8 +259,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: make an output again that is older than this (a timedelta or seconds), or that was made
+                before this (a datetime with a time zone).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -274,7 +285,8 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta | float | datetime | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
         executor: Executor | None = None,
@@ -294,8 +306,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; several tasks may
                 share a `Limit`.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: make an output again that is older than this (a timedelta or seconds), or that was made
+                before this (a datetime with a time zone).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             writer: makes the format, instead of the one that the suffix names.
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
@@ -379,7 +393,12 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta
+        | float
+        | datetime
+        | Callable[P, timedelta | float | datetime | None]
+        | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> SavedKeyed[P]:
@@ -400,8 +419,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: the same, or a function with the task's own parameters that returns one of these, True
+                (make it again), False or None (never).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -425,7 +446,12 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta
+        | float
+        | datetime
+        | Callable[P, timedelta | float | datetime | None]
+        | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> SavedMaybeKeyed[P]:
@@ -448,8 +474,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: the same, or a function with the task's own parameters that returns one of these, True
+                (make it again), False or None (never).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -472,7 +500,12 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta
+        | float
+        | datetime
+        | Callable[P, timedelta | float | datetime | None]
+        | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         executor: Executor | None = None,
     ) -> SavedMaybeKeyed[P]:
@@ -494,8 +527,10 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: the same, or a function with the task's own parameters that returns one of these, True
+                (make it again), False or None (never).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
 
@@ -519,7 +554,12 @@ class TaskDecorator(metaclass=Sealed):
         retry_exceptions: ExceptionTypes | None = None,
         limit: int | Limit | None = None,
         timeout: float | None = None,
-        refresh: timedelta | float | Callable[[Output], bool] | None = None,
+        refresh: timedelta
+        | float
+        | datetime
+        | Callable[P, timedelta | float | datetime | None]
+        | None = None,
+        reads: Reads | None = None,
         level: int | None = None,
         writer: Callable[[ByteStream], Writer[Never]] | None = None,
         executor: Executor | None = None,
@@ -538,8 +578,201 @@ class TaskDecorator(metaclass=Sealed):
             limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
                 be shared by several tasks.
             timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
-            refresh: make an output again that is older than this (a timedelta or seconds), or for which
-                this function returns True.
+            refresh: the same, or a function with the task's own parameters that returns one of these, True
+                (make it again), False or None (never).
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            writer: makes the format, instead of the one that the suffix names.
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type, a generator function, or a function that
+                is annotated to return something: use `save`.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        refresh: Callable[P, timedelta | float | datetime | None],
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        reads: Reads | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedKeyed[P]:
+        """Turn a function into a task whose value is saved, and made again when *refresh* says so.
+
+        Every call returns what the output holds: the first, a later one and one after a crash. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, as in `"data/{day}.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            refresh: a function with the task's own parameters. It returns how old an output may be (a
+                timedelta or seconds), before which moment it is out of date (a datetime with a time
+                zone), True (make it again), False or None (never).
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        refresh: Callable[P, timedelta | float | datetime | None],
+        skip: ExceptionTypes,
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        reads: Reads | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedMaybeKeyed[P]:
+        """Turn a function into a task that returns None, or a value that is saved until *refresh* objects.
+
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, as in `"data/{day}.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            refresh: a function with the task's own parameters. It returns how old an output may be (a
+                timedelta or seconds), before which moment it is out of date (a datetime with a time
+                zone), True (make it again), False or None (never).
+            skip: exceptions that end a call quietly, with None; the next run tries again.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        save: str | os.PathLike[str] | None,
+        refresh: Callable[P, timedelta | float | datetime | None],
+        suppress: ExceptionTypes,
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        reads: Reads | None = None,
+        level: int | None = None,
+        executor: Executor | None = None,
+    ) -> SavedMaybeKeyed[P]:
+        """Turn a function into a task that returns None, or a value that is saved until *refresh* objects.
+
+        Every call returns what the output holds, or None if a failure is quiet. The body of a
+        generator function is streamed to the output; a call returns `Records`, which read it.
+
+        Args:
+            save: the output's pattern, as in `"data/{day}.json"`.
+                `.json` keeps what JSON decodes to its annotation: dataclass, TypedDict, NamedTuple,
+                msgspec, attrs, pydantic, dict, list, tuple, scalars and unions of them. `.jsonl`,
+                `.ndjson`, `.csv`, `.tsv` and `.parquet` keep a list of records, or what a generator
+                yields; `.parquet` a DataFrame or Table, too. Any other keeps `str` or `bytes`.
+            refresh: a function with the task's own parameters. It returns how old an output may be (a
+                timedelta or seconds), before which moment it is out of date (a datetime with a time
+                zone), True (make it again), False or None (never).
+            suppress: exceptions that end a call for good, with None; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
+            level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
+            executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
+
+        Raises:
+            DefinitionTypeError: an option of the wrong type; the function is not annotated, or with a
+                type that the format can't return.
+            DefinitionValueError: an option or a pattern with a bad value.
+        """
+        ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        on: str | os.PathLike[str] | None,
+        refresh: Callable[P, timedelta | float | datetime | None],
+        skip: ExceptionTypes = (),
+        suppress: ExceptionTypes = (),
+        retry: int | Retry | None = None,
+        retry_exceptions: ExceptionTypes | None = None,
+        limit: int | Limit | None = None,
+        timeout: float | None = None,
+        reads: Reads | None = None,
+        level: int | None = None,
+        writer: Callable[[ByteStream], Writer[Never]] | None = None,
+        executor: Executor | None = None,
+    ) -> WritesKeyed[P]:
+        """Turn a function that writes its output into a task: the output is kept until *refresh* objects.
+
+        The function returns None. To keep what a function returns, use `save`.
+
+        Args:
+            on: the output's pattern, as in `"data/{day}.jsonl.zst"`.
+            refresh: a function with the task's own parameters. It returns how old an output may be (a
+                timedelta or seconds), before which moment it is out of date (a datetime with a time
+                zone), True (make it again), False or None (never).
+            skip: exceptions that end a call quietly; the next run tries again.
+            suppress: exceptions that end a call quietly, for good; they are recorded in an `.err` file.
+            retry: retries after a failing first call (>= 0), or a `Retry` that says how long to wait.
+            retry_exceptions: the exceptions worth a retry; None: every `Exception`.
+            limit: bodies at once in the whole process; None: the CPU count; 0: no bound; a `Limit` may
+                be shared by several tasks.
+            timeout: seconds (> 0) that one call of an async body may take; then TimeoutError.
+            reads: what the output is made from, by which it is made again if that is newer: a task, a
+                pattern (in which `*` is a glob), or a list of these.
             level: compression: 0 to 9 for `.gz` (default 6), 1 to 22 for `.zst` (default 3).
             writer: makes the format, instead of the one that the suffix names.
             executor: runs the body of a sync function elsewhere: any `concurrent.futures.Executor`.
@@ -556,9 +789,9 @@ class TaskDecorator(metaclass=Sealed):
 
         Args:
             func: the function, if no option is given: `@flow.task`.
-            options: `save` to keep what its body returns, or `on` what it writes; `key`, `refresh`, `level`
-                and `writer` for that output; `skip`, `suppress`, `retry` and `retry_exceptions` for its
-                failures; `limit`, `timeout` and `executor` for its calls.
+            options: `save` to keep what its body returns, or `on` what it writes; `key`, `refresh`, `reads`,
+                `level` and `writer` for that output; `skip`, `suppress`, `retry` and `retry_exceptions` for
+                its failures; `limit`, `timeout` and `executor` for its calls.
 
         Raises:
             DefinitionTypeError: an option has the wrong type, or does not exist.
@@ -567,7 +800,10 @@ class TaskDecorator(metaclass=Sealed):
 
         def task(func: object, /) -> object:
             def make(subject: Subject) -> tuple[Callable[..., object], TaskDefinition]:
-                return define(self._workspace, subject, options_from(options, subject))
+                given = options_from(options, subject)
+                if given.reads is not None:
+                    given = replace(given, reads=tasks_read(given.reads))
+                return define(self._workspace, subject, given)
 
             try:
                 return decorate(func, "@flow.task", make, generators="save" in options)

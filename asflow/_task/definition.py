@@ -50,6 +50,11 @@ class TaskDefinition:
         self.is_async: bool = is_async
 
     @property
+    def keeps_outputs(self) -> bool:
+        """Whether the task has `on=` or `save=`."""
+        return self._plan is not None
+
+    @property
     def plan(self) -> OutputPlan:
         """Where and how the task keeps its outputs.
 
@@ -155,9 +160,13 @@ def _body_for(subject: Subject, options: TaskOptions, plan: OutputPlan | None) -
     body = subject.function
     if saving is not None and not (plan is not None and plan.encodes_elsewhere):
         body = saving.body(body)
-    if options.executor is None:
-        return body
-    from asflow._executors.caller import on_executor
+    if options.executor is not None:
+        from asflow._executors.caller import on_executor
 
-    kept = None if saving is None else lambda: saving.kept
-    return on_executor(options.executor, body, None if plan is None else plan.encode, kept)
+        kept = None if saving is None else lambda: saving.kept
+        body = on_executor(options.executor, body, None if plan is None else plan.encode, kept)
+    if plan is not None and plan.freshness.inputs:
+        from asflow._task.inputs import with_inputs_checked
+
+        body = with_inputs_checked(body, plan.freshness.inputs, subject)
+    return body

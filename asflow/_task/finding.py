@@ -9,6 +9,7 @@ from typing import Any, cast
 from asflow._runtime.quick import wrap_sync
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
+from asflow._task.inputs import ReadTask
 
 Bind = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns a function with the arguments that a bound method, or a partial, of a task adds to each call."""
@@ -26,6 +27,38 @@ def find(task: object) -> tuple[TaskDefinition, Bind] | None:
         return None
     definition, bound = found
     return definition, lambda function: partial(function, *bound) if bound else function
+
+
+def tasks_read(reads: object) -> tuple[object, ...]:
+    """Return the entries of the option `reads=`, with a `ReadTask` for each task."""
+    entries = cast("tuple[object, ...]", tuple(reads) if isinstance(reads, (list, tuple)) else (reads,))
+    return tuple(_read(entry) for entry in entries)
+
+
+def _read(entry: object) -> object:
+    if (found := find(entry)) is None:
+        return entry
+    definition, bind = found
+    spec, marked = definition.spec, definition.spec.marked
+    fixed: frozenset[str] = frozenset()
+    given: Any = entry
+    while issubclass(type(given), partial):
+        fixed, given = fixed | given.keywords.keys(), given.func
+    left_out: frozenset[str] = frozenset() if marked is None else marked.left_out
+    if not definition.keeps_outputs:
+        return ReadTask(spec.name, None, spec.name.format, False, None, left_out, fixed, entry, definition)
+    plan = definition.plan
+    return ReadTask(
+        spec.name,
+        plan.store,
+        bind(plan.locate),
+        plan.is_relative,
+        plan.namer.pattern,
+        left_out,
+        fixed,
+        entry,
+        definition,
+    )
 
 
 def find_for_map(task: Callable[..., Any]) -> tuple[TaskDefinition, Callable[..., Any]] | None:

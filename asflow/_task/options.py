@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, cast
 
@@ -16,12 +15,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from typing import Never
 
     from asflow._engine.policy import ExceptionTypes
     from asflow._task.callables import Subject
-    from asflow._task.output import Output
     from asflow.protocols import ByteStream, Writer
 
 
@@ -38,7 +36,8 @@ class TaskOptions:
     limit: int | Limit | None = None
     timeout: float | None = None
     key: Callable[..., str] | None = None
-    refresh: timedelta | float | Callable[[Output], bool] | None = None
+    refresh: timedelta | float | datetime | Callable[..., object] | None = None
+    reads: object = None
     level: int | None = None
     writer: Callable[[ByteStream], Writer[Never]] | None = None
     executor: Executor | None = None
@@ -185,34 +184,10 @@ def refuse_without_output(options: TaskOptions, subject: Subject) -> None:
     Raises:
         DefinitionValueError: one was passed.
     """
-    for name in ("key", "refresh", "level", "writer"):
+    for name in ("key", "refresh", "reads", "level", "writer"):
         value = cast("object", getattr(options, name))
         if value is not None:
             raise DefinitionValueError(
                 f"task {subject.name}(): {name}={short(value)} is about an output, and it has none; "
                 f"give it one with on='...'"
             )
-
-
-def refresh_for(options: TaskOptions, subject: Subject) -> float | Callable[[Output], bool] | None:
-    """Return `refresh` as seconds, as a predicate, or None.
-
-    Raises:
-        DefinitionTypeError: it is neither a timedelta, a number of seconds, nor a function.
-        DefinitionValueError: it is negative.
-    """
-    refresh = options.refresh
-    if refresh is None:
-        return None
-    from datetime import timedelta
-
-    if isinstance(refresh, timedelta):
-        refresh = refresh.total_seconds()
-    if callable(refresh):
-        if inspect.iscoroutinefunction(refresh):
-            raise DefinitionTypeError(
-                f"task {subject.name}(): refresh takes a plain function of the output, not the async "
-                f"{short(refresh)}; write it with `def`"
-            )
-        return refresh
-    return checked_seconds(f"task {subject.name}()", "refresh", refresh)

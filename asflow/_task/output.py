@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, final, overload
 
 from asflow._labels import short
 from asflow._names import Sealed, create
-from asflow.errors import NoPathError
+from asflow.errors import NoPathError, NoTimesError
 from asflow.stores import LocalStore
 from asflow.stores._posix import absolute
 
@@ -244,6 +244,16 @@ class Output(Generic[V_co], metaclass=Sealed):
         except FileNotFoundError:
             return None
 
+    def touch(self) -> None:
+        """Take the output as made now: what `refresh=` and `reads=` compare is its time.
+
+        Raises:
+            FileNotFoundError: the output is absent.
+            NoTimesError: the store can't set times, as an object store.
+            PermissionError: the file belongs to another user.
+        """
+        set_modified(self._store, self._location, None)
+
     def delete(self) -> bool:
         """Delete the output and its recorded failure, so that the next call makes it again.
 
@@ -318,6 +328,22 @@ def saved_records(output: Output[Any]) -> Iterator[Any]:
     saving = output._saving  # pyright: ignore[reportPrivateUsage] - of this module's own class
     assert saving is not None
     return saving.kept.records(output._name, output._open())  # pyright: ignore[reportPrivateUsage]
+
+
+def set_modified(store: Store, location: str, seconds: float | None) -> None:
+    """Set the time of the output that *store* knows as *location*; None is now.
+
+    Raises:
+        FileNotFoundError: it is absent.
+        NoTimesError: *store* can't set times.
+    """
+    setter = getattr(store, "set_modified", None)
+    if setter is None:
+        raise NoTimesError(
+            f"{type(store).__name__}(): can't set the time of {short(location)}, so it can't be renewed; "
+            f"write it again, or keep it on the local disk"
+        )
+    setter(location, seconds)
 
 
 def path_of(store: Store, location: str) -> Path:

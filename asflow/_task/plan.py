@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,25 +14,28 @@ from asflow._naming.parsing import FAILURE
 from asflow._naming.patterns import Pattern
 from asflow._runtime.making import LARGE
 from asflow._runtime.runs import current, pinned
-from asflow._task.options import refresh_for
-from asflow._task.output import Output, Records
+from asflow._task.freshness import Freshness
+from asflow._task.inputs import Dating, inputs_of
+from asflow._task.output import Output, Records, set_modified
 from asflow._task.saving import Saving
 from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
+from asflow.stores._common import MARKED
 from asflow.stores._posix import absolute, is_same_folder
 from asflow.writers._kept import IN_FILE, Kept
 from asflow.writers._suffixes import check_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
 
     from asflow._naming.namer import Namer
     from asflow._runtime.spec import Locate
     from asflow._task.callables import Subject
     from asflow._task.options import TaskOptions
     from asflow._task.workspace import Workspace
-    from asflow.protocols import ByteStream, Store, Writer
+    from asflow.protocols import ByteStream, Claim, Store, Writer
 
 
 class OutputPlan:
@@ -53,7 +54,9 @@ class OutputPlan:
         may_return: whether a body under `on=` may return a value by mistake: its annotation doesn't say.
         saves: whether an output holds what the body returns (`save=`).
         saving: how a returned value and its file correspond; None without `save=`.
-        is_stale: whether an existing output is to be made again; None if it never is.
+        freshness: when an existing output is out of date.
+        ages: whether the task has `refresh=` or `reads=`.
+        is_fresh: see `Outputs.is_fresh`.
 
     Raises:
         DefinitionError: an option is invalid; the message names the task and the value.
@@ -63,10 +66,12 @@ class OutputPlan:
         "_code", "_failures",
         "_opener",
         "_prefix",
+        "ages",
         "encode",
         "encodes_elsewhere",
+        "freshness",
+        "is_fresh",
         "is_relative",
-        "is_stale",
         "locate", "may_return",
         "namer",
         "namespace",
@@ -106,7 +111,14 @@ class OutputPlan:
             # A worker process encodes for itself, and returns finished bytes.
             self.encodes_elsewhere = not is_in_process(options.executor)
             self._opener = Finished if self.encodes_elsewhere else self.encode
-        self.is_stale: Callable[[str], bool] | None = self._staleness(subject, options)
+        self.freshness: Freshness = Freshness(
+            self.store,
+            () if options.reads is None else inputs_of(workspace, subject, options.reads),
+            subject,
+            options,
+        )
+        self.ages: bool = self.freshness.ages
+        self.is_fresh: Callable[..., bool] = self.freshness.is_fresh
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.
@@ -154,12 +166,19 @@ class OutputPlan:
                     self.recall(name) if self.store.status(name, self.failure_of(name)) == "complete" else ...
                 )
             with self.store.open(name) as file:
-                if file.seek(0, 2) > LARGE:
+                if self._is_large_or_marked(name, file):
                     return ...
-                file.seek(0)
                 return how.read(name, file)
         except Exception:  # noqa: BLE001 - the driver looks again, and reports it
             return ...
+
+    def _is_large_or_marked(self, name: str, file: BinaryIO) -> bool:
+        if isinstance(self.store, LocalStore):
+            found = os.fstat(file.fileno())
+            return found.st_size > LARGE or int(found.st_mtime) == MARKED
+        is_large = file.seek(0, 2) > LARGE
+        file.seek(0)
+        return is_large or (self.freshness.is_marked(name))
 
     def recall(self, name: str, /) -> object:
         """Return the value that the output *name* holds; see `Outputs.recall`."""
@@ -205,29 +224,20 @@ class OutputPlan:
         suffix = self.namer.pattern.suffix
         return create(Output, self.store, name, location, self.failure_of(location), suffix, self.saving)
 
-    def _staleness(self, subject: Subject, options: TaskOptions) -> Callable[[str], bool] | None:
-        refresh = refresh_for(options, subject)
-        if refresh is None:
-            return None
-        store = self.store
+    def is_stale(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object], /) -> bool:
+        """Whether the output *name* of a call exists, and is out of date; see `Outputs.is_stale`."""
+        return self.freshness.why(name, args, kwargs) is not None
 
-        def is_old(location: str) -> bool:
-            info = store.info(location)
-            return info is not None and time.time() - info.modified > cast("float", refresh)
+    def dating(
+        self, claim: Claim, args: tuple[object, ...], kwargs: Mapping[str, object], /
+    ) -> Dating | None:
+        """Note the time and the inputs before the body begins; see `Outputs.dating`."""
+        inputs = self.freshness.inputs
+        return Dating(claim, inputs, self.absolute, args, kwargs) if inputs else None
 
-        def is_unwanted(location: str) -> bool:
-            asked = cast("Callable[[Output], object]", refresh)
-            answer = asked(self._handle(location))
-            if inspect.isawaitable(answer):
-                if inspect.iscoroutine(answer):
-                    answer.close()
-                raise TypeError(
-                    f"task {subject.name}(): refresh returned {short(answer)}, which is always true; "
-                    f"give a sync function"
-                )
-            return bool(answer)
-
-        return is_unwanted if callable(refresh) else is_old
+    def renew(self, name: str, seconds: float | None, /) -> None:
+        """Set the time of the output *name*; see `Outputs.renew`."""
+        set_modified(self.store, name, seconds)
 
 
 def _left_out(subject: Subject) -> frozenset[str]:

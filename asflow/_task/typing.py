@@ -9,13 +9,18 @@ so those classes return a `Callable`, with the names and defaults of the key fun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, final, overload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
+    import os
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterator, Sequence
     from types import CoroutineType
 
     from asflow._task.output import Records
+
+    Read: TypeAlias = Callable[..., object] | str | os.PathLike[str]
+    Reads: TypeAlias = Read | Sequence[Read]
+    """What `reads=` takes: tasks, patterns, or several of them."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 PART = ".part"
 """Suffix of work in progress."""
 
+MARKED = 315_630_246
+"""The time of an output that `asflow refresh` has marked as out of date: 1980-01-02 03:04:06 UTC.
+
+A second that every file system can hold (those of FAT begin in 1980, and are even), and a time that neither a
+clock nor an archive tool sets by itself.
+"""
+
 ClaimState = Literal["open", "sealed", "ended"]
 """A claim takes bytes; it takes no more, because an end has begun and may have failed; it has ended."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from stat import ST_MODE, ST_NLINK, ST_SIZE
+from stat import ST_MODE, ST_MTIME, ST_NLINK, ST_SIZE
 from typing import TYPE_CHECKING, get_args
 
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
-from asflow.stores._common import PART, Info, check_name, is_void
+from asflow.stores._common import MARKED, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import lock_part, sweep, unlock_part
 from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder
@@ -115,7 +115,8 @@ class LocalStore:
     def is_complete(self, name: str, /) -> bool:
         """Return whether *name* is a whole file, in one system call; False if only `status` can decide.
 
-        Links, second names left by a killed writer and errors are left to `status`.
+        Links, second names left by a killed writer, errors, and outputs that are marked as out of date
+        (`asflow refresh`) are left to the driver.
         """
         try:
             found = _lstat(name)
@@ -125,6 +126,7 @@ class LocalStore:
         return (
             found[ST_MODE] & _KIND == _REGULAR
             and found[ST_NLINK] == 1
+            and found[ST_MTIME] != MARKED
             and (found[ST_SIZE] > 0 or not is_void(name, 0))
         )
 
@@ -182,6 +184,15 @@ class LocalStore:
             raise
         unlock_part(*held, part)
         return found
+
+    def set_modified(self, name: str, seconds: float | None, /) -> None:
+        """Set the time of the output *name*, in POSIX seconds; None is now, by the file system's clock.
+
+        Raises:
+            FileNotFoundError: there is none.
+            PermissionError: the file belongs to another user.
+        """
+        os.utime(name, None if seconds is None else (seconds, seconds))
 
     def open(self, name: str, /) -> BinaryIO:
         """Open the output or failure called *name* for reading bytes.

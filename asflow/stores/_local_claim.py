@@ -93,7 +93,7 @@ class LocalClaim:
 
     __slots__ = (
         "_descriptor", "_durability", "_failure", "_forgets", "_forks", "_known", "_lock",
-        "_mark", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
+        "_mark", "_modified", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
     )  # fmt: skip
 
     def __init__(
@@ -120,6 +120,7 @@ class LocalClaim:
         self._state: ClaimState = "open"
         self._spoiled = 0
         self._touched = 0.0
+        self._modified: float | None = None
 
     def __repr__(self) -> str:
         return f"<LocalClaim of {self._name!r}, {self._state}>"
@@ -155,6 +156,23 @@ class LocalClaim:
                 raise
             self._touched = monotonic()
         return view.nbytes
+
+    def set_modified(self, seconds: float | None, /) -> float:
+        """Set the time that the output gets, in POSIX seconds; None is now, by the file system's clock.
+
+        Returns:
+            The time as the file system keeps it: a coarse one rounds it down.
+
+        Raises:
+            OutputClosedError: the claim has ended, or this is a forked child.
+        """
+        self._refuse_fork()
+        with self._lock:
+            if self._state != "open":
+                raise closed_error(_SUBJECT, self._name)
+            os.utime(self._descriptor, None if seconds is None else (seconds, seconds))
+            self._modified = os.fstat(self._descriptor).st_mtime
+            return self._modified
 
     def publish(self) -> None:
         """Publish the bytes under the output's name, whole and in one step, and end the claim.
@@ -262,7 +280,9 @@ class LocalClaim:
     def _finish(self, target: str, *, forget: str | None, replace: bool) -> None:
         """Sync the bytes, name them *target*, and end. After an error nothing has that name."""
         try:
-            if monotonic() - self._touched > _RECENTLY:
+            if self._modified is not None and target is self._name:
+                os.utime(self._descriptor, (self._modified, self._modified))
+            elif monotonic() - self._touched > _RECENTLY:
                 # An empty output, or one last written to earlier, also gets the time of its publishing.
                 with contextlib.suppress(OSError):
                     os.utime(self._descriptor)

@@ -71,13 +71,23 @@ class MemoryStore:
             self._claims[name] = weakref.ref(claim)
         return claim
 
+    def set_modified(self, name: str, seconds: float | None, /) -> None:
+        """Set the time of the output *name*, in POSIX seconds; None is now.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        with self._lock:
+            found = self._find(name)
+            if found is None:
+                raise _absent(name)
+            self._files[name] = (found[0], time.time() if seconds is None else seconds)
+
     def open(self, name: str, /) -> BinaryIO:
         """Return a reader of the bytes of *name*, as they are now. Raises FileNotFoundError if absent."""
         found = self._find(name)
         if found is None:
-            raise FileNotFoundError(
-                errno.ENOENT, f"{_SUBJECT}: there is no output of this name; run its task first", name
-            )
+            raise _absent(name)
         return BytesIO(found[0])
 
     def list(self, prefix: str, /) -> Iterator[str]:
@@ -100,14 +110,22 @@ class MemoryStore:
         found = self._files.get(name)
         return None if found is None or is_void(name, len(found[0])) else found
 
-    def _settle(self, name: str, target: str | None, data: bytes, forget: str | None) -> None:
+    def _settle(
+        self, name: str, target: str | None, data: bytes, forget: str | None, modified: float | None = None
+    ) -> None:
         """Free *name*; keep *data* as *target* (None: discard it) and delete *forget*."""
         with self._lock:
             if target is not None:
-                self._files[target] = (data, time.time())
+                self._files[target] = (data, time.time() if modified is None else modified)
             if forget is not None:
                 self._files.pop(forget, None)
             self._claims.pop(name, None)  # the caller's: an open claim is the only one of its name
+
+
+def _absent(name: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        errno.ENOENT, f"{_SUBJECT}: there is no output of this name; run its task first", name
+    )
 
 
 _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
@@ -129,7 +147,17 @@ class MemoryClaim:
     claim refuses everything.
     """
 
-    __slots__ = ("__weakref__", "_chunks", "_failure", "_lock", "_name", "_pid", "_replace", "_store")
+    __slots__ = (
+        "__weakref__",
+        "_chunks",
+        "_failure",
+        "_lock",
+        "_modified",
+        "_name",
+        "_pid",
+        "_replace",
+        "_store",
+    )
 
     def __init__(self, store: MemoryStore, name: str, failure: str, *, replace: bool) -> None:
         self._store = store
@@ -139,6 +167,7 @@ class MemoryClaim:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._chunks: list[bytes] | None = []
+        self._modified: float | None = None
 
     def __repr__(self) -> str:
         return f"<MemoryClaim of {self._name!r}, {'ended' if self._chunks is None else 'open'}>"
@@ -157,6 +186,16 @@ class MemoryClaim:
             self._chunks.append(copy)
         return len(copy)
 
+    def set_modified(self, seconds: float | None, /) -> float:
+        """Set the time that the output gets, in POSIX seconds; None is now. Return it.
+
+        Raises:
+            OutputClosedError: this is a forked child.
+        """
+        self._refuse_fork()
+        self._modified = time.time() if seconds is None else seconds
+        return self._modified
+
     def publish(self) -> None:
         """Keep the bytes as the output and end the claim; with `replace`, delete an older failure.
 
@@ -168,7 +207,11 @@ class MemoryClaim:
             data = self._take()
             if data is not None:
                 self._store._settle(  # pyright: ignore[reportPrivateUsage] - the other half of one class
-                    self._name, self._name, data, self._failure if self._replace else None
+                    self._name,
+                    self._name,
+                    data,
+                    self._failure if self._replace else None,
+                    self._modified,
                 )
 
     def abort(self) -> None:

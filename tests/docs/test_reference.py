@@ -88,8 +88,8 @@ def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
     assert sorted(public("asflow")) == [
         "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Ignored", "Limit",
         "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink", "Records", "Retry",
-        "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Writer",
-        "__version__", "flow", "run",
+        "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Unchanged",
+        "Writer", "__version__", "flow", "run",
     ]  # fmt: skip
 
 

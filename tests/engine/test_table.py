@@ -62,7 +62,7 @@ class Case(NamedTuple):
 
 
 def error_of(case: Case) -> Exception:
-    assert isinstance(case.event, (words.Raised, words.Broke))
+    assert isinstance(case.event, (words.Raised, words.Broke, words.Unchanged))
     return case.event.error
 
 
@@ -106,9 +106,13 @@ def action_of(word: str, case: Case) -> words.Action:
         case "Wait", words.Delayed(seconds):
             assert isinstance(ending, words.AskDelay)
             return words.Wait(ending.otherwise if seconds is None else seconds, ending.retry, ending.error)
-        case "Fail" | "RecordFailure", _:
-            kind = words.Fail if name == "Fail" else words.RecordFailure
-            return kind(error_of(case))
+        case "Fail" | "RecordFailure" | "Renew", _:
+            kinds: dict[str, type[words.Fail | words.RecordFailure | words.Renew]] = {
+                "Fail": words.Fail,
+                "RecordFailure": words.RecordFailure,
+                "Renew": words.Renew,
+            }
+            return kinds[name](error_of(case))
         case _:
             action = getattr(words, name)()
             assert isinstance(action, words.Action)
@@ -151,7 +155,12 @@ POLICIES = [
     )
 ]
 
-CLOSINGS: tuple[words.Closing, ...] = (words.Commit(), words.Abort(), words.RecordFailure(GONE))
+CLOSINGS: tuple[words.Closing, ...] = (
+    words.Commit(),
+    words.Abort(),
+    words.RecordFailure(GONE),
+    words.Renew(GONE),
+)
 ENDINGS: tuple[words.Ending, ...] = (
     *(words.Finish("completed"), words.Fail(GONE), words.Wait(1.5, 1, GONE), words.AwaitOwner()),
     *(words.AskDelay(GONE, 1, 1.5), words.Recall()),
@@ -161,6 +170,7 @@ EVENTS: tuple[words.Event, ...] = (
     words.Recalled(),
     *(words.Acquired(), words.Claimed(), words.Busy(), words.Returned()),
     *(words.Raised(GONE, 0.25), words.Raised(OTHER, 0.25), words.Delayed(None), words.Delayed(0.0)),
+    words.Unchanged(OTHER),
     *(words.Waited(), words.Done(), words.Broke(OTHER)),
 )
 
@@ -173,6 +183,7 @@ PHASE_AFTER: dict[type[object], Phase] = {
     words.Commit: "closing",
     words.Abort: "closing",
     words.RecordFailure: "closing",
+    words.Renew: "closing",
     words.AskDelay: "asking",
     words.Wait: "waiting",
     words.AwaitOwner: "watching",

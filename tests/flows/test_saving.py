@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 import pytest
 
 import asflow
-from asflow import Flow, Limit, LocalStore, MemoryStore, Output, Store
+from asflow import Flow, Limit, LocalStore, MemoryStore, Store
 from asflow._runtime import making
 from asflow.dag import task as node
 from asflow.dataflow import DataFlow
@@ -296,9 +296,8 @@ def test_refresh_returns_the_new_value(tmp_path: Path) -> None:
 
 
 def test_a_predicate_may_look_at_the_value(flow: Flow) -> None:
-    def is_low(output: Output[Any]) -> bool:
-        value: int = output.value()
-        return value < 3
+    def is_low(name: str) -> bool:
+        return flow.task.output(count, name).value() < 3
 
     made: list[int] = []
 

@@ -98,7 +98,7 @@ def test_methods_have_the_home_of_their_class(name: str, kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("function", "count"),
-    [(TaskDecorator.__call__, 12), (TaskDecorator.map, 4), (Flow.__call__, 2), (dag.task, 11)],
+    [(TaskDecorator.__call__, 16), (TaskDecorator.map, 4), (Flow.__call__, 2), (dag.task, 11)],
 )
 def test_overloads_are_found(function: typing.Any, count: int) -> None:
     overloads = typing.get_overloads(function)

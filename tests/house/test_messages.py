@@ -12,10 +12,10 @@ import re
 import traceback
 import typing
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
@@ -104,6 +104,35 @@ def saved_task(**options: Any) -> object:
     return flow.task(**options)(extract)
 
 
+@flow.task(on="cities/{city}.txt")
+def needs_more(city: str) -> None: ...
+
+
+@Flow(store=MemoryStore(), sink=NullSink()).task(on="days/{day}.txt")
+def elsewhere(day: str) -> None: ...
+
+
+class Untimed:
+    """A store that has no more than it must."""
+
+    def __init__(self) -> None:
+        inner = MemoryStore()
+        for name in ("status", "info", "claim", "open", "list", "delete", "blocking"):
+            setattr(self, name, getattr(inner, name))
+
+    def __repr__(self) -> str:
+        return "Untimed()"
+
+
+untimed = Flow(store=cast("Any", Untimed()), sink=NullSink())
+
+
+def kept_task_of(flow: Flow, **options: Any) -> object:
+    def extract(day: str) -> None: ...
+
+    return flow.task(on="*.txt", **options)(extract)
+
+
 async def asynchronous(value: object) -> float:
     return 1.0
 
@@ -136,11 +165,15 @@ def tasks() -> Iterator[Mistake]:
         (sync_task, "executor", 3, TYPE),
         *[(kept_task, "key", value, TYPE) for value in (3, asynchronous)],
         *[(kept_task, "refresh", value, error) for value, error in SECONDS],
-        (kept_task, "refresh", asynchronous, TYPE),
+        *[(kept_task, "refresh", value, TYPE) for value in (asynchronous, lambda output: True)],
+        (kept_task, "refresh", datetime(2026, 1, 2), VALUE),
+        *[(kept_task, "reads", value, TYPE) for value in (3, b"x", sync_task(), needs_more)],
+        *[(kept_task, "reads", value, VALUE) for value in ("{other}.txt", "data/**/x", "../x", elsewhere)],
+        (partial(kept_task_of, untimed), "reads", "x.txt", VALUE),
         *[(kept_task, "level", value, TYPE) for value in ("x", 3.5, True)],
         *[(kept_task, "level", value, VALUE) for value in (-1, 10)],
         *[(kept_task, "writer", value, TYPE) for value in (3, asynchronous, AsyncWriter)],
-        *[(sync_task, name, 3, VALUE) for name in ("key", "refresh", "level", "writer")],
+        *[(sync_task, name, 3, VALUE) for name in ("key", "refresh", "reads", "level", "writer")],
         *[(kept_task, "on", value, TYPE) for value in (3, ["x"], b"x")],
         *[(saved_task, "save", value, TYPE) for value in (3, ["x"], b"x")],
         (partial(saved_task, save="*.txt"), "on", "{day}.txt", VALUE),

@@ -87,7 +87,7 @@ def test_sync_tasks_and_refresh(bucket: Bucket) -> None:
     flow = Flow(bucket.url, sink=NullSink())
     count = 0
 
-    @flow.task(save="now.json", refresh=lambda output: True)
+    @flow.task(save="now.json", refresh=lambda: True)
     def now() -> int:
         nonlocal count
         count += 1

@@ -39,7 +39,7 @@ class Scenario:
         self.flow = flow = Flow(folder, store=LocalStore(durability=durability), sink=NullSink())
         self.bodies = 0
 
-        refresh = (lambda _: True) if kind in {"replace", "first"} else None
+        refresh = 0 if kind in {"replace", "first"} else None
 
         @flow.task(on="out/{name}.jsonl.zst", suppress=ZeroDivisionError, refresh=refresh)
         async def fetch(name: str) -> None:

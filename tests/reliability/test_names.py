@@ -73,7 +73,7 @@ def test_names_at_the_limits_of_the_system(tmp_path: Path) -> None:
     flow = Flow(tmp_path, store=STORE, sink=NullSink())
     limit = os.pathconf(tmp_path, "PC_NAME_MAX")
 
-    @flow.task(on="{x}.jsonl.zst", suppress=KeyError, refresh=lambda _: True)
+    @flow.task(on="{x}.jsonl.zst", suppress=KeyError, refresh=lambda x: True)
     def make(x: str) -> None:
         if len(x) == 190:
             raise KeyError(x)
@@ -142,7 +142,7 @@ def test_a_folder_is_swapped_while_the_body_runs(tmp_path: Path, swap: str, repl
         flow = Flow(base, store=STORE, sink=NullSink())
         swapping = True
 
-        @flow.task(on="out/x.txt", refresh=(lambda _: True) if replace else None)
+        @flow.task(on="out/x.txt", refresh=0 if replace else None)
         def make() -> None:
             flow.task.write("half ")
             if swapping:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
-from asflow import Limit, Output, Retry, Writer, flow
+from asflow import Limit, Output, Retry, Unchanged, Writer, flow
 from asflow.protocols import ByteStream
 
 ERRORS: tuple[type[Exception], ...] = (TimeoutError, ConnectionError)
@@ -20,8 +20,16 @@ def name_of(video_id: str, lang: str = "en") -> str:
     return f"{video_id}-{lang}"
 
 
-def is_stale(output: Output) -> bool:
-    return output.size == 0
+def is_stale(day: str) -> bool:
+    return day > "2026"
+
+
+def is_late(day: str) -> str:
+    return day
+
+
+def rule_of(day: str) -> timedelta | datetime | float | None:
+    return timedelta(days=1) if is_stale(day) else None
 
 
 class Lines:
@@ -116,8 +124,32 @@ def refresh_seconds(day: str) -> None: ...
 def refresh_function(day: str) -> None: ...
 
 
-@flow.task(on="j/{day}.txt", refresh=lambda output: output.size == 0)
+@flow.task(on="j/{day}.txt", refresh=lambda day: timedelta(days=1))
 def refresh_lambda(day: str) -> None: ...
+
+
+@flow.task(on="j2/{day}.txt", refresh=datetime(2026, 1, 2, tzinfo=UTC))
+def refresh_moment(day: str) -> None: ...
+
+
+@flow.task(save="j3/{day}.txt", refresh=rule_of, reads=[refresh_moment, "raw/{day}/*.csv", Path("x.toml")])
+def refresh_rule(day: str) -> str:
+    if is_stale(day):
+        raise Unchanged
+    return day
+
+
+@flow.task(save="j4/{day}.txt", refresh=rule_of, reads=refresh_rule, skip=ERRORS)
+async def refresh_skip(day: str) -> str:
+    return day
+
+
+@flow.task(on="j5/*.txt", key=is_late, refresh=rule_of, reads="x.toml")
+async def refresh_keyed(day: str) -> None: ...
+
+
+assert_type(refresh_rule("2026-01-02"), str)
+flow.task.output(refresh_rule, "2026-01-02").touch()
 
 
 @flow.task(on="k/{day}.jsonl.zst", level=19)

@@ -10,6 +10,10 @@ def video_key(video_id: str) -> str:
     return video_id
 
 
+def of_a_number(day: int) -> bool:
+    return day > 3
+
+
 def number_key(video_id: str) -> int:
     return len(video_id)
 
@@ -116,6 +120,18 @@ async def refresh_text(day: str) -> None: ...
 
 @flow.task(on="data/{day}.txt", refresh=video_key)  # E
 async def refresh_wrong(day: str) -> None: ...
+
+
+@flow.task(on="data/{day}.txt", refresh=of_a_number)  # E
+async def refresh_other_parameters(day: str) -> None: ...
+
+
+@flow.task(on="data/{day}.txt", reads=3)  # E
+async def reads_number(day: str) -> None: ...
+
+
+@flow.task(retry=3, reads="x.txt")  # E
+async def reads_alone(day: str) -> None: ...
 
 
 @flow.task(on="data/{day}.jsonl.zst", level="9")  # E
