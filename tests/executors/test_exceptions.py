@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -262,7 +263,9 @@ def interpreters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor]:
     if sys.version_info < (3, 14) or kind is None:
         kind = Interpreters
         monkeypatch.setattr(concurrent.futures, "InterpreterPoolExecutor", kind, raising=False)
-    with kind(1) as pool:
+    # An interpreter of its own doesn't have the folder that pytest puts on the path.
+    path = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})"
+    with kind(1, initializer=exec, initargs=(path,)) as pool:
         yield pool
 
 

@@ -140,7 +140,7 @@ def test_a_failure_that_python_can_not_print_is_recorded_by_its_type(flow: Flow)
     text("a")
     recorded = flow.task.output(text, "a").error()
     assert recorded is not None
-    assert recorded.endswith("SyntaxError\n")
+    assert recorded.rstrip("\n").rpartition("\n")[2] in ("SyntaxError", "SyntaxError: odd")  # 3.14 prints it
     assert "in text" in recorded
 
 
