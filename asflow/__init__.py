@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asflow import dataflow as dataflow
     from asflow import errors as errors
     from asflow import events as events
+    from asflow import executors as executors
     from asflow import protocols as protocols
     from asflow import sinks as sinks
     from asflow import stores as stores
@@ -52,6 +53,7 @@ else:
             "dataflow",
             "errors",
             "events",
+            "executors",
             "protocols",
             "sinks",
             "stores",

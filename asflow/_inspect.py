@@ -154,7 +154,7 @@ def annotations_of(function: object) -> Mapping[str, object]:
 
         try:
             return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
-        except (TypeError, ValueError):  # not a function, class or module; a mock answers with anything
+        except (TypeError, ValueError):  # not a function, class or module; a mock has every attribute
             return {}
     found = getattr(function, "__annotations__", None)
     return cast("Mapping[str, object]", found) if isinstance(found, Mapping) else {}

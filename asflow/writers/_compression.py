@@ -123,7 +123,7 @@ class OutputStream:
         try:
             if self._compressor is None and self._compression == "zstd":
                 self._sink.write(_compress_at_once(self._buffer, self._level))
-                self._buffer.clear()
+                self._buffer = bytearray()
                 return
             compressor = self._open_compressor()
             self._pass_on(self._buffer)
@@ -153,7 +153,9 @@ class OutputStream:
                     if packed:
                         self._sink.write(packed)
         if data is self._buffer:
-            self._buffer.clear()
+            # Not cleared: a profiler that looks at frames (each of Dask's workers has one) may still hold a
+            # view of it, and a viewed buffer can't be resized.
+            self._buffer = bytearray()
 
     def _open_compressor(self) -> _Compressor | None:
         if self._compressor is not None or self._compression == "none":

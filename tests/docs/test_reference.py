@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REFERENCE = ROOT / "docs" / "reference"
 MODULES = {
-    "asflow", "asflow.dag", "asflow.dataflow", "asflow.errors", "asflow.events",
+    "asflow", "asflow.dag", "asflow.dataflow", "asflow.errors", "asflow.events", "asflow.executors",
     "asflow.protocols", "asflow.sinks", "asflow.stores", "asflow.testing", "asflow.typing",
 }  # fmt: skip
 

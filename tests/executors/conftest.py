@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asflow import Flow
+from asflow.executors.ray import RayExecutor
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-KINDS = ["threads", "processes", "loky", "dask"]
+# What starts in seconds for each module is behind the marker.
+CLUSTERS = [
+    pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.timeout(300)])
+    for kind in ("ray", "parsl", "executorlib")
+]
+KINDS = ["threads", "processes", "loky", "dask", *CLUSTERS]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +52,26 @@ def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
     elif kind == "loky":
         loky = pytest.importorskip("loky")
         pool = loky.ProcessPoolExecutor(2)
+    elif kind == "ray":
+        ray = pytest.importorskip("ray")
+        # Workers import the modules of the tests, which pytest alone puts on the path.
+        paths = os.pathsep.join(sys.path)
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": paths}},
+        )
+        closing.append(ray.shutdown)
+        pool = RayExecutor(num_cpus=1)
+    elif kind == "parsl":
+        pool = make_parsl(closing)
+    elif kind == "executorlib":
+        executorlib = pytest.importorskip("executorlib")
+        before = os.environ.get("PYTHONPATH", "")
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        closing.append(lambda: os.environ.update(PYTHONPATH=before))
+        pool = executorlib.SingleNodeExecutor(max_workers=2)
     else:
         distributed = pytest.importorskip("distributed")
         # Port 0 is any that is free: by default the dashboard wants one that another cluster may have.
@@ -58,12 +88,34 @@ def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
     return pool  # type: ignore[no-any-return]
 
 
+def make_parsl(closing: list[Callable[[], object]]) -> Any:
+    """Parsl's own processes; it looks for its programs on the path."""
+    parsl: Any = pytest.importorskip("parsl")
+    folder, path = tempfile.mkdtemp(), os.environ["PATH"]
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), path))
+    closing.append(lambda: shutil.rmtree(folder))
+    closing.append(lambda: os.environ.update(PATH=path))
+    paths = os.pathsep.join(sys.path)
+    processes = parsl.HighThroughputExecutor(
+        label="local",
+        address="127.0.0.1",
+        max_workers_per_node=2,
+        encrypted=False,
+        provider=parsl.providers.LocalProvider(
+            init_blocks=1, max_blocks=1, worker_init=f"export PYTHONPATH={paths}"
+        ),
+    )
+    from parsl.concurrent import ParslPoolExecutor
+
+    return ParslPoolExecutor(parsl.Config(executors=[processes], run_dir=folder))
+
+
 @pytest.fixture(params=KINDS)
 def executor(request: pytest.FixtureRequest, executors: Callable[[str], Executor]) -> Executor:
     return executors(request.param)
 
 
-@pytest.fixture(params=["processes", "dask"])
+@pytest.fixture(params=["processes", "dask", CLUSTERS[0]])
 def workers(request: pytest.FixtureRequest, executors: Callable[[str], Executor]) -> Executor:
     return executors(request.param)
 

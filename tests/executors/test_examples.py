@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,14 +31,31 @@ def run(name: str, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["processes.py", "with_dask.py"])
+@pytest.mark.parametrize(
+    "name", ["processes.py", "with_dask.py", pytest.param("with_ray.py", marks=pytest.mark.slow)]
+)
 def test_the_same_function_on_executors(name: str, tmp_path: Path) -> None:
     """Twenty outputs, each made once."""
-    if name == "with_dask.py":
-        pytest.importorskip("distributed")
+    if name != "processes.py":
+        pytest.importorskip({"with_dask.py": "distributed", "with_ray.py": "ray"}[name])
     assert "20 of 20 made now" in run(name, str(tmp_path), folder=tmp_path)
     assert "0 of 20 made now" in run(name, str(tmp_path), folder=tmp_path)
     assert len(list((tmp_path / "primes").glob("*.jsonl.zst"))) == 20
+
+
+@pytest.mark.slow
+def test_the_same_function_under_mpi(tmp_path: Path) -> None:
+    """The script is one of three processes that MPI starts."""
+    pytest.importorskip("mpi4py")
+    if shutil.which("mpiexec") is None:
+        pytest.skip("needs mpiexec")
+    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
+    command = ["mpiexec", *root, "--oversubscribe", "-n", "3", sys.executable, "-m", "mpi4py.futures"]
+    for made in ("20 of 20 made now", "0 of 20 made now"):
+        script = [str(EXAMPLES / "with_mpi.py"), str(tmp_path)]
+        done = subprocess.run([*command, *script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert made in done.stdout
 
 
 def test_called_from_an_orchestrator(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ MODULES = [
     "asflow.dataflow",
     "asflow.errors",
     "asflow.events",
+    "asflow.executors",
     "asflow.protocols",
     "asflow.sinks",
     "asflow.stores",

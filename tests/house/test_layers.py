@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sinks": BASE,
     "_runtime": BASE | {"_engine"},
     "_executors": BASE | {"_engine", "_runtime", "stores"},
+    "executors": BASE,
     "_task": ACTING,
     "_flow": ACTING | {"_task"},
     "dag": ACTING | {"_task", "_flow"},
@@ -59,13 +60,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": ACTING | {"_task", "_flow", "dag", "dataflow"},
     "_cli": ACTING | {"_run", "_task", "_flow", "dag", "dataflow", "testing"},
     "__main__": {"_cli"},
-    "__init__": ACTING | {"_run", "_task", "_flow", "dag", "dataflow", "testing", "typing"},
+    "__init__": ACTING | {"executors", "_run", "_task", "_flow", "dag", "dataflow", "testing", "typing"},
 }
 
 PUBLIC = (
     {"__init__", "__main__", "errors", "events", "protocols"}
     | ADAPTERS
-    | {"dag", "dataflow", "testing", "typing"}
+    | {"dag", "dataflow", "executors", "testing", "typing"}
 )
 
 # Whatever acts: it does I/O, keeps time, runs threads or loops, draws random numbers or shows something.
@@ -80,7 +81,7 @@ LOADED_LATE = {
     *("csv", "gzip", "json", "tempfile", "sqlite3", "multiprocessing"),
     *("rich", "zstandard", "msgspec"),
     *("attr", "attrs", "distributed", "duckdb", "httpx", "joblib", "numpy", "obstore", "pandas", "polars"),
-    *("pyarrow", "pydantic", "requests", "streamlit", "tqdm"),
+    *("pyarrow", "pydantic", "ray", "requests", "streamlit", "tqdm"),
 }
 
 

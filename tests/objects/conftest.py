@@ -73,12 +73,11 @@ class Proxy:
                     return
                 if fault is not None and fault.kind == "hold":
                     fault.gate.wait(30)
-                with proxy.lock:
-                    upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                with proxy.lock, contextlib.closing(upstream):
                     upstream.request(self.command, self.path, body, dict(self.headers))
                     response = upstream.getresponse()
                     data = response.read()
-                    upstream.close()
                 if fault is not None and fault.kind == "lost":
                     self.reset()
                     return
@@ -170,10 +169,10 @@ class Bucket:
 
     def ask(self, method: str, query: str) -> str:
         connection = http.client.HTTPConnection(self.proxy.url.removeprefix("http://"), timeout=30)
-        connection.request(method, f"/{self.name}{query}")
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
+        with contextlib.closing(connection):
+            connection.request(method, f"/{self.name}{query}")
+            response = connection.getresponse()
+            text = response.read().decode()
         assert response.status < 300, text
         return text
 

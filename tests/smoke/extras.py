@@ -162,6 +162,25 @@ def dask() -> None:
     check(Path("dask/2.json").read_bytes() == b"4\n", "the saved value of a remote call")
 
 
+def ray() -> None:
+    """A body runs in a worker of Ray; what it returns is saved here."""
+    import ray as cluster
+
+    from asflow.executors.ray import RayExecutor
+
+    start = cast("Callable[..., object]", cluster.init)
+    start(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    flow = quiet("ray")
+
+    @flow.task(save="{n}.json", executor=RayExecutor(num_cpus=1))
+    def double(n: int) -> int:
+        return 2 * n
+
+    check(double(2) == double(2) == 4, "the value of a remote call")
+    cluster.shutdown()
+    check(Path("ray/2.json").read_bytes() == b"4\n", "the saved value of a remote call")
+
+
 USES: dict[str, Callable[[], None]] = {
     "cli": command_line,
     "parquet": parquet,
@@ -169,6 +188,7 @@ USES: dict[str, Callable[[], None]] = {
     "tqdm": tqdm,
     "s3": object_storage,
     "dask": dask,
+    "ray": ray,
 }
 
 

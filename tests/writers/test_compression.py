@@ -7,6 +7,7 @@ import random
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import zstandard
@@ -268,3 +269,23 @@ def test_memory_is_constant_while_reading(written: Callable[..., bytes], suffix:
     finally:
         tracemalloc.stop()
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_view_that_lives_on_disturbs_nothing(compression: Compression) -> None:
+    """A profiler holds the frames that hold it."""
+    kept: list[memoryview] = []
+
+    class Sink(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            kept.append(memoryview(data))
+            return super().write(data)
+
+    sink = Sink()
+    stream = OutputStream(sink, compression)
+    for _ in range(5):
+        stream.write(b"some text " * 20_000)
+        stream.write(b"and more")
+    stream.finish()
+    assert kept
+    assert b"".join(kept) == sink.getvalue()

@@ -210,7 +210,7 @@ def test_a_refused_record_is_named_and_leaves_nothing_behind(
 def test_a_record_that_holds_itself_is_refused() -> None:
     endless: list[object] = []
     endless.append(endless)
-    with pytest.raises(RecordValueError, match="recursion|Stack overflow"):
+    with pytest.raises(RecordValueError, match=r"recursion|Stack overflow"):
         open_writer("x.jsonl", Sink()).write(endless)
 
 

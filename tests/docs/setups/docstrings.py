@@ -9,11 +9,18 @@ import asflow
 from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, flow
 from asflow.dag import later, scope, task
 from asflow.dataflow import optional
+from asflow.executors import RayExecutor
 from asflow.protocols import ByteStream
 from asflow.sinks import StreamlitSink
 from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
 
 pages = range(3)
+
+
+def find_primes(start: int) -> list[int]:
+    return [start]
+
+
 days = ["2010-01-01"]
 Function = Serial = Parallel = int  # of a grammar, drawn with `|`
 
