@@ -17,7 +17,7 @@ from asflow._executors.worker import PROGRESS, run_request
 from asflow._labels import error_line
 from asflow._runtime.making import Unwritten
 from asflow._runtime.runs import TaskCall, current, write_failed
-from asflow._runtime.threads import stopping
+from asflow._runtime.stopping import stopping
 from asflow.errors import ExecutorError, TransferError
 
 if TYPE_CHECKING:

@@ -7,8 +7,11 @@ Backoff, rates and polling for another process all wait on `current.clock`, so t
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Protocol
+
+from asflow._runtime.stopping import stopping
 
 
 class Clock(Protocol):
@@ -34,8 +37,11 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float, /) -> None:
-        """Block this thread; Ctrl-C interrupts it."""
-        time.sleep(seconds)
+        """Block this thread; Ctrl-C interrupts it, and so does the end of a map that has made the call."""
+        if (stop := stopping.get()) is None:
+            time.sleep(seconds)
+        else:
+            stop.wait(threading.Event(), seconds)
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Wait on the running loop."""

@@ -12,6 +12,7 @@ from asflow._runtime.admission import acquire
 from asflow._runtime.job import Job
 from asflow._runtime.runs import current, leave
 from asflow._runtime.threads import closings, in_thread, prepare
+from asflow._runtime.watching import parked
 from asflow._tracebacks import without_ours
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
             await clock.current.clock.sleep_async(seconds)
             return words.Waited()
         case words.AwaitOwner():
+            parked(job.run)
             if not await owners.wait(job.making.key):
                 await clock.current.clock.sleep_async(job.making.next_poll())
             return words.Waited()

@@ -11,6 +11,7 @@ from asflow._runtime.admission import acquire_blocking
 from asflow._runtime.job import Job
 from asflow._runtime.runs import current, leave
 from asflow._runtime.threads import refuse_unstarted
+from asflow._runtime.watching import parked
 from asflow._tracebacks import without_ours
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _act(job: Job, action: words.Action) -> words.Event:
             clock.current.clock.sleep(seconds)
             return words.Waited()
         case words.AwaitOwner():
+            parked(job.run)
             if not owners.wait_blocking(job.making.key, job.run):
                 clock.current.clock.sleep(job.making.next_poll())
             return words.Waited()

@@ -10,6 +10,7 @@ from asflow._runtime import clock, observing
 from asflow._runtime.admission import release
 from asflow._runtime.making import Making, Unwritten, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
+from asflow._runtime.watching import parked, resumed
 from asflow._tracebacks import follows, never_entered
 from asflow.errors import RecordTypeError, Unchanged
 
@@ -60,6 +61,7 @@ class Job:
         """Prepare to call the body, with a slot and, if it has an output, a claim."""
         if self.made is not None:
             self.made.writes_of(self.run)
+        resumed(self.run)
         observing.started(self.run, attempt)
 
     def _called(self) -> Callable[[object], object]:
@@ -143,6 +145,7 @@ class Job:
             self.spec.limit.hold(wait.seconds)
         observing.retrying(self.run, wait)
         self.run = self.run.again()
+        parked(self.run)
 
     def finished(self, outcome: Outcome, error: BaseException | None) -> None:
         observing.finished(self.run, outcome, error)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from asflow._runtime.slots import running_loop
+from asflow._runtime.stopping import stopping
 from asflow.errors import DeadlockError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def wait_blocking(key: Key, run: TaskCall) -> bool:
     done = threading.Event()
     with _woken_by(owner, done.set):
         if not owner.done:
-            done.wait()
+            stop.wait(done) if (stop := stopping.get()) is not None else done.wait()
     return True
 
 

@@ -1,4 +1,4 @@
-"""Threads: a pool for slow steps, a stop signal for a waiting thread, and guards around sync bodies.
+"""Threads: a pool for slow steps, and guards around sync bodies.
 
 The pool keeps slow steps off the event loop. It is not the loop's default executor, which the user's own
 `asyncio.to_thread` calls may fill: a commit queued behind them could wait for a body that waits for it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from contextvars import ContextVar
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -103,33 +102,6 @@ async def settled(future: asyncio.Future[T], abandon: Callable[[], object] | Non
         if not future.cancelled():
             future.exception()  # mark it as retrieved, or asyncio logs it
         raise
-
-
-# ------------------------------------------------------------------ stopping a wait
-
-
-class Stop:
-    """Asks a thread to stop waiting; called from another thread.
-
-    Attributes:
-        asked: whether it was called.
-        wake: wakes the thread; set by the thread while it waits.
-    """
-
-    __slots__ = ("asked", "wake")
-
-    def __init__(self) -> None:
-        self.asked: bool = False
-        self.wake: Callable[[], object] | None = None
-
-    def __call__(self) -> None:
-        self.asked = True
-        if self.wake is not None:
-            self.wake()
-
-
-stopping: ContextVar[Stop | None] = ContextVar("asflow_stopping", default=None)
-"""Set by `flow.task.map` around a sync task that it calls in a thread."""
 
 
 # ------------------------------------------------------------------ guards

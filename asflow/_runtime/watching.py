@@ -2,6 +2,9 @@
 
 Only the drivers report here. The quick calls report nothing, so that they cost the same under a map: one of
 those has found its output if its task keeps one, and has completed otherwise. That is what a `Watch` assumes.
+
+A call that waits for a retry, or for another owner of its output, is *parked* until its body is called or the
+call ends: the map has another worker meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from asflow._runtime.runs import TaskCall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Outcome
@@ -26,16 +31,23 @@ class Watch:
     Args:
         spec: the task that is mapped.
         parent: the run in which the map is.
+        park: called, on the call's thread, with True when the call is parked, and with False when it is not
+            any more.
 
     Attributes:
         outcome: how the call ended, if it returned.
+        is_parked: whether the call is parked.
     """
 
-    __slots__ = ("_parent", "_spec", "outcome")
+    __slots__ = ("_parent", "_park", "_spec", "is_parked", "outcome")
 
-    def __init__(self, spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:
+    def __init__(
+        self, spec: TaskSpec, parent: TaskCall | FlowCall | None, park: Callable[[bool], object]
+    ) -> None:
         self._spec = spec
         self._parent = parent
+        self._park = park
+        self.is_parked = False
         self.outcome: Literal["completed", "cached", "skipped", "suppressed"] = "completed"
 
     def begin(self) -> None:
@@ -44,10 +56,22 @@ class Watch:
 
     def ended(self, run: TaskCall, outcome: Outcome) -> None:
         """Note how *run* ended, if it is the call that is followed."""
-        if outcome != "failed" and outcome != "cancelled" and self._follows(run):
+        if outcome != "failed" and outcome != "cancelled" and self.follows(run):
             self.outcome = outcome
 
-    def _follows(self, run: TaskCall) -> bool:
+    def waits(self, run: TaskCall) -> None:
+        """Park *run*, if it is the call that is followed: it holds no slot now."""
+        if not self.is_parked and self.follows(run):
+            self.is_parked = True
+            self._park(True)
+
+    def resume(self) -> None:
+        """End the parking, if the call is parked."""
+        if self.is_parked:
+            self.is_parked = False
+            self._park(False)
+
+    def follows(self, run: TaskCall) -> bool:
         """Whether the map has made this call: itself, or through flows around the task."""
         if run.spec is not self._spec:
             return False
@@ -57,3 +81,15 @@ class Watch:
                 return False  # a call that the body of the followed one makes
             outer = outer.parent
         return True
+
+
+def parked(run: TaskCall) -> None:
+    """Note that *run* waits, and holds no slot."""
+    if (watch := watching.get()) is not None:
+        watch.waits(run)
+
+
+def resumed(run: TaskCall) -> None:
+    """Note that the body of *run* is about to be called."""
+    if (watch := watching.get()) is not None and watch.is_parked and watch.follows(run):
+        watch.resume()

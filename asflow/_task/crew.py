@@ -10,9 +10,11 @@ from contextvars import copy_context
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from asflow._runtime.threads import Stop, stopping, without_stop_iteration
+from asflow._runtime.stopping import Stop, stopping
+from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching
 from asflow._task.outcomes import Completed, Failed
+from asflow._task.room import Staff
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -36,7 +38,8 @@ class Crew:
 
         self._work = work
         self._context = copy_context()
-        self._pool = ThreadPoolExecutor(work.size, "asflow-map")
+        self._staff = Staff(work.size, work.most_parked)
+        self._pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
         # Reentrant, as it is by default: a garbage collection inside the lock may end another map.
         self._changed = threading.Condition()
         self._pulled: deque[tuple[int, Any]] = deque()
@@ -45,7 +48,7 @@ class Crew:
         self._stops: set[Stop] = set()
         self._closed = self._ended = False
         self._capacity = 2 * work.size
-        self._count = self._taken = self._working = 0
+        self._count = self._taken = 0
 
     def results(self) -> Generator[Any, None, None]:
         """Run the calls and yield their results; ending it early stops the calls and waits for them."""
@@ -82,9 +85,13 @@ class Crew:
         with self._changed:
             self._count += 1
             self._pulled.append(pulled)
-            if self._working < self._work.size:
-                self._working += 1
-                self._pool.submit(self._run)
+            self._hire()
+
+    def _hire(self) -> None:
+        """Start one more worker, if one is missing; called with the lock."""
+        if self._pulled and self._staff.is_short and not self._closed:
+            self._staff.workers += 1
+            self._pool.submit(self._run)
 
     def _take(self) -> object:
         with self._changed:
@@ -122,7 +129,7 @@ class Crew:
     def _run(self) -> None:
         """Apply the task to one item after the other, as long as some have been pulled."""
         context = self._context.copy()
-        watch = context.run(self._work.watch)
+        watch = context.run(self._work.watch, self._park)
         if watch is not None:
             context.run(watching.set, watch)
         while (pulled := self._next()) is not None:
@@ -137,11 +144,22 @@ class Crew:
                     self._changed.notify()
             finally:
                 self._stops.discard(stop)
+                if watch is not None:
+                    watch.resume()
+
+    def _park(self, parks: bool) -> None:
+        """Note that a call is parked (True), or no longer."""
+        with self._changed:
+            more = self._staff.park(parks)
+            self._capacity += more
+            self._hire()
+            if more > 0:
+                self._changed.notify()
 
     def _next(self) -> tuple[Stop, int, Any] | None:
         with self._changed:
-            if self._closed or self._error is not None or not self._pulled:
-                self._working -= 1
+            if self._closed or self._error is not None or not self._pulled or self._staff.is_over:
+                self._staff.workers -= 1
                 return None
             stop = Stop()
             self._stops.add(stop)
@@ -159,6 +177,13 @@ class Crew:
             if not work.collect:
                 raise
             return Failed(item, error)
+        except CancelledError as error:
+            if stop.asked:
+                raise
+            failure = work.cancelled(item, error)
+            if not work.collect:
+                raise failure from error
+            return Failed(item, failure)
         if not work.collect:
             return value
         return Completed(item, value) if watch is None else Completed(item, value, watch.outcome)

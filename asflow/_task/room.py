@@ -1,4 +1,4 @@
-"""The items of a `flow.task.map` on their way in, and its results on their way out."""
+"""The items of a `flow.task.map` on their way in, its results on their way out, and who works in between."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+    from contextvars import Context
 
 
 class Source:
@@ -57,18 +58,64 @@ class Source:
             await self._async_items.aclose()
 
 
+class Staff:
+    """The number of workers of a map: one for each slot, and another for each parked call, within bounds.
+
+    A parked call waits for a retry or for another owner, and keeps its worker; the map must go on without.
+    Each such call takes memory, so that past a number of them the others wait.
+
+    Args:
+        size: workers while no call is parked, >= 1.
+        most: parked calls that are replaced, >= 0.
+
+    Attributes:
+        workers: those that are there.
+        parked: calls that are parked.
+    """
+
+    __slots__ = ("most", "parked", "size", "workers")
+
+    def __init__(self, size: int, most: int) -> None:
+        self.size = size
+        self.most = most
+        self.workers = 0
+        self.parked = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether one more worker may start."""
+        return self.workers < self.size + min(self.parked, self.most)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a worker that has ended its call must leave."""
+        return self.workers > self.size + min(self.parked, self.most)
+
+    def park(self, parks: bool) -> int:
+        """Count a call that is parked (True), or is no longer. Return how many places that adds.
+
+        Results in order wait behind the first parked call, so they get more places meanwhile: as many as
+        calls may be parked. These places are bounded all the same.
+        """
+        self.parked += 1 if parks else -1
+        if self.parked == parks:  # the first one, or none left
+            return self.most if parks else -self.most
+        return 0
+
+
 class Room:
     """Results on their way to the consumer. An item takes a place from the moment it is pulled.
 
     Attributes:
         capacity: the number of places; while all are taken, no item is pulled.
         closed: results are no longer taken, so no further item is to be pulled.
+        exhausted: there are no further items.
         pulled: items pulled so far.
         taken: results that the consumer has taken.
+        workers: the workers that have not ended.
     """
 
     __slots__ = (
-        "_active",
         "_blocked",
         "_consumer",
         "_error",
@@ -76,8 +123,10 @@ class Room:
         "_results",
         "capacity",
         "closed",
+        "exhausted",
         "pulled",
         "taken",
+        "workers",
     )
 
     def __init__(self, capacity: int, *, ordered: bool) -> None:
@@ -87,25 +136,36 @@ class Room:
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._consumer: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
-        self._active = 0
-        self.closed = False
+        self.workers: set[asyncio.Task[None]] = set()
+        self.closed = self.exhausted = False
         self.taken = 0
         self.pulled = 0
 
-    def watch(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a worker; its failure is the consumer's."""
-        worker = asyncio.get_running_loop().create_task(work)
-        self._active += 1
+    def watch(self, work: Coroutine[Any, Any, None], context: Context) -> None:
+        """Start a worker in *context*; its failure is the consumer's."""
+        worker = asyncio.get_running_loop().create_task(work, context=context)
+        self.workers.add(worker)
         worker.add_done_callback(self._worker_done)
-        return worker
+
+    def exhaust(self) -> None:
+        """Let workers that wait for a place leave: there is no further item, nor one for the last place."""
+        self.exhausted = True
+        self.pulled -= 1
+        self._wake_blocked()
+
+    def resize(self, more: int) -> None:
+        """Change the number of places by *more*; fewer take effect as results are taken."""
+        self.capacity += more
+        if more > 0:
+            self._wake_blocked()
 
     def _worker_done(self, worker: asyncio.Task[None]) -> None:
-        self._active -= 1
+        self.workers.discard(worker)
         if worker.cancelled():
             self._error = self._error or asyncio.CancelledError()
         elif (error := worker.exception()) is not None:
             self._error = self._error or error
-        if self._error is not None or not self._active:
+        if self._error is not None or not self.workers:
             self._wake_consumer()
 
     def forget_failure(self) -> None:
@@ -153,7 +213,7 @@ class Room:
         while not self.ready or self._error is not None:
             if self._error is not None:
                 raise self._error
-            if not self._active:
+            if not self.workers:
                 return False
             self._consumer = asyncio.get_running_loop().create_future()
             await self._consumer

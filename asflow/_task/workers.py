@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sized
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from asflow._labels import short
 from asflow._runtime.runs import current
-from asflow._runtime.threads import Stop, settled, stopping, without_stop_iteration
+from asflow._runtime.stopping import Stop, is_cancelled, stopping
+from asflow._runtime.threads import settled, without_stop_iteration
 from asflow._runtime.watching import Watch, watching
 from asflow._task.outcomes import Completed, Failed
-from asflow._task.room import Room, Source
+from asflow._task.room import Room, Source, Staff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
@@ -27,6 +30,12 @@ R = TypeVar("R")
 
 _UNLIMITED = 100
 """Workers for a task without a limit: enough to keep any one server busy, few enough for descriptors."""
+
+_PARKED = 10
+"""How many calls may wait for a retry or another owner, as a multiple of the workers."""
+
+_PARKED_THREADS = 250
+"""... and how many at most if each takes a thread."""
 
 
 class Work:
@@ -63,12 +72,34 @@ class Work:
         slots = spec.limit.slots
         self.size: int = _UNLIMITED if slots is None else slots.total
 
-    def watch(self) -> Watch | None:
-        """Return what follows the calls of one worker; None if they have nothing to report."""
+    @property
+    def most_parked(self) -> int:
+        """The number of calls that may wait, for a retry or another owner, without holding up the rest."""
         policy = self.spec.policy
-        if self.collect and (policy.persistent or policy.skip or policy.suppress):
-            return Watch(self.spec, current.get())
+        if not (policy.persistent or policy.retry):
+            return 0
+        # The call of a sync task waits in a thread of its own.
+        return _PARKED * self.size if self.is_async else min(_PARKED * self.size, _PARKED_THREADS)
+
+    def watch(self, park: Callable[[bool], object]) -> Watch | None:
+        """Return what follows the calls of one worker; None if they have nothing to report.
+
+        Args:
+            park: see `Watch`.
+        """
+        policy = self.spec.policy
+        if policy.persistent or policy.retry or (self.collect and (policy.skip or policy.suppress)):
+            return Watch(self.spec, current.get(), park)
         return None
+
+    def cancelled(self, item: object, error: BaseException) -> RuntimeError:
+        """Return the failure of a call for *item* that raised *error*, but was not cancelled."""
+        failure = RuntimeError(
+            f"task {self.spec.name}(): raised CancelledError for the item {short(item)}, although it was not "
+            f"cancelled; catch it in the body where a library may raise it"
+        )
+        failure.__cause__ = error
+        return failure
 
     def announce(self) -> None:
         """Report to the display how many calls will come, if that is known."""
@@ -80,17 +111,55 @@ class Work:
                 tally.total = max(tally.queued, tally.total or 0) + len(self.items)
 
 
+class _Crew:
+    """What the workers of one map on one loop share."""
+
+    __slots__ = ("context", "loop", "pool", "room", "source", "staff", "work")
+
+    def __init__(self, work: Work, capacity: int) -> None:
+        self.work: Work = work
+        self.source: Source = Source(work.items)
+        self.room: Room = Room(capacity, ordered=work.ordered)
+        self.staff: Staff = Staff(work.size, work.most_parked)
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.context: Context = copy_context()
+        self.pool: ThreadPoolExecutor | None = None
+        if not work.is_async:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self.pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
+
+    def hire(self) -> None:
+        """Start one more worker."""
+        self.staff.workers += 1
+        # Its own context: this may be called in that of a body.
+        self.room.watch(_work(self), self.context.copy())
+
+    def park(self, parks: bool) -> None:
+        """Note that a call is parked (True), or no longer; called on the thread of the call."""
+        if self.pool is None:
+            self._park(parks)
+        else:
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self._park, parks)
+
+    def _park(self, parks: bool) -> None:
+        if self.room.closed:
+            return
+        more = self.staff.park(parks)
+        if more:
+            self.room.resize(more)
+        if self.staff.is_short and not self.room.exhausted:
+            self.hire()
+
+
 async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
     """Run the calls and yield their results, of which *capacity* may wait for the consumer."""
     work.announce()
-    source = Source(work.items)
-    room = Room(capacity, ordered=work.ordered)
-    pool = None
-    if not work.is_async:
-        from concurrent.futures import ThreadPoolExecutor
-
-        pool = ThreadPoolExecutor(work.size, "asflow-map")
-    workers = [room.watch(_work(work, source, room, pool)) for _ in range(work.size)]
+    crew = _Crew(work, capacity)
+    room, pool = crew.room, crew.pool
+    for _ in range(work.size):
+        crew.hire()
     try:
         while await room.filled():
             for result in room.drain():
@@ -98,35 +167,45 @@ async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
     finally:
         room.closed = True
         try:
-            await _end(workers)
+            await _end(room.workers)
         finally:
             # The traceback of a failure holds this frame and the workers': don't let them hold it.
-            workers.clear()
+            room.workers.clear()
             room.forget_failure()
             if pool is not None:
                 pool.shutdown(wait=False)
-            await source.close()
+            await crew.source.close()
 
 
-async def _work(work: Work, source: Source, room: Room, pool: ThreadPoolExecutor | None) -> None:
+async def _work(crew: _Crew) -> None:
     """Apply the task to one item after the other, until there is none."""
+    try:
+        await _work_on(crew)
+    finally:
+        crew.staff.workers -= 1
+
+
+async def _work_on(crew: _Crew) -> None:
+    work, source, room, staff, pool = crew.work, crew.source, crew.room, crew.staff, crew.pool
     call = work.task if pool is None else partial(_in_pool, pool, work.spec.name, work.task)
-    context, watch, numbered, is_sync = copy_context(), work.watch(), source.numbered, source.is_sync
+    context, watch, numbered, is_sync = copy_context(), work.watch(crew.park), source.numbered, source.is_sync
     if watch is not None:
         context.run(watching.set, watch)
+    outcomes = watch if work.collect else None
     while True:
-        while room.pulled - room.taken >= room.capacity:
+        while room.pulled - room.taken >= room.capacity and not room.exhausted:
             await room.freed()
         # A body may swallow the cancellation that was to end its worker.
-        if room.closed:
+        if room.closed or room.exhausted or (watch is not None and staff.is_over):
             return
         room.pulled += 1
         pulled = next(numbered, None) if is_sync else await source.pull_async()
         if pulled is None or room.closed:
+            room.exhaust()
             return
         index, item = pulled
-        if watch is not None:
-            watch.begin()
+        if outcomes is not None:
+            outcomes.begin()
         try:
             # A context for each item: what one body sets in its own, the next one does not see.
             value = await _in_context(context.copy(), call(item))
@@ -134,10 +213,21 @@ async def _work(work: Work, source: Source, room: Room, pool: ThreadPoolExecutor
             if not work.collect:
                 raise
             room.put(index, Failed(item, error))
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            failure = work.cancelled(item, error)
+            if not work.collect:
+                raise failure from error
+            room.put(index, Failed(item, failure))
         else:
             if work.collect:
-                value = Completed(item, value) if watch is None else Completed(item, value, watch.outcome)
+                value = (
+                    Completed(item, value) if outcomes is None else Completed(item, value, outcomes.outcome)
+                )
             room.put(index, value)
+        if watch is not None and watch.is_parked:
+            watch.resume()
 
 
 async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], item: T) -> R:
@@ -155,8 +245,9 @@ async def _in_pool(pool: ThreadPoolExecutor, name: str, task: Callable[[T], R], 
     return await settled(future, stop)
 
 
-async def _end(workers: list[asyncio.Task[None]]) -> None:
-    """Cancel *workers* and wait for their end."""
+async def _end(running: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel the workers that are *running* and wait for their end."""
+    workers = list(running)
     for worker in workers:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
