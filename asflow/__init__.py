@@ -44,10 +44,16 @@ if TYPE_CHECKING:
     from asflow import typing as typing
     from asflow import writers as writers
     from asflow._runtime.report import FlowReport, Problem, TaskReport
+    from asflow.writers._format import Format
+    from asflow.writers._registry import add_format
 else:
     __getattr__, __dir__ = lazily(
         __name__,
-        dict.fromkeys(("FlowReport", "Problem", "TaskReport"), "._runtime.report"),
+        {
+            **dict.fromkeys(("FlowReport", "Problem", "TaskReport"), "._runtime.report"),
+            "Format": ".writers._format",
+            "add_format": ".writers._registry",
+        },
         (
             "dag",
             "dataflow",
@@ -70,6 +76,7 @@ __all__ = [
     "Flow",
     "FlowReport",
     "FlowRun",
+    "Format",
     "Ignored",
     "Limit",
     "LocalStore",
@@ -90,6 +97,7 @@ __all__ = [
     "Unchanged",
     "Writer",
     "__version__",
+    "add_format",
     "flow",
     "run",
 ]

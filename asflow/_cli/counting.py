@@ -13,6 +13,7 @@ from asflow.stores import LocalStore
 from asflow.stores._common import is_void
 from asflow.writers import open_reader, read_records, split_suffixes
 from asflow.writers._arrow import open_parquet
+from asflow.writers._registry import format_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,7 +44,8 @@ def count_records(path: str, *, thorough: bool = False) -> int | None:
         thorough: decode JSON into objects, which checks its strings too.
 
     Returns:
-        The number of JSON lines, items of a JSON list, or rows below the header; None for other formats.
+        The number of JSON lines, items of a JSON list, rows below the header, or records of a registered
+        format; None for other formats.
 
     Raises:
         CorruptOutputError: the file is cut, or does not decode.
@@ -59,6 +61,8 @@ def count_records(path: str, *, thorough: bool = False) -> int | None:
         case "parquet":
             with _parquet(path) as file:
                 return cast("int", file.metadata.num_rows)
+        case "registered":
+            return _count_registered(path)
         case "raw":
             return None
 
@@ -78,6 +82,14 @@ def read_whole(path: str) -> int | None:
             while reader.read(_CHUNK):
                 pass
     return count_records(path, thorough=True)
+
+
+def _count_registered(path: str) -> int | None:
+    form = format_of(path, f"output {path!r}")
+    if form is None or form.reader is None:
+        return None
+    with read_records(path, open_file(path), object) as records:
+        return sum(1 for _ in records)
 
 
 def _count_rows(path: str) -> int:

@@ -83,6 +83,8 @@ def _records(file: str) -> Iterator[Any]:
             return read_records(file, open_file(file), msgspec.Raw)
         case "csv" | "tsv":
             return read_records(file, open_file(file), dict[str, str])
+        case "registered":
+            return read_records(file, open_file(file))
         case _:
             return read_records(file, open_file(file), dict[str, Any])
 

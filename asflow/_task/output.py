@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from asflow._task.saving import Saving
     from asflow.protocols import OutputInfo, OutputStatus, Store
+    from asflow.writers._format import Format
 
     T = TypeVar("T")
     V_co = TypeVar("V_co", covariant=True, default=object)
@@ -47,7 +48,7 @@ class Output(Generic[V_co], metaclass=Sealed):
     Threads: any thread may use it. A reader sees a whole output or none, also while one is being replaced.
     """
 
-    __slots__ = ("_failure", "_location", "_name", "_saving", "_store", "_suffix")
+    __slots__ = ("_custom", "_failure", "_location", "_name", "_saving", "_store", "_suffix")
     _made_by = "use flow.task.output(task, ...)"
 
     def __init__(
@@ -58,6 +59,7 @@ class Output(Generic[V_co], metaclass=Sealed):
         failure: str,
         suffix: str,
         saving: Saving | None = None,
+        custom: Format[Any] | None = None,
     ) -> None:
         """Point at the output *name*, which *store* knows as *location*; see `flow.task.output`."""
         self._store = store
@@ -66,6 +68,7 @@ class Output(Generic[V_co], metaclass=Sealed):
         self._failure = failure
         self._suffix = suffix
         self._saving = saving
+        self._custom = custom
 
     def __repr__(self) -> str:
         return f"Output({self._name!r})"
@@ -136,7 +139,7 @@ class Output(Generic[V_co], metaclass=Sealed):
         """Read the records as plain values, as JSON has them: dict, list, str, int, float, bool and None.
 
         CSV yields a dict of texts for each row; Parquet what JSON would hold of it (`2026-01-02T00:00:00`);
-        what has no format its lines.
+        what has no format its lines; a `Format` what JSON would hold of what its reader returns.
 
         Returns:
             An iterator in the order of writing, of `asflow.typing.JsonValue`.
@@ -153,7 +156,8 @@ class Output(Generic[V_co], metaclass=Sealed):
         """Read the records, each decoded and validated as a *record_type*.
 
         JSON Lines and CSV are streamed, in constant memory. A JSON document is one record, or the items of
-        a list; Parquet yields its rows; an output without a format yields its lines (`str` or `bytes`).
+        a list; Parquet yields its rows; a registered `Format` what its reader returns; an output without a
+        format yields its lines (`str` or `bytes`).
 
         Args:
             record_type: what a record is: a TypedDict, dataclass, NamedTuple, msgspec, attrs or pydantic
@@ -172,13 +176,17 @@ class Output(Generic[V_co], metaclass=Sealed):
 
     def records(self, record_type: object = _UNTYPED, /) -> Iterator[object]:
         """Read the records, each decoded and validated as a *record_type*, or as plain JSON values."""
-        from asflow.writers import read_records, split_suffixes
+        from asflow.writers import split_suffixes
+        from asflow.writers._reading import open_records
+        from asflow.writers._refusals import bad_record
 
-        form = split_suffixes(self._suffix).format
+        form = "registered" if self._custom is not None else split_suffixes(self._suffix).format
         untyped = record_type is _UNTYPED
         wanted = (str if form == "raw" else Any) if untyped else record_type
-        records = read_records(self._name, self._open(), cast("type[object]", wanted), suffix=self._suffix)
-        if not untyped or form != "parquet":
+        records = open_records(
+            self._name, self._open(), wanted, suffix=self._suffix, misfit=bad_record, custom=self._custom
+        )
+        if not untyped or form not in ("parquet", "registered"):
             return records
         import msgspec
 

@@ -24,7 +24,7 @@ from asflow.stores import LocalStore
 from asflow.stores._common import MARKED
 from asflow.stores._posix import absolute, is_same_folder
 from asflow.writers._kept import IN_FILE, Kept
-from asflow.writers._suffixes import check_suffix
+from asflow.writers._suffixes import REGISTERED, check_suffix, last_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asflow._task.options import TaskOptions
     from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Claim, Store, Writer
+    from asflow.writers._format import Format
 
 
 class OutputPlan:
@@ -63,7 +64,7 @@ class OutputPlan:
     """
 
     __slots__ = (
-        "_code", "_failures",
+        "_code", "_custom", "_failures",
         "_opener",
         "_prefix",
         "ages",
@@ -94,6 +95,7 @@ class OutputPlan:
         self.may_return: bool = options.save is None and _may_return(subject)
         self._code = getattr(body_of(subject.function), "__code__", None)
         self.saves: bool = options.save is not None
+        self._custom: Format[Any] | None = _custom_format(options)
         self.saving: Saving | None = Saving(subject, self.namer.pattern.suffix) if self.saves else None
         if self._prefix:
             assert subject.signature is not None
@@ -222,7 +224,8 @@ class OutputPlan:
         depth = len(self.namer.pattern.components)
         name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
         suffix = self.namer.pattern.suffix
-        return create(Output, self.store, name, location, self.failure_of(location), suffix, self.saving)
+        failure = self.failure_of(location)
+        return create(Output, self.store, name, location, failure, suffix, self.saving, self._custom)
 
     def is_stale(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object], /) -> bool:
         """Whether the output *name* of a call exists, and is out of date; see `Outputs.is_stale`."""
@@ -259,7 +262,7 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
     if options.save is not None and options.writer is not None:
         raise DefinitionValueError(
             f"{who}: writer={short(options.writer)} is about what a body writes, and save= keeps what it "
-            f"returns; leave one out"
+            f"returns; leave one out, or register a Format with add_format"
         )
     on = options.pattern
     text = on.replace("\\", "/") if os.sep == "\\" and isinstance(on, str) else on
@@ -281,7 +284,7 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
                 f"{who}: on={short(pattern.text)} would show the secret {name!r} in names; leave it out"
             )
     if options.writer is not None:
-        from asflow.writers._writing import check_factory
+        from asflow.writers._format import check_factory
 
         check_factory(options.writer, who)
     check_suffix(pattern.suffix, options.level, custom=options.writer is not None, subject=who)
@@ -291,6 +294,15 @@ def _namer_for(subject: Subject, options: TaskOptions) -> Namer:
             f"not {short(pattern.text)}; write for example {pattern.text + '.txt'!r}"
         )
     return namer
+
+
+def _custom_format(options: TaskOptions) -> Format[Any] | None:
+    """Return the task's own format, if its `writer=` is one."""
+    if options.writer is None:
+        return None
+    from asflow.writers._format import Format
+
+    return options.writer if isinstance(options.writer, Format) else None
 
 
 def _may_return(subject: Subject) -> bool:
@@ -309,4 +321,6 @@ def _encoder_for(namer: Namer, subject: Subject, options: TaskOptions) -> Callab
     from asflow.writers._writing import open_writer
 
     suffix = namer.pattern.suffix
-    return partial(open_writer, suffix, level=options.level, task=subject.name, factory=options.writer)
+    # A registered format goes along to a worker process, which may not have registered it.
+    factory = options.writer or REGISTERED.get(last_suffix(suffix))
+    return partial(open_writer, suffix, level=options.level, task=subject.name, factory=factory)

@@ -6,6 +6,8 @@
     .parquet          columns           _parquet.py        needs pyarrow (_arrow.py)
     any other         raw text, bytes   _raw.py
 
+    of `Format`       the user's own    _custom.py         registered in _registry.py
+
 then `.gz` or `.zst` (_compression.py). `FORMATS` and `COMPRESSIONS` are the registries. A format is imported
 when an output of it is first opened, and reading and writing when first used.
 """
@@ -19,6 +21,8 @@ from asflow.writers._suffixes import COMPRESSIONS, FORMATS, check_suffix, split_
 
 if TYPE_CHECKING:
     from asflow.writers._compression import open_reader
+    from asflow.writers._files import OutputFile, as_file
+    from asflow.writers._paths import by_path
     from asflow.writers._reading import RecordReader, read_records, read_text
     from asflow.writers._writing import OutputWriter, open_format, open_writer
 else:
@@ -26,8 +30,11 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
+            "OutputFile": "._files",
             "OutputWriter": "._writing",
             "RecordReader": "._reading",
+            "as_file": "._files",
+            "by_path": "._paths",
             "open_format": "._writing",
             "open_reader": "._compression",
             "open_writer": "._writing",
@@ -39,8 +46,11 @@ else:
 __all__ = [
     "COMPRESSIONS",
     "FORMATS",
+    "OutputFile",
     "OutputWriter",
     "RecordReader",
+    "as_file",
+    "by_path",
     "check_suffix",
     "open_format",
     "open_reader",

@@ -6,6 +6,8 @@
                                              Iterator[Record], AsyncIterator  stream
     .parquet                                 a DataFrame or Table             frame
     any other, and text formats              str, bytes                       text, bytes
+    a registered `Format` with a reader      list, Iterator of records        list, stream
+                                             anything else: its one record    one
 
 JSON is decoded from its own bytes before it is published, so that a value which would not come back as its
 annotation raises. Values of the other formats are read back from the file: their records are checked before
@@ -14,6 +16,7 @@ annotation raises. Values of the other formats are read back from the file: thei
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from asflow._labels import short
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from asflow.writers._format import Format
     from asflow.writers._reading import RecordReader
     from asflow.writers._shapes import Shape
-    from asflow.writers._suffixes import Format
+    from asflow.writers._suffixes import FormatName
 
 _BATCH = 256  # records that are encoded at once
 
@@ -48,23 +52,31 @@ class Kept:
         shape: how value and file correspond.
         kind: the type of the value; of a list or stream, that of a record.
 
+    Args:
+        custom: the format, if it is not one of asflow's own; None: the one that *suffix* names.
+
     Raises:
         DefinitionTypeError: the format can't return a value of this type.
     """
 
-    __slots__ = ("_check", "_decode", "_encode", "_format", "kind", "shape", "suffix", "task")
+    __slots__ = ("_check", "_custom", "_decode", "_encode", "_format", "kind", "shape", "suffix", "task")
 
-    def __init__(self, task: str, suffix: str, annotation: object) -> None:
+    def __init__(self, task: str, suffix: str, annotation: object, custom: Format[Any] | None = None) -> None:
         from asflow.writers._shapes import kind_of
 
-        self._set(task, suffix, *kind_of(task, suffix, annotation))
+        if custom is None and split_suffixes(suffix).format == "registered":
+            from asflow.writers._registry import format_of
 
-    def _set(self, task: str, suffix: str, shape: Shape, kind: object) -> None:
+            custom = format_of(suffix, f"task {task}()")
+        self._set(task, suffix, *kind_of(task, suffix, annotation, custom), custom)
+
+    def _set(self, task: str, suffix: str, shape: Shape, kind: object, custom: Format[Any] | None) -> None:
         self.task: str = task
         self.suffix: str = suffix
         self.shape: Shape = shape
         self.kind: Any = kind
-        self._format: Format = split_suffixes(suffix).format
+        self._custom = custom
+        self._format: FormatName = "registered" if custom is not None else split_suffixes(suffix).format
         # Made when first used: a task that only skips its outputs needs none of them.
         self._decode: Callable[[bytes], object] | None = None
         self._encode: Callable[[object], bytes] | None = None
@@ -76,7 +88,7 @@ class Kept:
         import msgspec
 
         copyreg.pickle(msgspec.Meta, _reduced_meta)  # it may be in an Annotated
-        return _again, (self.task, self.suffix, self.shape, self.kind)
+        return _again, (self.task, self.suffix, self.shape, self.kind, self._custom)
 
     @property
     def record_type(self) -> Any:
@@ -103,6 +115,9 @@ class Kept:
                 return self._keep_list(value, put)
             case "stream":
                 return IN_FILE  # its records are written as the body yields them
+            case "one":
+                put(self.record(value))
+                return IN_FILE
             case "text" | "bytes" | "frame":
                 if not isinstance(value, self.kind):
                     raise self._refused(value, f"is not a {self._kind_name}", RecordTypeError)
@@ -207,6 +222,8 @@ class Kept:
 
                 with raw:
                     return read_frame(name, raw, self.kind)
+            case "one":
+                return self._only_record(name, raw)
             case _:
                 return list(self.records(name, raw))
 
@@ -218,7 +235,16 @@ class Kept:
         """
         from asflow.writers._reading import open_records
 
-        return open_records(name, raw, self.kind, suffix=self.suffix, misfit=self._bad_record)
+        return open_records(
+            name, raw, self.kind, suffix=self.suffix, misfit=self._bad_record, custom=self._custom
+        )
+
+    def _only_record(self, name: str, raw: BinaryIO) -> object:
+        with self.records(name, raw) as records:
+            found = list(islice(records, 2))
+        if len(found) != 1:
+            raise self.misfit(name, f"it holds {'more than one' if found else 'no'} record, not one value")
+        return found[0]
 
     def misfit(self, name: str, reason: str) -> CorruptOutputError:
         """Return the error for an output that no longer fits the type, with what can be done about it."""
@@ -276,7 +302,7 @@ def _meta(given: dict[str, Any]) -> msgspec.Meta:
     return msgspec.Meta(**given)
 
 
-def _again(task: str, suffix: str, shape: Shape, kind: object) -> Kept:
+def _again(task: str, suffix: str, shape: Shape, kind: object, custom: Format[Any] | None) -> Kept:
     kept = object.__new__(Kept)
-    kept._set(task, suffix, shape, kind)  # pyright: ignore[reportPrivateUsage] - it is being made
+    kept._set(task, suffix, shape, kind, custom)  # pyright: ignore[reportPrivateUsage] - it is being made
     return kept

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from asflow.writers._columns import Columns
+    from asflow.writers._format import Format
     from asflow.writers._refusals import Misfit
 
 T = TypeVar("T")
@@ -112,7 +113,8 @@ def read_records(
     list and tuple types every row is a record and there is no header. An empty cell is None if the type
     allows that, else an empty text, else the field's default; a cell of a field that has only lists or
     mappings is JSON. Parquet: one record per row, by the names of the columns; a null is the field's
-    default if the type has no None. Any other suffix: the lines, without their `\n`, for str and bytes.
+    default if the type has no None. A registered `Format`: what its reader returns. Any other suffix: the
+    lines, without their `\n`, for str and bytes.
     A byte order mark at the beginning of JSON, JSON Lines, CSV or TSV is passed over.
 
     Args:
@@ -135,25 +137,38 @@ def read_records(
 
 
 def open_records(
-    name: str, raw: BinaryIO, record_type: Any, *, suffix: str | None, misfit: Misfit
+    name: str,
+    raw: BinaryIO,
+    record_type: Any,
+    *,
+    suffix: str | None,
+    misfit: Misfit,
+    custom: Format[Any] | None = None,
 ) -> RecordReader[Any]:
-    """Read records as `read_records` does, with *misfit* for one that does not fit its type."""
-    suffixes = split_suffixes(name if suffix is None else suffix)
+    """Read records as `read_records` does, with *misfit* for one that does not fit its type.
+
+    *custom* is the format, if it is not the one that the suffix names.
+    """
+    form = "registered" if custom is not None else split_suffixes(name if suffix is None else suffix).format
     record_type = unaliased(record_type)
     try:
         reader = open_reader(name, raw, suffix=suffix)
-        match suffixes.format:
+        match form:
             case "json lines":
                 records = _json_lines(name, reader, json_decoder(record_type), misfit)
             case "json":
                 records = _json_document(name, reader, json_decoder(record_type), misfit)
             case "csv" | "tsv":
-                delimiter = "," if suffixes.format == "csv" else "\t"
+                delimiter = "," if form == "csv" else "\t"
                 records = _delimited(name, reader, record_type, delimiter, misfit)
             case "parquet":
                 from asflow.writers._parquet import read_parquet
 
                 records = read_parquet(name, reader, record_type, misfit)
+            case "registered":
+                from asflow.writers._custom import read_custom
+
+                records = read_custom(name, reader, record_type, custom or suffix or name, misfit)
             case "raw":
                 records = _raw_lines(name, reader, record_type)
     except BaseException:

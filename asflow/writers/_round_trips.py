@@ -16,7 +16,7 @@ from asflow.writers._shapes import name_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from asflow.writers._suffixes import Format
+    from asflow.writers._suffixes import FormatName
 
 # ---------------------------------------------------------------------------------------------- JSON
 
@@ -104,9 +104,25 @@ def _is_json(data: bytes) -> bool:
 # ---------------------------------------------------------------------------------- CSV and Parquet
 
 
-def check_for(form: Format, kind: Any) -> Callable[[object], str | None]:
+def check_for(form: FormatName, kind: Any) -> Callable[[object], str | None]:
     """Return what says why a record of type *kind* would not come back; None if it would."""
+    if form == "registered":
+        return _registered_check(kind)
     return _parquet_check(kind) if form == "parquet" else _cells_check(kind)
+
+
+def _registered_check(kind: Any) -> Callable[[object], str | None]:
+    convert = value_converter(kind, strict=True)
+    name = name_of(kind)
+
+    def check(record: object) -> str | None:
+        try:
+            convert(record)
+        except decode_errors() as error:
+            return f"would not come back as {name}: {reason_of(error)}"
+        return None
+
+    return check
 
 
 def _parquet_check(kind: Any) -> Callable[[object], str | None]:

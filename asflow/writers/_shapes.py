@@ -29,9 +29,10 @@ from asflow.writers._suffixes import split_suffixes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asflow.writers._suffixes import Format
+    from asflow.writers._format import Format
+    from asflow.writers._suffixes import FormatName
 
-Shape = Literal["document", "list", "stream", "frame", "text", "bytes"]
+Shape = Literal["document", "list", "stream", "frame", "text", "bytes", "one"]
 """How a value and its file correspond."""
 
 _FRAMES = {"polars": "DataFrame", "pandas": "DataFrame", "pyarrow": "Table"}
@@ -50,20 +51,24 @@ class Kind(NamedTuple):
     type: Any
 
 
-def kind_of(task: str, suffix: str, annotation: object) -> Kind:
-    """Return how a value of type *annotation* is kept in an output with this *suffix*.
+def kind_of(task: str, suffix: str, annotation: object, custom: Format[Any] | None = None) -> Kind:
+    """Return how a value of type *annotation* is kept in an output with this *suffix*, or in *custom*.
 
     Raises:
         DefinitionTypeError: the format can't return a value of this type; *task* is named.
     """
-    form = split_suffixes(suffix).format
+    form = "registered" if custom is not None else split_suffixes(suffix).format
     annotation = any_json(annotation)
     try:
+        if custom is not None and custom.reader is None:
+            raise _Refusal(annotation, f"give {custom!r} a reader, or use on=")
         kind = _kind_of(form, annotation)
         kind = kind._replace(type=unaliased(kind.type))
-        if kind.shape in ("document", "list", "stream"):
+        if form == "registered":
+            _check_converted(kind.type)
+        elif kind.shape in ("document", "list", "stream"):
             _check_type(kind.type)
-        if kind.shape in ("list", "stream") and form != "json lines":
+        if kind.shape in ("list", "stream") and form in ("csv", "tsv", "parquet"):
             _check_record(kind.type, form)
     except _Refusal as refusal:
         odd = name_of(refusal.kind)
@@ -83,7 +88,7 @@ class _Refusal(Exception):  # noqa: N818 - it does not leave this module
         self.remedy = remedy
 
 
-def _kind_of(form: Format, annotation: object) -> Kind:
+def _kind_of(form: FormatName, annotation: object) -> Kind:
     plain = bare(annotation)
     streamed = _stream_of(plain)
     if plain in (None, NoneType):
@@ -93,6 +98,8 @@ def _kind_of(form: Format, annotation: object) -> Kind:
         if streamed is not None:
             raise _Refusal(annotation, "name the output .jsonl to keep one record a line")
         return Kind("document", annotation)
+    if form == "registered" and streamed is None and get_origin(plain) is not list and plain is not list:
+        return Kind("one", annotation)
     if plain is str and form != "parquet":
         return Kind("text", str)
     if plain is bytes and form != "parquet":
@@ -188,6 +195,17 @@ def _check_type(kind: Any) -> None:
             raise _Refusal(odd, remedy)
 
 
+def _check_converted(kind: Any) -> None:
+    """Refuse a type of records that can't be made from what a reader returns."""
+    from asflow.writers._decoding import decode_errors, value_converter
+
+    _check_known(bare(kind), "a record has")
+    try:
+        value_converter(kind, strict=True)
+    except decode_errors() as error:
+        raise _Refusal(kind, f"annotate a type that msgspec converts to ({error})") from None
+
+
 def _classes_in(kind: object) -> Iterator[tuple[Any, bool]]:
     """Yield the classes within *kind* that msgspec may not decode, and whether they are written by fields."""
     import msgspec.inspect as shapes
@@ -239,7 +257,7 @@ def _is_known(kind: Any) -> bool:
 # ---------------------------------------------------------------------------- records in columns
 
 
-def _check_record(kind: object, form: Format) -> None:
+def _check_record(kind: object, form: FormatName) -> None:
     """Refuse a type of records that CSV or Parquet has no columns for."""
     remedy = "annotate a dataclass, TypedDict, NamedTuple, dict[str, int] or the like, or name it .jsonl"
     if get_origin(bare(kind)) in (Union, UnionType):

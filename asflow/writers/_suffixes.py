@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
-Format = Literal["json lines", "json", "csv", "tsv", "parquet", "raw"]
-"""How records become bytes."""
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from asflow.writers._format import Format
+
+FormatName = Literal["json lines", "json", "csv", "tsv", "parquet", "raw", "registered"]
+"""How records become bytes; "registered" is a user's own `Format`."""
 
 Compression = Literal["gzip", "zstd", "none"]
 """What happens to the bytes on their way to the store."""
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, FormatName] = {
     ".jsonl": "json lines",
     ".ndjson": "json lines",
     ".json": "json",
@@ -22,12 +27,18 @@ FORMATS: dict[str, Format] = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
-"""The registry of formats by suffix; any other suffix is raw text or bytes."""
+"""asflow's own formats by suffix; any other suffix that is not registered is raw text or bytes."""
+
+REGISTERED: dict[str, Format[Any]] = {}
+"""The formats of `asflow.add_format` by suffix, and those of installed packages that have been used."""
 
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 """The registry of compressions by the last suffix."""
 
 DEFAULT_LEVELS: dict[Compression, int] = {"gzip": 6, "zstd": 3, "none": 0}
+
+# Text and bytes as they are: no installed package is searched for a format of theirs, which takes 50 ms.
+_PLAIN = frozenset({"", ".bin", ".htm", ".html", ".log", ".md", ".txt", ".xml"})
 
 # zstd's fastest level is -(1 << 17). Level 0 is zstd's default, and "store" for gzip.
 _LEVELS: dict[Compression, tuple[int, int]] = {"gzip": (0, 9), "zstd": (-131072, 22)}
@@ -36,7 +47,7 @@ _LEVELS: dict[Compression, tuple[int, int]] = {"gzip": (0, 9), "zstd": (-131072,
 class Suffixes(NamedTuple):
     """The format and compression of an output."""
 
-    format: Format
+    format: FormatName
     compression: Compression
 
 
@@ -48,15 +59,45 @@ def split_suffixes(name: str) -> Suffixes:
         name: an output's name, or just its suffixes (`.jsonl.zst`). Case does not count.
 
     Returns:
-        The format by the suffix before `.gz` or `.zst` (or the last one, without these), "raw" for an
-        unknown one.
+        The format by the suffix before `.gz` or `.zst` (or the last one, without these), "registered" for
+        one of `add_format` or of an installed package, "raw" for an unknown one.
     """
+    compression = COMPRESSIONS.get("." + name.lower().rpartition(".")[2], "none")
+    return Suffixes(_format_of(last_suffix(name)), compression)
+
+
+def _format_of(suffix: str) -> FormatName:
+    if suffix in REGISTERED:
+        return "registered"
+    if suffix in FORMATS:
+        return FORMATS[suffix]
+    if suffix in _PLAIN:
+        return "raw"
+    return "registered" if suffix in offered() else "raw"
+
+
+@lru_cache
+def offered() -> dict[str, EntryPoint]:
+    """Return the formats of installed packages by suffix, not loaded. The first package of a suffix wins.
+
+    A package lists them as entry points of the group `asflow.formats`: the suffix without its dot and the
+    Format.
+    """
+    from importlib.metadata import entry_points
+
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group="asflow.formats"):
+        found.setdefault("." + entry.name.lstrip(".").lower(), entry)
+    return found
+
+
+def last_suffix(name: str) -> str:
+    """Return the suffix of *name* that names its format, in lower case: `.jsonl`. Empty if it has none."""
     last = name.replace("\\", "/").rpartition("/")[2].lower()
     stem, dot, end = last.rpartition(".")
-    compression = COMPRESSIONS.get(dot + end, "none")
-    if compression != "none":
-        stem, dot, end = stem.rpartition(".")
-    return Suffixes(FORMATS.get(dot + end, "raw"), compression)
+    if dot + end in COMPRESSIONS:
+        _, dot, end = stem.rpartition(".")
+    return dot + end if dot else ""
 
 
 def check_suffix(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -10,6 +9,7 @@ from asflow._checks import closed_error
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError
 from asflow.writers._compression import OutputStream
+from asflow.writers._format import METHODS, refuse_async
 from asflow.writers._refusals import subject_of, type_name
 from asflow.writers._suffixes import check_suffix
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Never
 
     from asflow.protocols import ByteStream, Writer
-    from asflow.writers._suffixes import Format
+    from asflow.writers._suffixes import FormatName
 
 
 class OutputWriter:
@@ -105,6 +105,10 @@ def open_writer(
     """
     suffixes = check_suffix(name, level, custom=factory is not None, subject=subject_of(task))
     compressed = OutputStream(stream, suffixes.compression, level, task=task)
+    if factory is None and suffixes.format == "registered":
+        from asflow.writers._registry import format_of
+
+        factory = format_of(name, subject_of(task))
     if factory is None:
         form = open_format(suffixes.format, compressed, task=task, record_type=record_type)
         return OutputWriter(form, compressed, task=task)
@@ -113,43 +117,10 @@ def open_writer(
     return OutputWriter(form, compressed, task=task)
 
 
-_METHODS = ("write", "commit", "abort")
-
-
-def check_factory(factory: object, subject: str) -> None:
-    """Refuse, before anything runs, what can't be a function that makes writers.
-
-    Raises:
-        DefinitionTypeError: *factory* is not callable, is an `async def`, or is a class that has one.
-    """
-    if not callable(factory):
-        raise DefinitionTypeError(
-            f"{subject}: writer takes a function that returns a Writer, not {short(factory)}; "
-            f"write for example writer=JsonWriter"
-        )
-    if inspect.iscoroutinefunction(factory):
-        raise DefinitionTypeError(
-            f"{subject}: writer takes a plain function, not the async {short(factory)}, which asflow never "
-            f"awaits; write it with `def`"
-        )
-    if inspect.isclass(factory):
-        _refuse_async(factory, factory.__qualname__, subject)
-
-
-def _refuse_async(form: object, name: str, subject: str) -> None:
-    """Refuse an `async def` method: it is never awaited, so the output would be empty."""
-    for method in (*_METHODS, "write_batch"):
-        if inspect.iscoroutinefunction(getattr(form, method, None)):
-            raise DefinitionTypeError(
-                f"{subject}: writer makes a {name}, whose method {method!r} is async and would never be "
-                f"awaited; write it with `def`"
-            )
-
-
 def _checked(form: object, task: str) -> object:
     """Return *form*, or refuse it before a record is written if a method of a `Writer` lacks or is async."""
-    _refuse_async(form, type(form).__qualname__, subject_of(task))
-    for method in _METHODS:
+    refuse_async(form, type(form).__qualname__, subject_of(task))
+    for method in METHODS:
         if not callable(getattr(form, method, None)):
             raise DefinitionTypeError(
                 f"{subject_of(task)}: writer must return a Writer, not {short(form)} of type "
@@ -160,9 +131,16 @@ def _checked(form: object, task: str) -> object:
 
 
 def open_format(
-    form: Format, stream: ByteStream, *, task: str = "", record_type: object = None
+    form: FormatName, stream: ByteStream, *, task: str = "", record_type: object = None
 ) -> Writer[object]:
-    """Open asflow's own writer of *form* on *stream*. Each format is imported when first opened."""
+    """Open asflow's own writer of *form* on *stream*. Each format is imported when first opened.
+
+    Args:
+        form: the name of the format, as in `FORMATS`, or "raw".
+        stream: where the bytes go.
+        task: the task's name, for messages.
+        record_type: as `open_writer` takes it.
+    """
     match form:
         case "json lines":
             from asflow.writers._json_lines import JsonLinesWriter
@@ -181,7 +159,7 @@ def open_format(
             from asflow.writers._parquet import ParquetWriter
 
             return ParquetWriter(stream, task=task, record_type=record_type)
-        case "raw":
+        case _:
             from asflow.writers._raw import RawWriter
 
             return RawWriter(stream, task=task)

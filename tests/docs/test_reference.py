@@ -19,6 +19,7 @@ REFERENCE = ROOT / "docs" / "reference"
 MODULES = {
     "asflow", "asflow.dag", "asflow.dataflow", "asflow.errors", "asflow.events", "asflow.executors",
     "asflow.protocols", "asflow.sinks", "asflow.stores", "asflow.testing", "asflow.typing",
+    "asflow.writers",
 }  # fmt: skip
 
 MADE_BY_ASFLOW = {
@@ -86,10 +87,10 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
     """Users see a change here: add it to the changelog, too."""
     assert sorted(public("asflow")) == [
-        "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Ignored", "Limit",
+        "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Format", "Ignored", "Limit",
         "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink", "Records", "Retry",
         "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Unchanged",
-        "Writer", "__version__", "flow", "run",
+        "Writer", "__version__", "add_format", "flow", "run",
     ]  # fmt: skip
 
 

@@ -50,7 +50,10 @@ MODULES = [
     "asflow.typing",
     "asflow.writers",
 ]
-NO_HINTS = {"check_sink", "check_store", "check_writer", "fake_clock", "open_format", "open_writer"}
+NO_HINTS = {
+    *("as_file", "by_path", "check_sink", "check_store", "check_writer", "fake_clock", "open_format"),
+    "open_writer",
+}
 """Functions whose annotations have names that only checkers see."""
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
-from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, TaskDecorator, run
+from asflow import Flow, Format, Limit, LocalStore, MemoryStore, Retry, TaskDecorator, add_format, run
 from asflow.dag import task as node
 from asflow.dataflow import (
     ArgsMapperArgsError,
@@ -35,6 +35,7 @@ from asflow.dataflow import (
 from asflow.errors import DefinitionTypeError, DefinitionValueError, NoPathError, NotInTaskError
 from asflow.sinks import LineSink, LogSink, NullSink, RichSink, StreamlitSink, Tee, TqdmSink, TraceSink
 from asflow.stores import ObjectStore
+from asflow.writers import by_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,6 +222,27 @@ def decorated() -> Iterator[Mistake]:
     yield Mistake(lambda: flow(generator), "", TYPE, "flow generator()", "a generator function")
 
 
+def formats() -> Iterator[Mistake]:
+    def write(stream: Any) -> Any: ...
+
+    def by(**options: Any) -> object:
+        return Format(**{"suffix": ".x", "writer": write, **options})
+
+    for value, error in (3, TYPE), ("x", VALUE), (".a.b", VALUE), (".gz", VALUE), (".part", VALUE):
+        yield Mistake(with_option(by, "suffix", value), "suffix", error, "Format()", repr(value))
+    functions: list[tuple[str, Any]] = [("3", 3), ("asynchronous", asynchronous)]
+    for shown, function in functions:
+        yield Mistake(with_option(by, "writer", function), "writer", TYPE, "Format()", shown)
+        yield Mistake(with_option(by, "reader", function), "reader", TYPE, "Format()", shown)
+    yield Mistake(with_option(by, "writer", AsyncWriter), "writer", TYPE, "Format()", "AsyncWriter")
+    csv = Format(".csv", write)
+    yield Mistake(lambda: add_format(3), "", TYPE, "add_format()", "3")  # type: ignore[arg-type]
+    yield Mistake(lambda: add_format(csv), "", VALUE, "add_format()", "Format('.csv', ")
+    path: Any = 3
+    yield Mistake(lambda: by_path(path), "", TYPE, "by_path()", "3")
+    yield Mistake(lambda: by_path(write, suffix="xlsx"), "", VALUE, "by_path()", "'xlsx'")  # type: ignore[arg-type]
+
+
 # ------------------------------------------------------------------ everything else
 
 
@@ -365,7 +387,8 @@ def calls() -> Iterator[Mistake]:
 
 
 TABLE = [
-    *tasks(), *patterns(), *decorated(), *flows(), *retries_and_limits(), *stores(), *sinks(), *calls()
+    *tasks(), *patterns(), *decorated(), *flows(), *retries_and_limits(), *stores(), *sinks(), *calls(),
+    *formats(),
 ]  # fmt: skip
 
 

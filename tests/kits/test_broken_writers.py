@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import uuid
 from typing import Any
 
 import pytest
@@ -107,6 +109,102 @@ class WritesInAbort(FailsOnce):
                 self.stream.write(b"bye")
 
 
+class OneForAll(Plain):
+    """Keeps its lines on the class, as a library with a module's state does."""
+
+    lines: list[bytes] = []  # noqa: RUF012 - the fault
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.lines.clear()
+
+    def write(self, record: Any, /) -> None:
+        self.lines.append(record.encode() + b"\n")
+
+    def commit(self) -> None:
+        self.stream.write(b"".join(self.lines) + b"end\n")
+
+    def abort(self) -> None:
+        self.lines.clear()
+
+
+class AbortsAll(Plain):
+    """Mixes nothing but the ends."""
+
+    open: set[int] = set()  # noqa: RUF012 - the fault
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.open.add(id(self))
+
+    def commit(self) -> None:
+        self.stream.write(b"end\n" if id(self) in self.open else b"gone\n")
+
+    def abort(self) -> None:
+        self.open.clear()
+
+
+class ByThread(Plain):
+    """Keeps its lines for the thread that made it."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.local = threading.local()
+
+    def write(self, record: Any, /) -> None:
+        lines = self.local.__dict__.setdefault("lines", [])
+        lines.append(record.encode() + b"\n")
+
+    def commit(self) -> None:
+        self.stream.write(b"".join(self.local.__dict__.get("lines", [])) + b"end\n")
+
+
+class MindsThreads(Plain):
+    """As sqlite3 does."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.thread = threading.get_ident()
+
+    def write(self, record: Any, /) -> None:
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("made in another thread")
+        super().write(record)
+
+
+class Stamps(Plain):
+    """Adds an id."""
+
+    def commit(self) -> None:
+        self.stream.write(f"end {uuid.uuid4()}\n".encode())
+
+
+class Seeks(Plain):
+    """Goes back to its header at the end, as a library for files does."""
+
+    def commit(self) -> None:
+        self.stream.seek(0)
+
+
+class BatchLosesOne(Plain):
+    def write_batch(self, records: list[Any], /) -> None:
+        for record in records[:1]:
+            self.write(record)
+
+
+class BatchSaysZero(Plain):
+    def write_batch(self, records: list[Any], /) -> int:
+        for record in records:
+            self.write(record)
+        return 0
+
+
+class BatchLater(Plain):
+    async def write_batch(self, records: list[Any], /) -> None: ...
+
+
+ONE_EACH = "keep what it holds on the instance"
+ANY_THREAD = "let any thread call it; as_file and by_path help with a library that minds"
 PLAIN = "returned an awaitable; write it as a plain function"
 UNCHANGED = "let it reach the caller unchanged"
 
@@ -126,6 +224,18 @@ UNCHANGED = "let it reach the caller unchanged"
         ),
         (Renames, rf"an OSError of the stream .* became LookupError\('no place'\); {UNCHANGED}"),
         (RaisesInAbort, r"abort\(\) after an OSError raised RuntimeError.*; only drop what is buffered"),
+        (OneForAll, rf"two writers that are open at once mix their records; {ONE_EACH}"),
+        (AbortsAll, rf"abort\(\) of one writer changes the output of another; {ONE_EACH}"),
+        (ByThread, rf"calls from several threads, one at a time, change the output; {ANY_THREAD}"),
+        (MindsThreads, rf"a call from another thread raised RuntimeError.*; {ANY_THREAD}"),
+        (Stamps, "equal records make different bytes; .*, or pass same_bytes=False"),
+        (
+            Seeks,
+            r"the stream has no seek\(\), only write\(\); give the library asflow\.writers\.as_file.*",
+        ),
+        (BatchLosesOne, r"write_batch\(\) writes other bytes than write\(\); write each as write\(\) does"),
+        (BatchSaysZero, r"write_batch\(\) returned 0; return a number of records, or None"),
+        (BatchLater, rf"write_batch\(\) {PLAIN}"),
         (WritesInAbort, r"abort\(\) after an OSError wrote to the stream; only drop what is buffered"),
     ],
 )
@@ -133,6 +243,41 @@ def test_without_a_reader(broken: Any, message: str) -> None:
     """The bytes are enough."""
     with pytest.raises(AssertionError, match=rf"^check_writer\(\): {message}$"):
         check_writer(broken, records=["a", "bb", "ccc"])
+
+
+def test_ids_and_times_are_allowed_by_an_argument() -> None:
+    def read(data: bytes) -> list[str]:
+        return data.decode().splitlines()[1:-1]
+
+    check_writer(Stamps, records=["a", "b"], read=read, same_bytes=False)
+    with pytest.raises(AssertionError, match=r"same_bytes=False leaves nothing to compare; pass read$"):
+        check_writer(Stamps, records=["a", "b"], same_bytes=False)
+
+
+def test_other_bytes_that_read_back_wrong_are_found() -> None:
+    class StampsAndLoses(Stamps):
+        def write(self, record: Any, /) -> None:
+            if record != "b":
+                super().write(record)
+
+    class StampsAndSwallows(Stamps):
+        def write(self, record: Any, /) -> None:
+            with contextlib.suppress(OSError):
+                super().write(record)
+
+    def read(data: bytes) -> list[str]:
+        return data.decode().splitlines()[1:-1]
+
+    with pytest.raises(AssertionError, match=r"the records read back as \['a'\]; write every record"):
+        check_writer(StampsAndLoses, records=["a", "b"], read=read, same_bytes=False)
+    with pytest.raises(AssertionError, match=r"an OSError of the stream .* was swallowed"):
+        check_writer(StampsAndSwallows, records=["a", "b"], read=read, same_bytes=False)
+
+
+def test_a_file_of_one_value_needs_one_record() -> None:
+    check_writer(Plain, records=["a"], read=lambda data: data.decode().splitlines()[1:-1])
+    with pytest.raises(AssertionError, match=r"records is empty; pass two records, or one if"):
+        check_writer(Plain, records=[])
 
 
 def test_a_header_that_is_written_at_once() -> None:

@@ -2,17 +2,20 @@
 # pyright: reportUnusedImport=false, reportUnnecessaryIsInstance=false
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from openpyxl import Workbook
+
 import asflow
-from asflow import Flow, Limit, LocalStore, MemoryStore, Retry, flow
+from asflow import Flow, Format, Limit, LocalStore, MemoryStore, Retry, add_format, flow
 from asflow.dag import later, scope, task
 from asflow.dataflow import optional
 from asflow.executors import RayExecutor
 from asflow.protocols import ByteStream
 from asflow.sinks import StreamlitSink
 from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
+from asflow.writers import as_file, by_path
 
 pages = range(3)
 
@@ -42,6 +45,11 @@ class LinesWriter:
 
 
 MyStore = LocalStore
+MsgpackWriter = LinesWriter
+
+
+def read_msgpack(file: object) -> list[str]:
+    return []
 
 
 # asflow.dag
