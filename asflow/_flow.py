@@ -16,12 +16,13 @@ from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
 from asflow._task.handles import FlowRun
 from asflow._task.output import path_of
+from asflow._task.progress import track
 from asflow._task.workspace import Workspace, is_relative
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
     from asflow._task.callables import Subject
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asflow.protocols import ProgressSink, Store
 
 F = TypeVar("F", bound="Callable[..., object]")
+T = TypeVar("T")
 
 _local = LocalStore()
 _STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
@@ -121,29 +123,42 @@ class Flow:
         ...
 
     @overload
-    def __call__(self, /, *, verbose: bool | None = None, progress: bool = True) -> Keep:
+    def __call__(
+        self, /, *, verbose: bool | None = None, progress: bool = True, total: int | None = None
+    ) -> Keep:
         """Turn a function into a flow.
 
         Args:
             verbose: as for `Flow`, for this flow alone; None: as its `Flow`.
             progress: False: without a live display.
+            total: the calls of tasks that it makes in all, >= 0, so that displays show how much is left; None
+                if unknown. A loop over items is better counted by `Flow.track`.
 
         Raises:
             DefinitionTypeError: an option has the wrong type, or the function is a generator function.
+            DefinitionValueError: *total* is negative.
         """
         ...
 
     def __call__(
-        self, func: object = None, /, *, verbose: bool | None = None, progress: bool = True
+        self,
+        func: object = None,
+        /,
+        *,
+        verbose: bool | None = None,
+        progress: bool = True,
+        total: int | None = None,
     ) -> object:
         """Turn a function into a flow; see the overloads."""
         check_flag("@flow()", "verbose", verbose, optional=True)
         check_flag("@flow()", "progress", progress)
+        if total is not None:
+            _check_total(total)
         reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
 
         def make(subject: Subject) -> tuple[Callable[..., object], object]:
             wrap = _wrap_async if subject.is_async else _wrap_sync
-            return wrap(subject, reporter, progress), self
+            return wrap(subject, partial(_began, subject, reporter, progress, total)), self
 
         def decorated(func: object, /) -> object:
             try:
@@ -163,6 +178,31 @@ class Flow:
         """The run of the flow that the caller runs in, also inside its tasks; None outside any flow."""
         run = current.get()
         return None if run is None or run.flow is None else create(FlowRun, run.flow)
+
+    def track(
+        self,
+        items: Iterable[T],
+        /,
+        description: str | None = None,
+        *,
+        total: float | None = None,
+        unit: str | None = None,
+    ) -> Iterator[T]:
+        """Iterate over *items* in a flow, and show the number done in the flow's line.
+
+            for day in flow.track(days):
+                download(day)
+
+        In the body of a task, `flow.task.track` does the same for the task's line.
+
+        Args:
+            items: what to iterate over.
+            description: what is being done.
+            total: the number of items; None: `len(items)`, if it has a length.
+            unit: what an item is, as in `days`.
+        """
+        run = current.get()
+        return track(None if run is None else run.flow, items, description, total, unit)
 
     def path(self, path: str | os.PathLike[str], /) -> Path:
         """Return *path* under this flow's base, like an output's path.
@@ -251,7 +291,18 @@ class _Display:
         sink.emit(event)
 
 
-def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwargs: Any) -> FlowCall:
+def _check_total(total: object) -> None:
+    if isinstance(total, bool) or not isinstance(total, int):
+        raise DefinitionTypeError(
+            f"@flow(): total takes a number of calls, not {short(total)}; write for example total=400"
+        )
+    if total < 0:
+        raise DefinitionValueError(f"@flow(): total takes 0 or more calls, not {total}; leave it out")
+
+
+def _began(
+    subject: Subject, reporter: Reporter, progress: bool, total: int | None, args: Any, kwargs: Any
+) -> FlowCall:
     shown = (args, kwargs) if subject.marked is None else subject.marked.hide(args, kwargs)
     label = call_label(*shown, skip=subject.skipped_in_labels)
     run = FlowCall(
@@ -260,6 +311,7 @@ def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwar
         current.get(),
         reporter,
         progress=progress,
+        total=total,
         qualname=subject.full_name,
         named_arguments=lambda: named_arguments(
             subject.signature, subject.marked, subject.skipped_in_labels, args, kwargs
@@ -269,11 +321,11 @@ def _began(subject: Subject, reporter: Reporter, progress: bool, args: Any, kwar
     return run
 
 
-def _wrap_async(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+def _wrap_async(subject: Subject, began: Callable[[Any, Any], FlowCall]) -> Callable[..., object]:
     body = cast("Callable[..., Awaitable[object]]", subject.function)
 
     async def flow(*args: object, **kwargs: object) -> object:
-        run = _began(subject, reporter, progress, args, kwargs)
+        run = began(args, kwargs)
         token = current.set(run)
         try:
             value = await body(*args, **kwargs)
@@ -288,11 +340,11 @@ def _wrap_async(subject: Subject, reporter: Reporter, progress: bool) -> Callabl
     return flow
 
 
-def _wrap_sync(subject: Subject, reporter: Reporter, progress: bool) -> Callable[..., object]:
+def _wrap_sync(subject: Subject, began: Callable[[Any, Any], FlowCall]) -> Callable[..., object]:
     body = subject.function
 
     def flow(*args: object, **kwargs: object) -> object:
-        run = _began(subject, reporter, progress, args, kwargs)
+        run = began(args, kwargs)
         token = current.set(run)
         try:
             value = body(*args, **kwargs)

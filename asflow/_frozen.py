@@ -104,7 +104,9 @@ class _Fields:
             (
                 name,
                 hint,
-                field(default_factory=dict) if name == "arguments" else field(default=defaults[name]),
+                field(default_factory=dict)
+                if isinstance(defaults[name], dict)
+                else field(default=defaults[name]),
             )
             if name in defaults
             else (name, hint)

@@ -131,14 +131,19 @@ def cut(text: str, longest: int, end: str = "...") -> str:
     return text if len(text) <= longest else text[: longest - len(end)] + end
 
 
-def error_line(error: BaseException, longest: int = 200) -> str:
-    """Return class and message of *error* on one line, the message cut to *longest*; never raises."""
+def error_text(error: BaseException, longest: int = 200) -> str:
+    """Return the message of *error* on one line, cut to *longest*; never raises."""
     try:
         # Cut first: it may be megabytes of a page.
         message = " ".join(str(error)[: 4 * longest].split())
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         message = ""
-    message = cut(message, longest, "…")
+    return clean(cut(message, longest, "…"))
+
+
+def error_line(error: BaseException, longest: int = 200) -> str:
+    """Return class and message of *error* on one line, the message cut to *longest*; never raises."""
+    message = error_text(error, longest)
     name = type(error).__name__
     return clean(f"{name}: {message}" if message else name)
 

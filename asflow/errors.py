@@ -18,6 +18,7 @@
     ├── MissingExtraError               (ImportError)   a feature needs an extra that is not installed
     ├── ExecutorError                   (RuntimeError)  a task's executor was shut down
     ├── TransferError                   (TypeError)     something can't be sent to or from a worker process
+    ├── CallsFailedError                (RuntimeError)  calls of a flow have failed; FlowReport.raise_failed
     ├── DeadlockError                   (RuntimeError)  the call would wait for itself
     └── EngineError                     (RuntimeError)  a bug in asflow
 
@@ -27,6 +28,7 @@ code propagate through asflow unchanged. An error of the operating system remain
 
 __all__ = [
     "AsflowError",
+    "CallsFailedError",
     "ClaimLostError",
     "CorruptOutputError",
     "DeadlockError",
@@ -135,6 +137,10 @@ class ExecutorError(AsflowError, RuntimeError):
 
 class TransferError(AsflowError, TypeError):
     """An argument, the function or its result can't be pickled for a worker process."""
+
+
+class CallsFailedError(AsflowError, RuntimeError):
+    """Calls of a flow have failed, and `FlowReport.raise_failed` was asked to raise; it names the first."""
 
 
 class DeadlockError(AsflowError, RuntimeError):

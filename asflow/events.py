@@ -25,18 +25,25 @@ from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
+from asflow._digest import Digest, ProblemCall, ProblemGroup
+from asflow._names import set_homes
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     from asflow._frozen import dataclass
 
 __all__ = [
+    "Digest",
     "Event",
     "FlowFinished",
     "FlowOutcome",
     "FlowStarted",
     "Outcome",
+    "ProblemCall",
+    "ProblemGroup",
     "RunningCall",
+    "RunningFlow",
     "Tally",
     "TaskFinished",
     "TaskProgressed",
@@ -45,7 +52,10 @@ __all__ = [
     "TaskStarted",
     "TaskWaiting",
     "WaitReason",
+    "WaitingCall",
 ]
+
+set_homes(__name__, [Digest, ProblemCall, ProblemGroup])
 
 Outcome = Literal["completed", "cached", "skipped", "suppressed", "failed", "cancelled"]
 """How a call of a task ended.
@@ -73,6 +83,7 @@ class RunningCall:
         description: what the body is doing, as it last reported through `flow.task.progress`, or None.
         completed: units done, as reported by the body; 0 at the start of each attempt.
         total: units to do, as reported by the body, or None if unknown.
+        unit: what the body counts, as in `pages`; `B` for bytes; None if it didn't say.
         attempt: 1 for the first call of the body, 2 for its first retry.
     """
 
@@ -82,6 +93,7 @@ class RunningCall:
     description: str | None = None
     completed: float = 0
     total: float | None = None
+    unit: str | None = None
     attempt: int = 1
 
     @property
@@ -91,6 +103,61 @@ class RunningCall:
 
     def __repr__(self) -> str:
         return f"<RunningCall ({self.label})>"
+
+
+class WaitingCall:
+    """A call that waits although its turn has come, as found in `Tally.waiting`. Its fields don't change.
+
+    Attributes:
+        call: the call.
+        reason: `retry`, or as in `WaitReason`.
+        since: when the wait began, in monotonic seconds.
+        until: when it ends, in monotonic seconds, or None if that is not known.
+        detail: the exception that the retry is for, or who makes the output, on one line; or None.
+    """
+
+    __slots__ = ("call", "detail", "reason", "since", "until")
+
+    def __init__(
+        self,
+        call: RunningCall,
+        reason: Literal["retry", "owner", "rate", "slot"],
+        since: float,
+        *,
+        until: float | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self.call: RunningCall = call
+        self.reason: Literal["retry", "owner", "rate", "slot"] = reason
+        self.since: float = since
+        self.until: float | None = until
+        self.detail: str | None = detail
+
+    def __repr__(self) -> str:
+        return f"<WaitingCall ({self.call.label}) {self.reason}>"
+
+
+class RunningFlow:
+    """What a running flow reports of itself, as found in `FlowStarted.live`.
+
+    Sinks only read it. Threads: safe to read from any.
+
+    Attributes:
+        completed: steps done, as `Flow.track` counts them; None: the calls of its tasks that have ended.
+        total: steps or calls to do, or None if unknown.
+        description: what it is doing, as it last said through `Flow.track`, or None.
+        digest: what went wrong so far, in this flow and in those that it called.
+    """
+
+    __slots__ = ()
+
+    completed: float | None = None
+    total: float | None = None
+    description: str | None = None
+    digest: Digest = Digest()
+
+    def __repr__(self) -> str:
+        return f"<RunningFlow {self.completed} of {self.total}>"
 
 
 class _Running(dict[Hashable, RunningCall]):
@@ -138,6 +205,9 @@ class Tally:
         slowest: the longest single body so far, in seconds.
         active: the calls whose bodies are running, oldest first, each under a unique key. Iterating is over
             a copy.
+        waiting: calls that wait for a retry, and those that have waited for a second or longer for something
+            other than a slot, each under a unique key. Other threads change it at any time: copy it before
+            iterating.
     """
 
     __slots__ = (
@@ -155,6 +225,7 @@ class Tally:
         "suppressed",
         "task",
         "total",
+        "waiting",
     )
 
     def __init__(self, task: str, lock: AbstractContextManager[object] | None = None) -> None:
@@ -178,6 +249,7 @@ class Tally:
         self.seconds: float = 0.0
         self.slowest: float = 0.0
         self.active: dict[Hashable, RunningCall] = _Running()
+        self.waiting: dict[Hashable, WaitingCall] = {}
 
     def __repr__(self) -> str:
         return f"<Tally of {self.task}(): {self.queued} calls, {self.finished} finished>"
@@ -201,10 +273,12 @@ class Tally:
             copied.suppressed, copied.failed, copied.cancelled = self.suppressed, self.failed, self.cancelled
             copied.seconds, copied.slowest, copied.retries = self.seconds, self.slowest, self.retries
             copied.active.update(self.active.items())
+            copied.waiting = self.waiting.copy()
             copied.total, copied.queued = self.total, self.queued
         return copied
 
 
+_IDLE, _NO_TALLIES, _NO_DIGEST = RunningFlow(), dict[str, Tally](), Digest()
 _NO_ARGUMENTS: Mapping[str, object] = {}  # copied for each event
 
 
@@ -261,6 +335,7 @@ class FlowStarted(_OfFlow):
         progress: False if `@flow(progress=False)` asks for no display of this flow and of those it calls.
         tallies: live counts by task name, in the order of first calls. Other threads add to it while the flow
             runs: copy it before iterating.
+        live: how far the flow has come, and what went wrong so far.
         time: when it was called, in POSIX seconds.
         at: when it was called, in monotonic seconds.
         kind: the event's type as a string.
@@ -268,6 +343,7 @@ class FlowStarted(_OfFlow):
 
     progress: bool
     tallies: Mapping[str, Tally]
+    live: RunningFlow = _IDLE
     kind: Literal["flow_started"] = "flow_started"
 
 
@@ -280,6 +356,8 @@ class FlowFinished(_OfFlow):
         outcome: how it ended.
         error: the exception that it raised, or None.
         seconds: how long it ran, in seconds.
+        tallies: the counts of its tasks, by name.
+        digest: its failed, skipped and suppressed calls, and those of the flows that it called.
         time: when it ended, in POSIX seconds.
         at: when it ended, in monotonic seconds.
         kind: the event's type as a string.
@@ -288,6 +366,8 @@ class FlowFinished(_OfFlow):
     outcome: FlowOutcome
     error: BaseException | None
     seconds: float
+    tallies: Mapping[str, Tally] = _NO_TALLIES
+    digest: Digest = _NO_DIGEST
     kind: Literal["flow_finished"] = "flow_finished"
 
 
@@ -371,6 +451,7 @@ class TaskProgressed(_OfCall):
         description: what the body is doing, or None if it didn't say.
         completed: units done in this attempt; the body chooses the unit.
         total: units to do, or None if unknown.
+        unit: what is counted, as in `pages`; `B` for bytes; None if the body didn't say.
         time: when it was reported, in POSIX seconds.
         at: when it was reported, in monotonic seconds.
         kind: the event's type as a string.
@@ -380,6 +461,7 @@ class TaskProgressed(_OfCall):
     description: str | None
     completed: float
     total: float | None
+    unit: str | None = None
     kind: Literal["task_progressed"] = "task_progressed"
 
 

@@ -6,9 +6,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from asflow._frozen import draft_of
+from asflow._labels import error_line
 from asflow._runtime.runs import reports_calls
 from asflow._runtime.watching import watching
-from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted, TaskWaiting
+from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted, TaskWaiting, WaitingCall
 
 if TYPE_CHECKING:
     from asflow._engine.vocabulary import Wait
@@ -55,6 +56,9 @@ def queued(run: TaskCall) -> None:
 
 def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float) -> None:
     """Report that the call has waited for *waited* seconds already; see `TaskWaiting`."""
+    if run.flow is not None:
+        since = monotonic() - waited
+        run.flow.tally(run.spec.name).waiting[run.call_id] = WaitingCall(run, reason, since, detail=owner)
     if reports_calls(run.spec, run):
         event = run.begin_event(_Waiting(), monotonic())
         event.reason = reason
@@ -68,12 +72,15 @@ def started(run: TaskCall, attempt: int) -> None:
     """Report that the body is about to be called, for the *attempt*-th time; *run* is the current one."""
     flow = run.flow
     run.attempt = attempt
-    run.completed, run.total, run.description = 0, None, None
+    run.completed, run.total, run.unit, run.description = 0, None, None, None
     run.started = monotonic()
     run.waited_seconds += run.started - run.since
     run.is_running = True
     if flow is not None:
-        flow.tally(run.spec.name).active[run] = run
+        tally = flow.tally(run.spec.name)
+        tally.active[run] = run
+        if tally.waiting:
+            tally.waiting.pop(run.call_id, None)
     if reports_calls(run.spec, run):
         event = run.begin_event(_Started(), run.started)
         event.attempt = attempt
@@ -99,6 +106,10 @@ def retrying(run: TaskCall, wait: Wait) -> None:
     flow = run.flow
     if flow is not None:
         tally = flow.tally(run.spec.name)
+        now = monotonic()
+        tally.waiting[run.call_id] = WaitingCall(
+            run, "retry", now, until=now + wait.seconds, detail=error_line(wait.error)
+        )
         with tally.lock:
             tally.retries += 1
     if reports_calls(run.spec, run):
@@ -115,7 +126,10 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
     """Report that the call has ended."""
     flow = run.flow
     if flow is not None:
-        count(run, flow.tally(run.spec.name), outcome, error)
+        tally = flow.tally(run.spec.name)
+        if tally.waiting:
+            tally.waiting.pop(run.call_id, None)
+        count(run, tally, outcome, error)
     if (watch := watching.get()) is not None:
         watch.ended(run, outcome)
     if reports_calls(run.spec, run):

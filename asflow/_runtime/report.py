@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asflow._labels import clean, cut
+from asflow._digest import ProblemGroup, digest_lines
+from asflow._labels import clean
+from asflow.errors import CallsFailedError
 from asflow.events import Outcome  # noqa: TC001 - read by typing.get_type_hints(Problem)
 
 if TYPE_CHECKING:
@@ -79,6 +81,10 @@ class FlowReport:
         tasks: one report per task, in the order of first calls.
         problems: the calls that did not complete, in the order in which they ended; at most 1,000.
         problems_left_out: the number of further ones.
+        groups: the failed, skipped and suppressed calls in groups, with exact counts and the first calls of
+            each; those of the flows that this one called, too.
+        groups_left_out: calls beyond the first 20 groups.
+        folder: a folder whose recorded failures `asflow errors` lists, or None.
     """
 
     flow: str
@@ -87,6 +93,28 @@ class FlowReport:
     tasks: tuple[TaskReport, ...]
     problems: tuple[Problem, ...]
     problems_left_out: int = 0
+    groups: tuple[ProblemGroup, ...] = ()
+    groups_left_out: int = 0
+    folder: str | None = None
+
+    def raise_failed(self) -> None:
+        """Raise an error if calls have failed, so that a script ends with an exit status other than 0.
+
+        Raises:
+            CallsFailedError: calls have failed; the message names the first ones.
+        """
+        failed = [group for group in self.groups if group.outcome == "failed"]
+        if not failed:
+            return
+        count = sum(group.count for group in failed)
+        lines = _texts(digest_lines(failed))
+        raise CallsFailedError(
+            f"flow {clean(self.flow)}(): {count:,} call{'s' * (count != 1)} failed; see what they raised:\n"
+            + "\n".join(f"  {line}" for line in lines)
+        )
+
+    def _digest(self) -> list[str]:
+        return _texts(digest_lines(self.groups, self.groups_left_out, self.folder))
 
     def to_json(self) -> str:
         """Return the report as a JSON document, with labels for arguments and one line per error."""
@@ -125,20 +153,18 @@ class FlowReport:
         for task in self.tasks:
             counts = [str(getattr(task, name) or "") for name in shown]
             table.add_row(Text(clean(task.task)), *counts, f"{task.seconds:.2f}", f"{task.slowest:.2f}")
-        if self.problems:
-            lines = [_problem_line(problem) for problem in self.problems[:20]]
-            more = len(self.problems) - len(lines) + self.problems_left_out
-            table.caption = Text("\n".join(lines + [f"... and {more} more"] * (more > 0)), "table.caption")
+        if lines := self._digest():
+            table.caption = Text("\n".join(lines), "table.caption")
             table.caption_justify = "left"
         return table
 
     def __str__(self) -> str:
-        """Return the report as plain text, one line per task and per problem."""
+        """Return the report as plain text: a line for each task, then the first problems in groups."""
         lines = [f"{clean(self.flow)}({clean(self.label)}) in {self.seconds:.2f} s"]
         for task in self.tasks:
             counts = [f"{getattr(task, name)} {name}" for name in _COUNTS if getattr(task, name)]
             lines.append(f"  {clean(task.task)}(): {', '.join(counts) or 'nothing finished'}")
-        lines += [f"  {_problem_line(problem)}" for problem in self.problems]
+        lines += [f"  {line}" for line in self._digest()]
         return "\n".join(lines)
 
 
@@ -151,6 +177,5 @@ def task_report(tally: Tally) -> TaskReport:
         )
 
 
-def _problem_line(problem: Problem) -> str:
-    why = "in an earlier run" if problem.error is None else cut(clean(problem.error), 200, "…")
-    return f"{problem.outcome}: {clean(problem.task)}({clean(problem.label)}): {why}"
+def _texts(lines: list[list[tuple[str, str]]]) -> list[str]:
+    return ["".join(text for text, _ in line) for line in lines]

@@ -16,13 +16,14 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asflow._checks import closed_error
+from asflow._digest import Digest, ProblemCall
 from asflow._frozen import draft_of
-from asflow._labels import call_label, error_line, short
+from asflow._labels import call_label, error_line, error_text, short
 from asflow._runtime import clock
 from asflow._runtime.slots import current_loop_id
 from asflow._runtime.spec import named_arguments
 from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError
-from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskProgressed
+from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, Tally, TaskProgressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -198,7 +199,15 @@ def output_closed(data: object) -> NoReturn:
     raise closed_error(f"task {run.task}()" if isinstance(run, TaskCall) else "flow.task.write()")
 
 
-class FlowCall:
+def _counts_of(tally: Tally) -> Tally:
+    """Return a copy of *tally* without the calls that its flow has left behind."""
+    copied = tally.snapshot()
+    copied.active.clear()
+    copied.waiting.clear()
+    return copied
+
+
+class FlowCall(RunningFlow):
     """One call of a flow: `flow.run` inside it.
 
     Attributes:
@@ -212,6 +221,8 @@ class FlowCall:
         tallies: live counts by task name, in the order of first calls.
         folder: the current directory when the outermost flow was called, and a `/`: a relative `base` is
             below it, wherever a body has changed to since.
+        completed, total, description: see `RunningFlow`.
+        digest: what went wrong so far, in this flow and in those that it called.
         over: whether the flow has ended, so that no more events of its calls are reported.
     """
 
@@ -222,6 +233,9 @@ class FlowCall:
         "_problems",
         "_problems_left_out",
         "_progress",
+        "completed",
+        "description",
+        "digest",
         "flow_id",
         "folder",
         "label",
@@ -233,6 +247,8 @@ class FlowCall:
         "reporter",
         "run_id",
         "tallies",
+        "total",
+        "unit",
     )
 
     def __init__(
@@ -243,6 +259,7 @@ class FlowCall:
         reporter: Reporter,
         *,
         progress: bool,
+        total: int | None,
         qualname: str,
         named_arguments: Callable[[], dict[str, object]],
     ) -> None:
@@ -256,6 +273,12 @@ class FlowCall:
         self.folder: str = current_folder() if outer is None else outer.folder
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
+        self.completed: float | None = None
+        self.total: float | None = total
+        self.description: str | None = None
+        self.unit: str | None = None
+        # Reentrant, as a tally's.
+        self.digest: Digest = Digest(threading.RLock())
         self._progress = progress
         self.reporter: Reporter = reporter
         self.over: bool = False
@@ -284,6 +307,9 @@ class FlowCall:
             # Reentrant: a garbage collection inside the lock may end another call on the same thread.
             tally = self.tallies.setdefault(task, Tally(task, threading.RLock()))
         return tally
+
+    def progressed(self) -> None:
+        """Do nothing: displays read how far the flow has come."""
 
     def emit(self, event: Event) -> None:
         """Report an event of a call, unless the flow has ended: nothing comes after `FlowFinished`."""
@@ -315,6 +341,7 @@ class FlowCall:
         self._begin_event(event, self._began)
         event.progress = self._progress
         event.tallies = self.tallies
+        event.live = self
         event.__class__ = FlowStarted
         self.reporter.emit(event)
 
@@ -329,6 +356,8 @@ class FlowCall:
         event.outcome = outcome
         event.error = error
         event.seconds = now - self._began
+        event.tallies = {name: _counts_of(tally) for name, tally in list(self.tallies.items())}
+        event.digest = self.digest.snapshot()
         event.__class__ = FlowFinished
         self.reporter.emit(event)
 
@@ -358,6 +387,20 @@ class FlowCall:
             )
         else:
             self._problems_left_out += 1
+        if outcome == "cancelled":
+            return
+        error_type = None if error is None else type(error).__qualname__
+        flow: FlowCall | None = self
+        while flow is not None:
+            flow.digest.add(
+                call.task,
+                outcome,
+                error_type,
+                lambda: ProblemCall(call.label, "" if error is None else error_text(error)),
+            )
+            if outcome == "suppressed" and flow.digest.folder is None:
+                flow.digest.folder = call.spec.folder
+            flow = None if flow.parent is None else flow.parent.flow
 
     def report(self) -> FlowReport:
         """See `FlowRun.report`."""
@@ -370,6 +413,9 @@ class FlowCall:
             tasks=tuple(task_report(tally) for tally in list(self.tallies.values())),
             problems=tuple(self._problems),
             problems_left_out=self._problems_left_out,
+            groups=self.digest.groups,
+            groups_left_out=self.digest.left_out,
+            folder=self.digest.folder,
         )
 
 
@@ -421,6 +467,7 @@ class TaskCall(RunningCall):
         "spec",
         "started",
         "total",
+        "unit",
         "waited_seconds",
     )
 
@@ -434,6 +481,7 @@ class TaskCall(RunningCall):
     description: str | None
     completed: float
     total: float | None
+    unit: str | None
     attempt: int
     body_over: bool
     """Whether this attempt's body has been called and has ended."""
@@ -563,6 +611,7 @@ class TaskCall(RunningCall):
         event.description = self.description
         event.completed = self.completed
         event.total = self.total
+        event.unit = self.unit
         event.__class__ = TaskProgressed
         self.emit(event)
 
@@ -576,7 +625,7 @@ class TaskCall(RunningCall):
 
 _KEPT = (
     "_label", "attempt", "completed", "description", "output", "put", "seconds", "since", "total",
-    "waited_seconds",
+    "unit", "waited_seconds",
 )  # fmt: skip
 """What an attempt takes over from the last one."""
 
@@ -606,5 +655,6 @@ _UNSET: dict[str, object] = {
     "size": None,
     "started": None,
     "total": None,
+    "unit": None,
     "waited_seconds": 0.0,
 }

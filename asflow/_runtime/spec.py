@@ -206,6 +206,13 @@ class TaskSpec:
         self.signature: Signature | None = signature
         self.marked: Marked | None = marked
 
+    @property
+    def folder(self) -> str | None:
+        """The flow's `base` as it was given, if outputs are files; else None."""
+        if self.output is None or not hasattr(self.output.store, "path"):
+            return None
+        return self.prefix.rstrip("/") or self.prefix or "."
+
     def without_recall(self) -> TaskSpec:
         """Return the same task, whose calls don't read a value that is there."""
         spec = copy(self)

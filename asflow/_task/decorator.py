@@ -864,7 +864,9 @@ class TaskDecorator(metaclass=Sealed):
         """
         written_all(_get_run(), records)
 
-    def progress(self, description: str | None = None, *, total: float | None = None) -> Progress:
+    def progress(
+        self, description: str | None = None, *, total: float | None = None, unit: str | None = None
+    ) -> Progress:
         """Report the running task's progress: a context manager with `advance` and `update`.
 
             with flow.task.progress("pages", total=12) as progress:
@@ -875,11 +877,18 @@ class TaskDecorator(metaclass=Sealed):
         Args:
             description: what is being done, shown in the task's line.
             total: units in all, >= 0; None or infinity if unknown.
+            unit: what is counted, as in `pages`; `B` for bytes, shown as in `4.1/12.0 MB, 3.2 MB/s`.
         """
-        return create(Progress, _running(), description, total)
+        return create(Progress, _running(), description, total, unit)
 
     def track(
-        self, items: Iterable[T], /, description: str | None = None, *, total: float | None = None
+        self,
+        items: Iterable[T],
+        /,
+        description: str | None = None,
+        *,
+        total: float | None = None,
+        unit: str | None = None,
     ) -> Iterator[T]:
         """Iterate over *items*, and show the number done in the task's line.
 
@@ -887,8 +896,9 @@ class TaskDecorator(metaclass=Sealed):
             items: what to iterate over.
             description: what is being done.
             total: the number of items; None: `len(items)`, if it has a length.
+            unit: what an item is, as in `pages`.
         """
-        return track(_running(), items, description, total)
+        return track(_running(), items, description, total, unit)
 
     @overload
     def output(

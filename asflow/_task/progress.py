@@ -1,4 +1,4 @@
-"""`flow.task.progress` and `flow.task.track`: how a body reports its progress."""
+"""`flow.task.progress`, `flow.task.track` and `flow.track`: how a body reports its progress."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from asflow._names import Sealed, create
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.runs import FlowCall, TaskCall
 
 T = TypeVar("T")
 
 
 @final
 class Progress(metaclass=Sealed):
-    """A body's progress, as a context manager; made by `flow.task.progress`.
+    """A body's progress, as a context manager; made by `flow.task.progress`, in a flow by `flow.track`.
 
     Outside a task it only counts. Threads: one at a time.
 
@@ -28,12 +28,19 @@ class Progress(metaclass=Sealed):
         completed: units done so far.
         total: units in all; None if unknown. Infinity and NaN are shown as unknown.
         description: what is being done, or None.
+        unit: what is counted, as in `pages`; `B` for bytes; or None.
     """
 
-    __slots__ = ("_open", "_outer", "_run", "_token", "completed", "description", "total")
+    __slots__ = ("_open", "_outer", "_run", "_token", "completed", "description", "total", "unit")
     _made_by = "use flow.task.progress(...)"
 
-    def __init__(self, run: TaskCall | None, description: str | None, total: float | None) -> None:
+    def __init__(
+        self,
+        run: TaskCall | FlowCall | None,
+        description: str | None,
+        total: float | None,
+        unit: str | None = None,
+    ) -> None:
         self._run = run
         self._open = False
         self._outer: Progress | None = None
@@ -41,6 +48,7 @@ class Progress(metaclass=Sealed):
         self.completed: float = 0
         self.description = description
         self.total = total
+        self.unit = unit
 
     def __enter__(self) -> Progress:
         """Show this progress in the task's line."""
@@ -97,6 +105,7 @@ class Progress(metaclass=Sealed):
         if run is not None:
             # Displays measure and cut it, so it must be text.
             run.description = None if self.description is None else str(self.description)
+            run.unit = None if self.unit is None else str(self.unit)
             run.completed = self.completed if _is_finite(self.completed) else 0
             run.total = self.total if _is_finite(self.total) else None
             run.progressed()
@@ -114,12 +123,16 @@ _innermost: ContextVar[Progress | None] = ContextVar("asflow_progress", default=
 
 
 def track(
-    run: TaskCall | None, items: Iterable[T], description: str | None, total: float | None
+    run: TaskCall | FlowCall | None,
+    items: Iterable[T],
+    description: str | None,
+    total: float | None,
+    unit: str | None = None,
 ) -> Iterator[T]:
     """Iterate over *items*, counting each as done when the next is requested."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    with create(Progress, run, description, total) as progress:
+    with create(Progress, run, description, total, unit) as progress:
         for item in items:
             yield item
             progress.advance()

@@ -19,7 +19,8 @@ PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
 GROUND = {
-    *("_checks", "_descriptors", "_frozen", "_inspect", "_labels", "_markers", "_mermaid", "_names"),
+    *("_checks", "_descriptors", "_digest", "_frozen", "_inspect", "_labels", "_markers", "_mermaid"),
+    "_names",
     "_tracebacks",
     "_version",
 }
@@ -32,12 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "_frozen": set(),
     "errors": set(),
-    "events": {"_frozen"},
+    "_names": set(),
+    "_labels": set(),
+    "_digest": {"_labels"},
+    "events": {"_digest", "_frozen", "_names"},
     "protocols": {"errors", "events"},
     "_descriptors": set(),
     "_inspect": set(),
-    "_labels": set(),
-    "_names": set(),
     "_tracebacks": {"_labels"},
     "_checks": {"errors", "_labels"},
     "_markers": {"errors", "_labels"},

@@ -279,6 +279,7 @@ def flows() -> Iterator[Mistake]:
     yield Mistake(lambda: Flow("s3://b", store=MemoryStore()), "base", VALUE, "Flow()", "'s3://b'")
     yield Mistake(lambda: Flow(sink=Wishing()), "sink", VALUE, "Flow()", "'some'")
     yield from rows("@flow()", flow, [("verbose", 3, TYPE), ("progress", None, TYPE), ("progress", 3, TYPE)])
+    yield from rows("@flow()", flow, [("total", "x", TYPE), ("total", True, TYPE), ("total", -1, VALUE)])
 
 
 def retries_and_limits() -> Iterator[Mistake]:
