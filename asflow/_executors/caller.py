@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import contextlib
 import os
 import pickle
 import threading
@@ -19,6 +17,7 @@ from asflow._runtime.making import Unwritten
 from asflow._runtime.runs import TaskCall, current, write_failed
 from asflow._runtime.stopping import stopping
 from asflow.errors import ExecutorError, TransferError
+from asflow.stores._temporary import TemporaryFolders, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +99,9 @@ def on_executor(
             return cast("T", _result(future.result(), run))
         finally:
             if future is None:
-                _remove_folder(request.folder)
+                remove_folder(request.folder)
             else:  # a worker that goes on after a cancellation may use it until then
-                future.add_done_callback(lambda _: _remove_folder(request.folder))
+                future.add_done_callback(lambda _: remove_folder(request.folder))
 
     return body_in_thread if is_in_process(executor) else body_in_worker
 
@@ -138,7 +137,7 @@ def _request(
         skipped_in_labels=run.spec.skipped_in_labels,
         marked=run.spec.marked,
         token=token,
-        folder=_folders.new(token),
+        folder=_new_folder(token),
         by_value=by_value,
     )
 
@@ -242,49 +241,13 @@ def _read_progress(run: TaskCall, path: str) -> None:
         run.progressed()
 
 
-def _remove_folder(folder: str) -> None:
-    """Remove the folder of an attempt, so that a worker that starts late can leave nothing in it."""
-    import shutil
-
-    # Rename first: a worker that is still writing would otherwise add files to the folder while it is
-    # being emptied.
-    gone = f"{folder}.gone"
+def _new_folder(token: str) -> str:
+    """Make the folder of the attempt *token* if possible; return its path."""
     try:
-        os.rename(folder, gone)
-    except OSError:  # it was never made, or it can't be renamed
-        gone = folder
-    shutil.rmtree(gone, ignore_errors=True)
+        return _folders.new(token)
+    except OSError:  # then the bytes are sent with the response
+        return os.path.join(os.devnull, token)
 
 
-class _Folders:
-    """A temporary folder of this process with a folder for each attempt, where workers put finished bytes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: tuple[int, str] | None = None
-
-    def new(self, token: str) -> str:
-        """Make the folder of the attempt *token* if possible; return its path."""
-        folder = os.path.join(self.path(), token)
-        with contextlib.suppress(OSError):  # then the bytes are sent with the response
-            os.mkdir(folder)
-        return folder
-
-    def path(self) -> str:
-        """Return the folder of all attempts; a forked child has its own."""
-        with self._lock:
-            if self._made is None or self._made[0] != os.getpid():
-                import tempfile
-
-                # Not a TemporaryDirectory: a forked child would remove its parent's folder with it.
-                self._made = os.getpid(), tempfile.mkdtemp(prefix="asflow-")
-                atexit.register(_remove_at_exit, *self._made)
-            return self._made[1]
-
-
-def _remove_at_exit(process: int, folder: str) -> None:
-    if process == os.getpid():
-        _remove_folder(folder)
-
-
-_folders = _Folders()
+_folders = TemporaryFolders()
+"""The folders of attempts, where workers put finished bytes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, cast
@@ -34,6 +35,7 @@ from asflow._runtime.runs import (
 )
 from asflow._runtime.spec import TaskSpec
 from asflow.stores._spool import Spool
+from asflow.stores._temporary import ScratchFile, TemporaryFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 PROGRESS = ".progress"
 _IN_MEMORY = 8 << 20  # bytes of an output, if the worker can't reach the caller's folder
 _PAUSE = 0.2  # seconds between two reports of progress
+
+
+_folders = TemporaryFolders()
 
 
 class _NoSink:
@@ -74,6 +79,22 @@ class _RemoteRun(TaskCall):
         self._reachable = os.path.isdir(request.folder)
         self._reported = 0.0
         self.wrote = False
+        self.scratch: ScratchFile | None = None
+        self._folder = request.folder
+        self._scratch_lock = threading.Lock()
+
+    def scratch_for_body(self) -> ScratchFile:
+        """Return the file of `flow.task.path()`, in the caller's folder if that can be reached from here."""
+        with self._scratch_lock:
+            if self.scratch is None:
+                token = os.urandom(8).hex()
+                folder = os.path.join(self._folder, token)
+                if self._reachable:
+                    os.mkdir(folder)
+                else:
+                    folder = _folders.new(token)
+                self.scratch = ScratchFile(folder, self.output or "")
+            return self.scratch
 
     def progressed(self) -> None:
         """Write a report for the caller, at intervals; none after the body, when a thread may live on."""
@@ -105,7 +126,7 @@ def run_request(pickled: bytes) -> Response:
             spool = Spool(_IN_MEMORY, os.path.join(request.folder, f"{request.token}.{os.urandom(4).hex()}"))
             writer = open_writer(spool, **({} if kept is None else {"record_type": kept.record_type}))
         run = _RemoteRun(request, args, kwargs)
-        value = _call(run, function, writer, kept)
+        value = _call(run, function, writer, kept, spool)
         response = _with_value(value, request)
         if spool is None or response.value is None:
             return response
@@ -126,24 +147,34 @@ def _function(request: Request) -> Callable[..., object]:
 
 
 def _call(
-    run: _RemoteRun, function: Callable[..., object], writer: Writer[object] | None, kept: Kept | None
+    run: _RemoteRun,
+    function: Callable[..., object],
+    writer: Writer[object] | None,
+    kept: Kept | None,
+    spool: Spool | None,
 ) -> object:
     if writer is None:
         run.put = no_output
     elif kept is None:
         run.put = Unwritten(run, writes_through(writer))
+        run.new_scratch = run.scratch_for_body
     else:
         run.put, run.keep = saved_instead, writes_through(writer)
     try:
         value = _body(run, function, kept)
-        if writer is not None:
+        if run.scratch is not None and spool is not None:
+            with _writing(run):
+                run.scratch.pass_on(spool.write, run.task)
+        elif writer is not None:
             with _writing(run):
                 writer.commit()
-    except BaseException:
+                writer = None
+    finally:
         if writer is not None:
-            with contextlib.suppress(Exception):  # the error that led to the abort matters more
+            with contextlib.suppress(Exception):  # an error that led to the abort matters more
                 writer.abort()
-        raise
+        if run.scratch is not None:
+            run.scratch.discard()
     return value
 
 
@@ -200,6 +231,7 @@ def _end(run: _RemoteRun) -> None:
     put = run.keep or run.put
     run.wrote = not isinstance(put, Unwritten)
     run.put = no_output if run.output is None else output_closed
+    run.new_scratch = None
     run.is_running = False
     refuse_writes(put)
 

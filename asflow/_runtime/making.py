@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
-from asflow._runtime.runs import batches_through, output_closed, reports_calls, saved_instead
+from asflow._runtime.runs import batches_through, output_closed, path_instead, reports_calls, saved_instead
 from asflow._runtime.slots import running_loop
 from asflow._tracebacks import follows, log_error
 from asflow.errors import DeadlockError, OutputClosedError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asflow._runtime.runs import TaskCall
-    from asflow._runtime.spec import Dating, Outputs
+    from asflow._runtime.spec import Dating, Outputs, Scratch
     from asflow.protocols import ByteStream, Claim, Writer
 
 _FIRST_POLL = 0.005
@@ -50,6 +50,7 @@ class Making:
         "_name",
         "_owner",
         "_polls",
+        "_scratch",
         "_stale",
         "_writer",
         "closing_slots",
@@ -75,6 +76,7 @@ class Making:
         self._abandoned = self._closing = self._given_up = False
         self._counted: _Counted | None = None
         self._polls = 0
+        self._scratch: dict[str, Scratch] = {}
         self._loop = running_loop()
         self.closing_slots: list[None] = []
         self.key: owners.Key = (outputs.namespace, self._name)
@@ -196,10 +198,17 @@ class Making:
             return
         if self.outputs.saves:
             run.put, run.keep = saved_instead, writes_through(self._writer)
-        elif self.outputs.may_return:
-            run.put = Unwritten(run, writes_through(self._writer))
         else:
-            run.put = writes_through(self._writer)
+            run.put = Unwritten(run, writes_through(self._writer))
+            run.new_scratch = self._new_scratch
+
+    def _new_scratch(self) -> Scratch:
+        """Return the file of `flow.task.path()`: one for each attempt, also if two threads ask at once."""
+        if not self._scratch:
+            made = self.outputs.new_scratch(self._name)
+            if self._scratch.setdefault("made", made) is not made:
+                made.discard()
+        return self._scratch["made"]
 
     # ---------------------------------------------------------------- ending
 
@@ -262,7 +271,11 @@ class Making:
 
     def _commit(self, claim: Claim, writer: Writer[object] | None, run: TaskCall) -> None:
         in_file = False
-        if writer is not None:
+        if self._scratch:
+            if writer is not None:  # it has written nothing: the file is all of the output
+                _quietly(writer.abort)
+            self._scratch["made"].pass_on((self._counted or claim).write, run.task)
+        elif writer is not None:
             try:
                 if self.outputs.saves:
                     self.value, in_file = self.outputs.keep(self.value, writer.write)
@@ -277,7 +290,7 @@ class Making:
         claim.publish()
         if self._counted is not None:  # for the events
             run.size = self._counted.size
-            run.records = getattr(writer, "records", None)
+            run.records = None if self._scratch else getattr(writer, "records", None)
         if in_file and run.spec.policy.saved:
             self.value = self.outputs.recall(self._name)
 
@@ -300,6 +313,8 @@ class Making:
         claim, writer, owner = self._claim, self._writer, self._owner
         self._claim = self._writer = self._owner = None
         try:
+            while self._scratch:
+                self._scratch.popitem()[1].discard()
             if writer is not None:
                 _quietly(writer.abort)
             if claim is not None:
@@ -356,23 +371,36 @@ class LockedWrite:
 
 
 class Unwritten:
-    """The first write of a body: passes it on, and leaves the way to later ones."""
+    """The first write of a body: passes it on, and leaves the way to later ones; or none, but a path."""
 
-    __slots__ = ("_put", "_run")
+    __slots__ = ("_put", "_run", "_way")
 
     def __init__(self, run: TaskCall, put: Callable[[object], object]) -> None:
         self._run = run
         self._put = put
+        self._way: dict[str, str] = {}
 
     def __call__(self, record: object) -> object:
         """Write the first record. Raises as the writer does."""
-        self._run.put = self._put
-        return self._put(record)
+        return self._begin()(record)
 
     def write_batch(self, records: list[object]) -> int | None:
         """Write the first records. Raises and returns as the writer does."""
+        return batches_through(self._begin())(records)
+
+    def take_path(self) -> bool:
+        """Whether the body's output is a file of its own from here on; False if it has written before."""
+        # `setdefault` is atomic: of two threads, one that writes and one that asks for a path, one is first.
+        if self._way.setdefault("way", "path") != "path":
+            return False
+        self._run.put = path_instead
+        return True
+
+    def _begin(self) -> Callable[[object], object]:
+        if self._way.setdefault("way", "write") != "write":
+            return path_instead
         self._run.put = self._put
-        return batches_through(self._put)(records)
+        return self._put
 
     def close(self) -> None:
         """Refuse all writes."""

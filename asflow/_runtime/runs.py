@@ -22,7 +22,7 @@ from asflow._labels import call_label, error_line, error_text, short
 from asflow._runtime import clock
 from asflow._runtime.slots import current_loop_id
 from asflow._runtime.spec import named_arguments
-from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError
+from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError, RecordValueError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, Tally, TaskProgressed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asflow._reporter import Reporter
     from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Lease
-    from asflow._runtime.spec import TaskSpec
+    from asflow._runtime.spec import Scratch, TaskSpec
     from asflow.events import Event, FlowOutcome, Outcome
 
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
@@ -109,9 +109,14 @@ def no_output(data: object) -> NoReturn:
         raise NotInTaskError(
             f"task {run.task}(): has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
         )
-    raise NotInTaskError(
-        "flow.task.write(): was called outside any task; call it in a function under @flow.task(on='...') "
-        "(a plain thread does not know its task: use asyncio.to_thread, or contextvars.copy_context().run)"
+    raise _outside_any_task("write")
+
+
+def _outside_any_task(method: str) -> NotInTaskError:
+    return NotInTaskError(
+        f"flow.task.{method}(): was called outside any task; call it in a function under "
+        "@flow.task(on='...') (a plain thread does not know its task: use asyncio.to_thread, or "
+        "contextvars.copy_context().run)"
     )
 
 
@@ -122,6 +127,38 @@ def saved_instead(data: object) -> NoReturn:
     raise NotInTaskError(
         f"task {name}(): keeps what it returns (save=), so it can't write; return it, or use on= and write it"
     )
+
+
+def path_instead(data: object) -> NoReturn:
+    """Refuse a write in a call whose output is a file of its own."""
+    run = current.get()
+    raise _mixed(run.task if isinstance(run, TaskCall) else "?")
+
+
+def _mixed(task: str) -> RecordValueError:
+    return RecordValueError(
+        f"task {task}(): an output is what flow.task.write() writes or the file at flow.task.path(), "
+        f"not both; use one of them"
+    )
+
+
+def path_for(run: TaskCall | FlowCall | None) -> str:
+    """Return where the body of *run* writes its output as a file of its own; see `flow.task.path`."""
+    if not isinstance(run, TaskCall):
+        raise _outside_any_task("path")
+    make = run.new_scratch
+    if make is None:
+        run.put(None)  # refuses, and says why
+        raise AssertionError(run.put)
+    put = run.put
+    take: Callable[[], bool] = getattr(put, "take_path", lambda: False)
+    try:
+        if put is not path_instead and not take():
+            raise _mixed(run.task)
+        return make().path
+    except Exception as error:
+        write_failed(run, error)
+        raise
 
 
 def write_failed(run: TaskCall | FlowCall, error: Exception) -> None:
@@ -456,6 +493,7 @@ class TaskCall(RunningCall):
         "kwargs",
         "lease",
         "loop_id",
+        "new_scratch",
         "output",
         "parent",
         "put",
@@ -504,6 +542,8 @@ class TaskCall(RunningCall):
     """The first failure of a write: of the store, the writer, or a misuse."""
     keep: Callable[[object], object] | None
     """Takes a record of a task with `save=`; the writer's own method while a body runs."""
+    new_scratch: Callable[[], Scratch] | None
+    """Makes the file of `flow.task.path()`, or returns the one that was made; set while a body runs."""
     put: Callable[[object], object]
     """Takes a record for the output; the writer's own method while a body runs."""
     _call_id: int
@@ -645,6 +685,7 @@ _UNSET: dict[str, object] = {
     "is_running": False,
     "lease": None,
     "loop_id": 0,
+    "new_scratch": None,
     "output": None,
     "parent": None,
     "put": no_output,

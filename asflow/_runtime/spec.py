@@ -63,6 +63,23 @@ class Dating(Protocol):
         ...
 
 
+class Scratch(Protocol):
+    """The file of `flow.task.path()`; `asflow.stores._temporary.ScratchFile` is one."""
+
+    @property
+    def path(self) -> str:
+        """Where the body writes the file."""
+        ...
+
+    def pass_on(self, write: Callable[[bytes], object], task: str) -> None:
+        """Pass the bytes of the file to *write*. Raises if there is no file, or not a whole one."""
+        ...
+
+    def discard(self) -> None:
+        """Remove the file. Never raises."""
+        ...
+
+
 class Outputs(Protocol):
     """Where and how a task keeps its outputs; `asflow._task.plan.OutputPlan` is one.
 
@@ -126,6 +143,10 @@ class Outputs(Protocol):
 
     def open_writer(self, stream: ByteStream, /) -> Writer[object]:
         """Return a writer on a claim's *stream*."""
+        ...
+
+    def new_scratch(self, name: str, /) -> Scratch:
+        """Return a file for the body that makes the output *name*. Raises OSError if it can't be made."""
         ...
 
     def warn_once(self, message: str, /) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overl
 from asflow._checks import check_flag
 from asflow._labels import short
 from asflow._names import Sealed, create
-from asflow._runtime.runs import TaskCall, current, no_output, write_failed, written_all
+from asflow._runtime.runs import TaskCall, current, no_output, path_for, write_failed, written_all
 from asflow._task.callables import decorate
 from asflow._task.definition import define
 from asflow._task.finding import find, find_for_map, tasks_read
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
     from concurrent.futures import Executor
     from datetime import datetime, timedelta
+    from pathlib import Path
     from types import CoroutineType
     from typing import Never
 
@@ -846,6 +847,37 @@ class TaskDecorator(metaclass=Sealed):
         except Exception as error:
             write_failed(run, error)
             raise
+
+    def path(self) -> Path:
+        """Return a path for the output of the task that is running here, for a library that writes to a path.
+
+            @flow.task(on="sheets/{month}.xlsx")
+            def sheet(month: str) -> None:
+                table(month).to_excel(flow.task.path())
+
+        The path has the output's file name and leads into a temporary folder, so that no glob of yours finds
+        the unfinished file. Nothing is there yet. When the body returns, the file is published as the
+        output, byte for byte and as durably as any: for a `.gz` or `.zst` output, the library compresses.
+        If the body raises or is cancelled, the file is discarded.
+
+        Returns:
+            The path; the same one each time in one attempt.
+
+        Raises:
+            NotInTaskError: the caller does not run in a task with `on` (a RuntimeError).
+            OutputClosedError: the task has ended or was cancelled (a RuntimeError).
+            RecordValueError: the task has written its output with `write` (a ValueError).
+            OSError: the temporary folder can't be made.
+
+        After the body, the call raises FileNotFoundError if there is no file, OutputPlaceError if there is a
+        folder, and RecordValueError if the file is not compressed as its name says, or has no bytes although
+        its format always has some.
+
+        Threads: as `write`.
+        """
+        from pathlib import Path
+
+        return Path(path_for(_get_run()))
 
     def write_all(self, records: Iterable[object], /) -> None:
         """Write each of *records* to the output of the task that is running here, in order.

@@ -23,6 +23,7 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 from asflow.stores._common import MARKED
 from asflow.stores._posix import absolute, is_same_folder
+from asflow.stores._temporary import ScratchFile, TemporaryFolders
 from asflow.writers._kept import IN_FILE, Kept
 from asflow.writers._suffixes import REGISTERED, check_suffix, last_suffix
 
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Claim, Store, Writer
     from asflow.writers._format import Format
+
+
+_folders = TemporaryFolders()
+"""The folders of files that bodies write by their path."""
 
 
 class OutputPlan:
@@ -144,6 +149,11 @@ class OutputPlan:
             return self.encode(stream, record_type=self._how.record_type)
         return self._opener(stream)
 
+    def new_scratch(self, name: str, /) -> ScratchFile:
+        """Return a file for a body; see `Outputs.new_scratch`."""
+        near = name if hasattr(self.store, "path") else None
+        return ScratchFile(_folders.new(os.urandom(8).hex(), near), name)
+
     def warn_once(self, message: str, /) -> None:
         """Warn at the user's function, once; see `Outputs.warn_once`."""
         code, self._code = self._code, None
@@ -188,7 +198,7 @@ class OutputPlan:
         if how.shape == "stream":
             kind: Any = Records
             return cast("object", create(kind, self._handle(self.absolute(name))))
-        return how.read(name, self.store.open(name))
+        return how.read(self._name_of(name), self.store.open(name))
 
     @property
     def _how(self) -> Kept:
@@ -221,8 +231,7 @@ class OutputPlan:
 
     def _handle(self, location: str) -> Output:
         """Return the handle on the output that the store knows as *location*."""
-        depth = len(self.namer.pattern.components)
-        name = "/".join(location.replace(os.sep, "/").split("/")[-depth:])
+        name = self._name_of(location)
         suffix = self.namer.pattern.suffix
         failure = self.failure_of(location)
         return create(Output, self.store, name, location, failure, suffix, self.saving, self._custom)
@@ -230,6 +239,11 @@ class OutputPlan:
     def is_stale(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object], /) -> bool:
         """Whether the output *name* of a call exists, and is out of date; see `Outputs.is_stale`."""
         return self.freshness.why(name, args, kwargs) is not None
+
+    def _name_of(self, location: str) -> str:
+        """Return the output's name, relative to `base`."""
+        depth = len(self.namer.pattern.components)
+        return "/".join(location.replace(os.sep, "/").split("/")[-depth:])
 
     def dating(
         self, claim: Claim, args: tuple[object, ...], kwargs: Mapping[str, object], /

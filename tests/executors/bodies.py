@@ -305,3 +305,14 @@ class FullWriter:
 def write_step(step: str) -> None:
     with suppress(OSError):
         flow.task.write(step)
+
+
+def write_to_path(name: str, how: str = "path") -> None:
+    path = flow.task.path()
+    if how == "nothing":
+        return
+    path.write_text(f"{name} {path == flow.task.path()}")
+    if how == "both":
+        flow.task.write("more")
+    if how == "raise":
+        raise LookupError(name)

@@ -43,7 +43,7 @@ def files(flow: Flow) -> list[str]:
 
 
 def spooled() -> list[str]:
-    return os.listdir(caller._folders.path())
+    return [name for name in os.listdir(caller._folders.path()) if name != "owner"]
 
 
 def test_a_body_writes_from_a_worker(flow: Flow, executor: Executor) -> None:
@@ -308,7 +308,7 @@ def test_without_a_shared_folder_bytes_are_sent_with_the_response(
     flow: Flow, workers: Executor, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """A worker on another machine."""
-    monkeypatch.setattr(caller._folders, "path", lambda: "/no/such/folder")
+    monkeypatch.setattr(caller._folders, "path", lambda near: "/no/such/folder")
     task = flow.task(on="{name}.jsonl", executor=workers)(bodies.write)
     task("a", count)
     assert len(list(flow.task.output(task, "a").records(dict[str, object]))) == count

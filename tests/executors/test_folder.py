@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import asflow
-from asflow._executors.caller import _remove_folder
+from asflow.stores._temporary import remove_folder
 
 SCRIPT = """
 import os, sys, tempfile
@@ -74,6 +74,6 @@ def test_a_worker_that_starts_while_its_folder_is_removed_leaves_nothing(tmp_pat
         worker = threading.Thread(target=work, args=(folder, start))
         worker.start()
         start.wait(30)
-        _remove_folder(str(folder))
+        remove_folder(str(folder))
         worker.join()
         assert os.listdir(tmp_path) == []

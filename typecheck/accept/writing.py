@@ -1,4 +1,4 @@
-"""What a body with `on=` is and uses: `flow.task.write`, `.write_all`, `.progress` and `.track`."""
+"""What a body with `on=` is and uses: `flow.task.write`, `.write_all`, `.path`, `.progress` and `.track`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypedDict, TypeVar, assert_type, overload
 
 from asflow import Output, Progress, flow
@@ -74,6 +75,7 @@ class DownloadError(Exception): ...
 @flow.task(on="data/{day}.csv", skip=DownloadError, suppress=(OSError,), retry=3)
 async def quiet(day: str, page: int = 1) -> None:
     flow.task.write_all([{"day": day, "page": page}])  # OK
+    assert_type(flow.task.path(), Path)
     flow.task.write_all({"day": day, "page": number} for number in range(page))  # OK
     assert_type(flow.task.write_all(iter("ab")), None)
 

@@ -17,6 +17,8 @@ async def download(day: str) -> None:
     written: int = flow.task.write(day)  # E
     flow.write(day)  # E
     flow.task.write_all(3)  # E
+    flow.task.path(day)  # E
+    flow.task.path().write(day)  # E
     flow.task.write_all([day], [day])  # E
     print(written)
 
