@@ -1,4 +1,4 @@
-"""`asflow clean`: remove the `.part` files of killed runs."""
+"""`asflow clean`: remove the `.part` files and the temporary folders of killed runs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts r
 from asflow.stores._common import PART
 from asflow.stores._local_part import drop
 from asflow.stores._posix import close_held, is_at, mark_of, open_held, try_lock
+from asflow.stores._temporary import dead_folders, places, remove_folder, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,10 @@ def clean(
 ) -> int:
     """Delete the work in progress of killed runs.
 
-    These are `.part` files without a lock: the file of a running task stays. Cleaning is never necessary, as
-    the next run replaces them; it frees the space of outputs that no run makes again.
+    These are `.part` files without a lock: the file of a running task stays. Links to other folders are not
+    followed. With a folder, also the temporary folders of your processes that are gone (of executors, and of
+    flow.task.path). Cleaning is never necessary, as the next run replaces them; it frees the space of outputs
+    that no run makes again.
 
     Args:
         path: A folder, cleaned with all folders below it, or one `.part` file.
@@ -58,7 +61,8 @@ def clean(
 
 def _dead(terminal: Terminal, path: str, *, dry_run: bool, every: bool) -> Iterator[tuple[str, int]]:
     """Yield name and size of each file without a lock, and delete it unless *dry_run*."""
-    for found in find(terminal, path, every=every):
+    # A link may lead to a folder of other programs, whose downloads in progress have such names, too.
+    for found in find(terminal, path, every=every, links=False):
         if found.kind != "part":
             if found.path == path:
                 raise UsageError(
@@ -74,6 +78,18 @@ def _dead(terminal: Terminal, path: str, *, dry_run: bool, every: bool) -> Itera
             continue
         if size is not None:
             yield found.path, size
+    if os.path.isdir(path):
+        yield from _dead_folders(dry_run=dry_run)
+
+
+def _dead_folders(*, dry_run: bool) -> Iterator[tuple[str, int]]:
+    """Yield name and size of each temporary folder whose process is gone, and remove it unless *dry_run*."""
+    for place in places():
+        for folder in dead_folders(place):
+            size = size_of(folder)
+            if not dry_run:
+                remove_folder(folder)
+            yield folder, size
 
 
 def _clear(part: str, *, dry_run: bool) -> int | None:

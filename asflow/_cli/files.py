@@ -26,13 +26,14 @@ class Found(NamedTuple):
     kind: Kind
 
 
-def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
+def find(terminal: Terminal, path: str, *, every: bool, links: bool = True) -> Iterator[Found]:
     """Iterate over files that asflow may have written, folder by folder, sorted by name.
 
     Args:
         terminal: reports folders that can't be read, each as a problem.
         path: a file of any name, or a folder, with all folders below it.
         every: in folders, include hidden names and files whose suffix is neither a format nor a compression.
+        links: go into folders that links below *path* lead to.
 
     Raises:
         UsageError: *path* does not exist, or is neither a file nor a folder.
@@ -43,15 +44,15 @@ def find(terminal: Terminal, path: str, *, every: bool) -> Iterator[Found]:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
         raise UsageError(f"there is no file or folder {path!r}; see asflow ls") from None
     if stat.S_ISDIR(mode):
-        return _walk(terminal, path, every=every)
+        return _walk(terminal, path, every=every, links=links)
     if stat.S_ISREG(mode):
         return iter([Found(path, _kind(path))])
     raise UsageError(f"{path!r} is neither a file nor a folder; give one of these")
 
 
-def _walk(terminal: Terminal, top: str, *, every: bool) -> Iterator[Found]:
+def _walk(terminal: Terminal, top: str, *, every: bool, links: bool) -> Iterator[Found]:
     seen: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(top, onerror=terminal.problem, followlinks=True):
+    for folder, folders, files in os.walk(top, onerror=terminal.problem, followlinks=links):
         try:
             mark = os.stat(folder)
         except OSError as error:  # deleted since it was listed

@@ -28,6 +28,9 @@ class Answer(NamedTuple):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is the current directory of the test."""
     monkeypatch.chdir(tmp_path)
+    # Not the system's: killed processes of other tests leave folders there, which `clean` shows.
+    (temporary := tmp_path.with_name(tmp_path.name + "-temporary")).mkdir()
+    monkeypatch.setattr("asflow._cli.clean.places", lambda: [str(temporary)])
     return tmp_path
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,6 @@ from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cli.conftest import Answer
 
@@ -246,6 +248,60 @@ def test_clean_takes_files_only(asflow: Command, filled: Path) -> None:
     before = names(filled)
     assert asflow("clean") == (0, "", "0 files, 0 bytes\n")
     assert names(filled) == before
+
+
+def test_clean_follows_no_links(asflow: Command, filled: Path, tmp_path: Path) -> None:
+    """They may lead to another program's downloads in progress; a link that is asked for is gone into."""
+    theirs = tmp_path.with_name(tmp_path.name + "-theirs")
+    theirs.mkdir()
+    (theirs / "export.csv.gz.part").write_bytes(b"half")
+    (filled / "data/shared").symlink_to(theirs)
+    (filled / "data/dead.csv.gz.part").write_bytes(b"ours")
+    answer = asflow("clean", "data")
+    assert answer.out.splitlines() == ["deleted data/dead.csv.gz.part  4 bytes"]
+    assert (theirs / "export.csv.gz.part").read_bytes() == b"half"
+    assert "data/shared/export.csv.gz.part" in asflow("clean", "data/shared", "--dry-run").out
+
+
+def test_clean_removes_temporary_folders_of_processes_that_are_gone(
+    asflow: Command, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of executors and of `flow.task.path()`; the folder of a process that lives stays, and any other."""
+    place = tmp_path.with_name(tmp_path.name + "-temporary")
+    monkeypatch.setattr("asflow.stores._temporary.places", lambda: [str(place)])
+    command = [sys.executable, "-c", LEAVE_A_FOLDER]
+    processes, folders = list[subprocess.Popen[bytes]](), list[str]()
+    for _ in range(2):
+        process = subprocess.Popen(
+            command, env={**os.environ, "TMPDIR": str(place)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        processes.append(process)
+        folders.append(process.stdout.readline().decode().strip())
+        (Path(folders[-1]) / "bytes").write_bytes(b"12345")
+    processes[1].kill()
+    processes[1].communicate()
+    alive, gone = folders
+    others = [place / "asflow-of-another-program", place / "asflow-file"]
+    others[0].mkdir()
+    others[1].write_text("owner")
+    (place / "asflow-link").symlink_to(filled)
+    (filled / "owner").touch()
+    left = {*others, place / "asflow-link", Path(alive)}
+    assert asflow("clean", "--dry-run").out == f"would delete {gone}  5 bytes\n"
+    assert {Path(gone), *left} == set(place.iterdir())
+    assert asflow("clean").out == f"deleted {gone}  5 bytes\n"
+    assert set(place.iterdir()) == left
+    processes[0].communicate()
+    assert set(place.iterdir()) == left - {Path(alive)}
+
+
+LEAVE_A_FOLDER = """
+import sys
+from asflow.stores._temporary import TemporaryFolders
+print(TemporaryFolders().path(), flush=True)
+sys.stdin.read()
+"""
 
 
 def test_clean_and_a_claim_at_the_same_moment(asflow: Command, filled: Path) -> None:
