@@ -12,6 +12,7 @@
     │   ├── RecordTypeError             (TypeError)     the format can't encode a record of this type
     │   └── RecordValueError            (ValueError)    the format can't take this record here
     ├── CorruptOutputError              (ValueError)    an output is cut short or can't be decoded
+    ├── RecordLimitError                (ValueError)    a record is too long to be read into memory
     ├── OutputPlaceError                (OSError)       a folder, FIFO or dangling link is in the output's way
     ├── ClaimLostError                  (RuntimeError)  the work in progress was removed or replaced
     ├── NoPathError                     (TypeError)     the store keeps no files, so outputs have no path
@@ -45,6 +46,7 @@ __all__ = [
     "OutputNameError",
     "OutputPlaceError",
     "RecordError",
+    "RecordLimitError",
     "RecordTypeError",
     "RecordValueError",
     "TransferError",
@@ -105,6 +107,13 @@ class RecordValueError(RecordError, ValueError):
 
 class CorruptOutputError(AsflowError, ValueError):
     """An output is cut short, or its contents can't be decoded."""
+
+
+class RecordLimitError(AsflowError, ValueError):
+    """A record of an output is longer than what is read into memory: 1 GiB, or `ASFLOW_RECORD_LIMIT` bytes.
+
+    A small compressed file may unpack to any size. Set the environment variable to raise the limit.
+    """
 
 
 class OutputPlaceError(AsflowError, OSError):

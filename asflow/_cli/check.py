@@ -10,7 +10,7 @@ from asflow._cli.console import MESSAGE, Terminal, printable
 from asflow._cli.counting import read_whole
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
-from asflow.errors import CorruptOutputError, MissingExtraError
+from asflow.errors import CorruptOutputError, MissingExtraError, RecordLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,5 +76,5 @@ def _verdicts(terminal: Terminal, path: str, *, every: bool) -> Iterator[_Verdic
         except CorruptOutputError as error:
             terminal.problems += 1
             yield _Verdict(found.path, False, None, printable(str(error), MESSAGE))
-        except (OSError, MissingExtraError) as error:
+        except (OSError, MissingExtraError, RecordLimitError) as error:
             terminal.problem(error)

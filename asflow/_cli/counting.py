@@ -49,13 +49,17 @@ def count_records(path: str, *, thorough: bool = False) -> int | None:
 
     Raises:
         CorruptOutputError: the file is cut, or does not decode.
+        RecordLimitError: one of its records is too long to be read into memory.
         MissingExtraError: reading Parquet needs pyarrow.
         OSError: it can't be read.
     """
     match split_suffixes(path).format:
-        case "json lines" | "json":
+        case "json lines" | "json" as form:
             with read_records(path, open_file(path), object if thorough else msgspec.Raw) as records:
-                return sum(1 for _ in records)
+                count = sum(1 for _ in records)
+            if not count and form == "json":
+                _refuse_blank(path)
+            return count
         case "csv" | "tsv":
             return _count_rows(path)
         case "parquet":
@@ -90,6 +94,15 @@ def _count_registered(path: str) -> int | None:
         return None
     with read_records(path, open_file(path), object) as records:
         return sum(1 for _ in records)
+
+
+def _refuse_blank(path: str) -> None:
+    """Raise unless there is a document, which an empty list is: no task leaves a `.json` without one."""
+    with open_reader(path, open_file(path)) as reader:
+        if not reader.read(_CHUNK).strip():
+            raise CorruptOutputError(
+                f"output {path!r} holds no JSON document, so it is not whole; delete it to make it again"
+            )
 
 
 def _count_rows(path: str) -> int:

@@ -14,7 +14,7 @@ from asflow._cli.failures import read_failure, reason
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
 from asflow._labels import cut
-from asflow.errors import CorruptOutputError, MissingExtraError
+from asflow.errors import CorruptOutputError, MissingExtraError, RecordLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _rows(terminal: Terminal, files: Iterator[Found], *, count: bool) -> Iterato
             row = _row(found, count=count)
         except FileNotFoundError:
             continue  # deleted since the folder was read
-        except (OSError, MissingExtraError) as error:
+        except (OSError, MissingExtraError, RecordLimitError) as error:
             terminal.problem(error)
             continue
         if row.status == "broken":

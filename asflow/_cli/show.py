@@ -43,6 +43,7 @@ def show(
     Raises:
         UsageError: *file* is a folder, is work in progress, or does not exist.
         CorruptOutputError: it is cut, or does not decode; the records before that are shown.
+        RecordLimitError: a record is too long to be read into memory, likewise.
         MissingExtraError: reading Parquet needs pyarrow.
         OSError: it can't be read.
     """

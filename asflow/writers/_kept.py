@@ -207,6 +207,7 @@ class Kept:
 
         Raises:
             CorruptOutputError: the output is cut, or no longer fits the type.
+            RecordLimitError: its JSON document is too long to be read into memory.
         """
         match self.shape:
             case "document":
@@ -259,9 +260,12 @@ class Kept:
         return self.misfit(name, f"{reason_of(error)}, in record {number}")
 
     def _document(self, name: str, raw: BinaryIO) -> object:
+        from asflow.writers._bounds import read_document
+        from asflow.writers._compression import open_reader
         from asflow.writers._reading import without_bom
 
-        data = without_bom(self._bytes(name, raw))
+        with open_reader(name, raw, suffix=self.suffix) as reader:
+            data = without_bom(read_document(name, reader))
         try:
             return self._decoder()(data)
         except Exception as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, cast, overload
 
 from asflow._labels import short
+from asflow.writers._bounds import BoundedRows, read_document, record_limit, too_long
 from asflow.writers._columns import bare, columns_of, unaliased
 from asflow.writers._compression import CHUNK, open_reader
 from asflow.writers._decoding import decode_errors, json_decoder, value_converter
@@ -131,6 +133,8 @@ def read_records(
     Raises:
         TypeError: *record_type* can't be decoded from this format.
         CorruptOutputError: from the iterator: the output is cut, or a record does not fit the type.
+        RecordLimitError: from the iterator: a line, row or document is longer than 1 GiB, or than the number
+            of bytes in the environment variable `ASFLOW_RECORD_LIMIT`.
         MissingExtraError: reading this format needs a package that is not installed.
     """
     return open_records(name, raw, record_type, suffix=suffix, misfit=bad_record)
@@ -164,7 +168,11 @@ def open_records(
             case "parquet":
                 from asflow.writers._parquet import read_parquet
 
-                records = read_parquet(name, reader, record_type, misfit)
+                footed = reader
+                # Compressed by a user's own writer: the footer is at the end.
+                if split_suffixes(name if suffix is None else suffix).compression != "none":
+                    footed = io.BytesIO(read_document(name, reader))
+                records = read_parquet(name, footed, record_type, misfit)
             case "registered":
                 from asflow.writers._custom import read_custom
 
@@ -177,16 +185,24 @@ def open_records(
     return RecordReader(records, reader)
 
 
-def _lines(reader: BinaryIO) -> Iterator[bytes]:
+def _lines(name: str, reader: BinaryIO) -> Iterator[bytes]:
     """Yield the lines without their line feed; the last one may lack it."""
+    limit = record_limit()
     parts: list[bytes] = []  # of a line that is longer than a chunk
+    held = 0
     while chunk := reader.read(CHUNK):
         first, *rest = chunk.split(b"\n")
         parts.append(first)
+        held += len(first)
+        if held > limit:
+            raise too_long(name, "one of its lines", limit)
         if rest:
             yield b"".join(parts)
+            if limit < CHUNK and max(map(len, rest)) > limit:
+                raise too_long(name, "one of its lines", limit)
             yield from rest[:-1]
             parts = [rest[-1]]
+            held = len(rest[-1])
     if last := b"".join(parts):
         yield last
 
@@ -198,7 +214,7 @@ def without_bom(data: bytes) -> bytes:
 
 def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T], misfit: Misfit) -> Iterator[T]:
     number = 0
-    for line in _lines(reader):
+    for line in _lines(name, reader):
         if not number:
             line = without_bom(line)
         if line and not line.isspace():
@@ -213,7 +229,7 @@ def _json_lines(name: str, reader: BinaryIO, decode: Callable[[bytes], T], misfi
 def _json_document(name: str, reader: BinaryIO, decode: Callable[[bytes], T], misfit: Misfit) -> Iterator[T]:
     import msgspec
 
-    document = without_bom(reader.read()).strip()
+    document = without_bom(read_document(name, reader)).strip()
     if not document:
         return
     parts = [document]
@@ -242,13 +258,14 @@ def _delimited(
 
 def _rows(name: str, reader: BinaryIO, delimiter: str) -> Iterator[list[str]]:
     import csv
-    import io
 
     # A limit of the whole process, against unclosed quotes; our own long cells must pass it.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
-    text = io.TextIOWrapper(reader, "utf-8-sig", newline="")
+    bounded = BoundedRows(name, reader)
+    text = io.TextIOWrapper(cast("BinaryIO", bounded), "utf-8-sig", newline="")
     try:
         for row in csv.reader(text, delimiter=delimiter, strict=True):
+            bounded.held = 0
             if row:
                 yield row
     except (csv.Error, UnicodeDecodeError) as error:
@@ -301,7 +318,7 @@ def named_cells(header: list[str], row: list[str], columns: Columns) -> object:
 def _raw_lines(name: str, reader: BinaryIO, record_type: object) -> Iterator[Any]:
     kind = bare(record_type)
     if kind is bytes:
-        return _lines(reader)
+        return _lines(name, reader)
     if kind not in (str, Any, object):
         raise TypeError(
             f"output {name!r}: its suffix names no format, so its records are lines, not "
@@ -311,7 +328,7 @@ def _raw_lines(name: str, reader: BinaryIO, record_type: object) -> Iterator[Any
 
 
 def _text_lines(name: str, reader: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(_lines(reader), 1):
+    for number, line in enumerate(_lines(name, reader), 1):
         try:
             text = line.decode()
         except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -331,3 +332,14 @@ def test_a_path_that_does_not_exist(asflow: Command, command: str) -> None:
         assert (answer.code, answer.out) == (2, ""), (command, path)
         assert answer.err.startswith("asflow: ")
         assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b" \t\r\n"])
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_check_wants_a_document_in_json(asflow: Command, folder: Path, name: str, text: bytes) -> None:
+    (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    (folder / "list.json").write_bytes(b"[]")
+    answer = asflow("check", "--quiet")
+    assert answer.code == 1
+    assert answer.out.startswith(f"not whole  {name}  ")
+    assert answer.out.count("\n") == 1
