@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from asflow import typing as typing
     from asflow import writers as writers
     from asflow._runtime.report import FlowReport, Problem, TaskReport
+    from asflow._task.graph import FlowGraph
     from asflow.writers._format import Format
     from asflow.writers._registry import add_format
 else:
@@ -53,6 +54,7 @@ else:
             **dict.fromkeys(("FlowReport", "Problem", "TaskReport"), "._runtime.report"),
             "Format": ".writers._format",
             "add_format": ".writers._registry",
+            "FlowGraph": "._task.graph",
         },
         (
             "dag",
@@ -74,6 +76,7 @@ __all__ = [
     "Completed",
     "Failed",
     "Flow",
+    "FlowGraph",
     "FlowReport",
     "FlowRun",
     "Format",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asflow._task.callables import Subject
+    from asflow._task.graph import FlowGraph
     from asflow._task.typing import Keep
     from asflow.events import Event
     from asflow.protocols import ProgressSink, Store
@@ -203,6 +204,16 @@ class Flow:
         """
         run = current.get()
         return track(None if run is None else run.flow, items, description, total, unit)
+
+    def graph(self) -> FlowGraph:
+        """Return the tasks of this flow and what they read (`reads=`), as text and as a picture.
+
+        In a notebook it shows itself. Tasks of other flows are part of it if they are read.
+        """
+        from asflow._task.definition import TaskDefinition
+        from asflow._task.graph import graph_of
+
+        return graph_of(each for each in self._workspace.tasks() if isinstance(each, TaskDefinition))
 
     def path(self, path: str | os.PathLike[str], /) -> Path:
         """Return *path* under this flow's base, like an output's path.

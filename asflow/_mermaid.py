@@ -1,10 +1,34 @@
-"""Labels in Mermaid text, for functions with any name."""
+"""Flowcharts as Mermaid text, for functions with any name."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 from asflow._labels import clean
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _PLAIN = frozenset(" _-.,×")
+
+
+_SHAPES = {"box": ("[", "]"), "round": ("([", "])"), "double": ("[[", "]]")}
+
+
+def flowchart(lines: Iterable[str]) -> str:
+    """Return *lines* as a flowchart from left to right."""
+    return "".join(["flowchart LR\n", *(f"    {line}\n" for line in lines)])
+
+
+def node(name: str, *lines: str, shape: Literal["box", "round", "double"] = "box") -> str:
+    """Return the line of the node *name*, an identifier, that shows the *lines*."""
+    opening, closing = _SHAPES[shape]
+    return f"{name}{opening}{label(*lines)}{closing}"
+
+
+def connection(start: str, end: str, *, thick: bool = False) -> str:
+    """Return the line of an arrow between two nodes."""
+    return f"{start} {'==>' if thick else '-->'} {end}"
 
 
 def label(*lines: str) -> str:

@@ -5,7 +5,11 @@
     files.py      which files a command is about      show.py        show
     counting.py   records in a file; is it whole?     failures.py    errors, retry
     parameters.py options of several commands         check.py       check
-                                                      clean.py       clean
+    modules.py    the tasks of a module               clean.py       clean
+    calls.py      from a name to a call               stale.py       stale
+    verdicts.py   is it out of date?                  status.py      status
+                                                      refresh.py     refresh
+                                                      graph.py       graph
 
 cyclopts (extra `cli`) parses the arguments; it is imported when a command runs.
 """

@@ -11,9 +11,13 @@ from asflow._cli.check import check
 from asflow._cli.clean import clean
 from asflow._cli.console import Terminal, UsageError, refusal
 from asflow._cli.failures import errors, retry
+from asflow._cli.graph import graph
 from asflow._cli.ls import ls
+from asflow._cli.refresh import refresh
 from asflow._cli.run import run as run_flow
 from asflow._cli.show import show
+from asflow._cli.stale import stale
+from asflow._cli.status import status
 from asflow._version import __version__
 from asflow.errors import AsflowError
 
@@ -28,6 +32,10 @@ _EXAMPLES = {
     "show": ("asflow show data/2024-01-01.jsonl.zst --head 5",),
     "errors": ("asflow errors data", "asflow errors data/2024-01-15.err --full"),
     "retry": ("asflow retry data/2024-01-15.err", "asflow retry data --dry-run"),
+    "stale": ("asflow stale pipeline", "asflow stale pipeline:clean --json"),
+    "status": ("asflow status pipeline",),
+    "refresh": ("asflow refresh 'data/2024-01-*'", "asflow refresh 'data/**/*.json' --dry-run"),
+    "graph": ("asflow graph pipeline", "asflow graph pipeline --svg > pipeline.svg"),
     "check": ("asflow check data --quiet",),
     "clean": ("asflow clean data --dry-run",),
     "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
@@ -72,7 +80,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     return 0
 
 
-for _command in (run, ls, show, errors, retry, check, clean, completion):
+for _command in (run, ls, show, errors, retry, stale, status, refresh, graph, check, clean, completion):
     app.command(_command, help_epilogue=_epilogue(_EXAMPLES[_command.__name__]))
 
 

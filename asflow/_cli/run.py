@@ -39,7 +39,7 @@ def run(target: str, tokens: Sequence[str]) -> int:
         raise UsageError(f"{target!r} is not a flow; give module and function, as in package.module:flow")
     sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:
-        module = _imported(module_name)
+        module = imported(module_name)
         function = _found(module, name)
         bound = _bound(target, function, tokens)
         if bound is None:
@@ -58,7 +58,8 @@ def run(target: str, tokens: Sequence[str]) -> int:
     return 0
 
 
-def _imported(name: str) -> ModuleType:
+def imported(name: str) -> ModuleType:
+    """Import a module. Raises UsageError if there is none of that name, else what it raises itself."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

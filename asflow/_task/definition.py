@@ -37,16 +37,24 @@ class TaskDefinition:
         spec: the task as the drivers see it.
         is_async: whether calling it returns an awaitable.
         body: what a driver calls for it.
+        function: what was decorated.
     """
 
-    __slots__ = ("_plan", "body", "is_async", "spec")
+    __slots__ = ("__weakref__", "_plan", "body", "function", "is_async", "spec")
 
     def __init__(
-        self, spec: TaskSpec, plan: OutputPlan | None, body: Callable[..., object], *, is_async: bool
+        self,
+        spec: TaskSpec,
+        plan: OutputPlan | None,
+        body: Callable[..., object],
+        function: Callable[..., object],
+        *,
+        is_async: bool,
     ) -> None:
         self._plan = plan
         self.spec: TaskSpec = spec
         self.body: Callable[..., object] = body
+        self.function: Callable[..., object] = function
         self.is_async: bool = is_async
 
     @property
@@ -68,7 +76,7 @@ class TaskDefinition:
     def with_labels(self, skipped: int, hidden: AbstractSet[str]) -> TaskDefinition:
         """Return the same task with shorter labels; see `TaskSpec.with_labels`."""
         spec = self.spec.with_labels(skipped, frozenset(hidden))
-        return TaskDefinition(spec, self._plan, self.body, is_async=self.is_async)
+        return TaskDefinition(spec, self._plan, self.body, self.function, is_async=self.is_async)
 
     def wrapped(self) -> Callable[..., Any]:
         """Return a function that runs the task."""
@@ -119,7 +127,8 @@ def define(
     )
     subject.returns = _result_of(options, plan)
     body = _body_for(subject, options, plan)
-    definition = TaskDefinition(spec, plan, body, is_async=subject.is_async)
+    definition = TaskDefinition(spec, plan, body, subject.function, is_async=subject.is_async)
+    workspace.add(subject, definition)
     return definition.wrapped(), definition
 
 

@@ -56,6 +56,29 @@ class Freshness:
         info = self._store.info(name)
         return None if info is None else self._judged(info.modified, args, kwargs)
 
+    def why_of_any(self, name: str) -> Stale | None:
+        """Return why the output *name* of an unknown call is out of date, as far as that can be known.
+
+        Its mark, an age or a moment, and inputs without parameters count.
+        """
+        info = self._store.info(name)
+        if info is None:
+            return None
+        if int(info.modified) == MARKED and self._settable:
+            return Stale("marked")
+        times = (found for each in self.inputs if each.is_fixed for found in each.times((), {}))
+        return judge(info.modified, now=time.time(), rule=self._rule, inputs=times)
+
+    @property
+    def depends_on_the_call(self) -> bool:
+        """Whether a call's arguments decide, too: `refresh=` is a function, or an input has parameters."""
+        return self._asked is not None or not all(each.is_fixed for each in self.inputs)
+
+    @property
+    def asks(self) -> bool:
+        """Whether `refresh=` is a function of the arguments."""
+        return self._asked is not None
+
     def is_marked(self, name: str) -> bool:
         """Whether `asflow refresh` has marked the output *name*."""
         info = self._store.info(name) if self._settable else None

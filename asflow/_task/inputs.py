@@ -6,7 +6,7 @@ import errno
 import inspect
 import os
 import re
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from asflow._engine.freshness import made_at
@@ -64,9 +64,11 @@ class Input:
         text: as shown: the pattern.
         task: the task that makes it, or None.
         store: keeps it.
+        prefix: the start of its name, before the pattern.
+        is_fixed: whether it is the same for every call: a pattern without parameters.
     """
 
-    __slots__ = ("_is_relative", "_name", "store", "task", "text")
+    __slots__ = ("_is_relative", "_name", "is_fixed", "prefix", "store", "task", "text")
 
     def __init__(
         self,
@@ -75,9 +77,13 @@ class Input:
         name: Callable[..., str],
         task: ReadTask | None,
         *,
+        prefix: str = "",
         is_relative: bool,
+        is_fixed: bool = False,
     ) -> None:
         self.text: str = text
+        self.prefix: str = prefix
+        self.is_fixed: bool = is_fixed
         self.task: ReadTask | None = task
         self.store: Store = store
         self._name = name
@@ -113,12 +119,23 @@ class Input:
             if info is not None:
                 yield each, info.modified
 
+    def fits(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
+        """Whether a file called *name* would be among those of a glob."""
+        return _fits(self.name(args, kwargs), name)
+
     def _matching(self, name: str) -> Iterator[str]:
-        name = name.replace(os.sep, "/")
-        matches = re.compile("[^/]*".join(map(re.escape, name.split("*")))).fullmatch
-        for found in self.store.list(name[: name.index("*")]):
-            if matches(found.replace(os.sep, "/")) and not found.endswith(FAILURE):
-                yield found
+        return (found for found in self.store.list(name[: name.index("*")]) if _fits(name, found))
+
+
+def _fits(glob: str, name: str) -> bool:
+    return _compiled(glob.replace(os.sep, "/"))(name.replace(os.sep, "/")) is not None and (
+        not name.endswith(FAILURE)
+    )
+
+
+@lru_cache(maxsize=256)
+def _compiled(glob: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("[^/]*".join(map(re.escape, glob.split("*")))).fullmatch
 
 
 class Dating:
@@ -255,17 +272,28 @@ def _of_pattern(workspace: Workspace, subject: Subject, entry: str | os.PathLike
         raise DefinitionValueError(
             f"{who}: reads={short(text)} would show the secret {secret!r} in names; leave it out"
         )
-    namer = compile_namer(pattern, signature, task=subject.qualname, prefix=workspace.prefix)
-    name = namer.output
-    if "*" in text:
-        plain = name
-
-        def globbed(*args: object, **kwargs: object) -> str:
-            return plain(*args, **kwargs).replace(_GLOB, "*")
-
-        name = globbed
     relative = is_relative(workspace.store, workspace.prefix)
-    return Input(text, workspace.store, name, None, is_relative=relative)
+    name: Callable[..., str]
+    if not pattern.placeholders:
+        literal = (workspace.prefix + "".join(map(str, pattern.pieces))).replace(_GLOB, "*")
+        name = lambda *_, **__: literal  # noqa: E731 - two short functions
+    else:
+        namer = compile_namer(pattern, signature, task=subject.qualname, prefix=workspace.prefix)
+        name = namer.output if "*" not in text else _globbed(namer.output)
+    return Input(
+        text,
+        workspace.store,
+        name,
+        None,
+        prefix=workspace.prefix,
+        is_relative=relative,
+        is_fixed=not pattern.placeholders,
+    )
+
+
+def _globbed(name: Callable[..., str]) -> Callable[..., str]:
+    """Return *name* with each `*` in its result again."""
+    return lambda *args, **kwargs: name(*args, **kwargs).replace(_GLOB, "*")
 
 
 def _is_secret(subject: Subject, name: str) -> bool:

@@ -15,7 +15,7 @@ from asflow._naming.patterns import Pattern
 from asflow._runtime.making import LARGE
 from asflow._runtime.runs import current, pinned
 from asflow._task.freshness import Freshness
-from asflow._task.inputs import Dating, inputs_of
+from asflow._task.inputs import Dating, Input, inputs_of
 from asflow._task.output import Output, Records, set_modified
 from asflow._task.saving import Saving
 from asflow._task.workspace import is_relative
@@ -209,6 +209,14 @@ class OutputPlan:
         """Return the handle on the output of a call with these arguments."""
         return self._handle(self._start() + self.namer.output(*args, **kwargs))
 
+    def located(self, /, *args: object, **kwargs: object) -> str:
+        """Return where the store has the output of a call with these arguments."""
+        return self._start() + self.namer.output(*args, **kwargs)
+
+    def location_of(self, name: str, /) -> str:
+        """Return where the store has the output called *name*."""
+        return self._start() + name
+
     def outputs(self) -> Iterator[Output]:
         """Yield handles on all outputs and failures whose names fit the pattern."""
         prefix, pattern = self._start(), self.namer.pattern
@@ -224,6 +232,10 @@ class OutputPlan:
                 # It is another task's, or the output exists as well and is listed under its own name.
                 continue
             yield output
+
+    def shares_place_with(self, read: Input) -> bool:
+        """Whether names of this plan and of *read* begin in the same folder."""
+        return read.prefix == self._prefix
 
     def _start(self) -> str:
         """Return the start of every output's name, for the caller's flow."""

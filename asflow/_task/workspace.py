@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 import threading
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from asflow.errors import DefinitionValueError
 
@@ -29,14 +30,26 @@ class Workspace:
         reporter: receives the events of each call.
     """
 
-    __slots__ = ("_lock", "_owners", "prefix", "reporter", "store")
+    __slots__ = ("_lock", "_owners", "_tasks", "prefix", "reporter", "store")
 
     def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
         self.store: Store = store
         self.prefix: str = prefix
         self.reporter: Reporter = reporter
         self._owners: dict[str, tuple[Origin, str]] = {}
+        self._tasks: WeakValueDictionary[tuple[object, ...], object] = WeakValueDictionary()
         self._lock = threading.Lock()
+
+    def add(self, subject: Subject, definition: object) -> None:
+        """Note the definition of a task, for as long as it is in use. The newest one of a task counts."""
+        origin = subject.origin
+        with self._lock:
+            self._tasks[origin.qualname, origin.place, origin.bound] = definition
+
+    def tasks(self) -> list[object]:
+        """Return the definitions of the tasks, in the order in which they were first decorated."""
+        with self._lock:
+            return list(self._tasks.values())
 
     def own(self, pattern: Pattern, subject: Subject, *, failures: bool) -> None:
         """Note that the outputs of *pattern*, and the *failures*, belong to *subject*.

@@ -8,7 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from asflow._labels import clean, cut
-from asflow._mermaid import label
+from asflow._mermaid import connection, flowchart
+from asflow._mermaid import node as drawn
+from asflow._svg import NORMAL, QUIET, arrow, document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 CRITICAL = "#d9480f"
 FAILED = "#e03131"
-NORMAL = "#4c6ef5"
-QUIET = "#868e96"
 
 ROW, BAR, LABELS, CHART = 26, 16, 260, 640
 """Pixels: height of a row and of its bar, width of the labels and of the time axis."""
@@ -116,46 +116,36 @@ def _duration(seconds: float) -> str:
 
 def mermaid(drawing: Drawing) -> str:
     """Return the flowchart. Source: the Mermaid flowchart syntax (classDef, linkStyle)."""
-    lines = ["flowchart LR"]
+    lines: list[str] = []
     for place, box in enumerate(drawing.boxes):
-        text = label(*(part for part in (box.title, box.facts) if part))
-        opening, closing = ("([", "])") if box.outside else ("[", "]")
-        lines.append(f"    n{place}{opening}{text}{closing}")
-    lines += [f"    n{a} {'==>' if critical else '-->'} n{b}" for (a, b), critical in drawing.edges.items()]
+        texts = (part for part in (box.title, box.facts) if part)
+        lines.append(drawn(f"n{place}", *texts, shape="round" if box.outside else "box"))
+    lines += [connection(f"n{a}", f"n{b}", thick=critical) for (a, b), critical in drawing.edges.items()]
     critical = [f"n{place}" for place, box in enumerate(drawing.boxes) if box.critical]
     failed = [f"n{place}" for place, box in enumerate(drawing.boxes) if "failed" in box.states]
     marked = [str(place) for place, critical in enumerate(drawing.edges.values()) if critical]
     if failed:
-        lines += [f"    classDef failed fill:#ffe3e3,stroke:{FAILED}", f"    class {','.join(failed)} failed"]
+        lines += [f"classDef failed fill:#ffe3e3,stroke:{FAILED}", f"class {','.join(failed)} failed"]
     if critical:
         lines += [
-            f"    classDef critical stroke:{CRITICAL},stroke-width:3px",
-            f"    class {','.join(critical)} critical",
+            f"classDef critical stroke:{CRITICAL},stroke-width:3px",
+            f"class {','.join(critical)} critical",
         ]
     if marked:
-        lines.append(f"    linkStyle {','.join(marked)} stroke:{CRITICAL},stroke-width:3px")
-    return "\n".join(lines) + "\n"
+        lines.append(f"linkStyle {','.join(marked)} stroke:{CRITICAL},stroke-width:3px")
+    return flowchart(lines)
 
 
 def svg(drawing: Drawing, *, title: str) -> str:
     """Return the picture: bars along the time axis, an arrow from each dependency to its dependents."""
     width, height = LABELS + CHART + 110, ROW * len(drawing.boxes) + 46
     scale = CHART / drawing.seconds if drawing.seconds > 0 else 0.0
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
-        f' height="{height}" font-family="sans-serif" font-size="12" role="img">',
-        f"<title>{escape(title)}</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        '<defs><marker id="asflow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6"'
-        ' markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z" fill="context-stroke"/></marker></defs>',
-        *_axis(drawing.seconds, scale, height),
-    ]
+    parts = _axis(drawing.seconds, scale, height)
     for (first, second), critical in sorted(drawing.edges.items(), key=lambda item: item[1]):
-        parts.append(_arrow(drawing.boxes, first, second, scale, critical=critical))
+        parts.append(_edge(drawing.boxes, first, second, scale, critical=critical))
     for row, box in enumerate(drawing.boxes):
         parts.append(_bar(box, row, scale))
-    parts.append("</svg>")
-    return "\n".join(parts)
+    return document(width, height, title, parts)
 
 
 def _span(box: _Box, scale: float) -> tuple[float, float]:
@@ -178,16 +168,11 @@ def _axis(seconds: float, scale: float, height: int) -> list[str]:
     return parts
 
 
-def _arrow(boxes: list[_Box], first: int, second: int, scale: float, *, critical: bool) -> str:
+def _edge(boxes: list[_Box], first: int, second: int, scale: float, *, critical: bool) -> str:
     x1, x2 = _span(boxes[first], scale)[1], _span(boxes[second], scale)[0]
     y1, y2 = 20 + ROW * first + BAR / 2, 20 + ROW * second + BAR / 2
     color, stroke = (CRITICAL, 2) if critical else (QUIET, 1)
-    bend = max(14.0, (x2 - x1) / 2)
-    curve = f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-    return (
-        f'<path d="{curve}" fill="none" stroke="{color}" stroke-width="{stroke}"'
-        ' marker-end="url(#asflow-arrow)"/>'
-    )
+    return arrow((x1, y1), (x2, y2), color=color, stroke=stroke)
 
 
 def _bar(box: _Box, row: int, scale: float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, assert_never
 
-from asflow._mermaid import label
+from asflow._mermaid import connection, flowchart
+from asflow._mermaid import node as drawn
 from asflow.dataflow._tree import Function, Node, Parallel, Serial
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ def mermaid(node: Node) -> str:
     Source: https://mermaid.js.org/syntax/flowchart.html
     """
     numbers = itertools.count(1)
-    lines = ["flowchart LR"]
-    steps = node.steps if isinstance(node, Serial) else (node,)
-    lines.extend(f"    {line}" for line in _chain(steps, numbers))
-    return "\n".join(lines) + "\n"
+    return flowchart(_chain(node.steps if isinstance(node, Serial) else (node,), numbers))
 
 
 def _chain(steps: tuple[Node, ...], numbers: Iterator[int]) -> Iterator[str]:
@@ -31,7 +29,7 @@ def _chain(steps: tuple[Node, ...], numbers: Iterator[int]) -> Iterator[str]:
         name = f"n{next(numbers)}"
         yield from _draw(step, name, numbers)
         if before:
-            yield f"{before} --> {name}"
+            yield connection(before, name)
         before = name
 
 
@@ -39,8 +37,7 @@ def _draw(node: Node, name: str, numbers: Iterator[int]) -> Iterator[str]:
     """Draw *node* under the identifier *name*, which an arrow can point at."""
     match node:
         case Function():
-            text = label(node.name)
-            yield f"{name}[{text}]" if node.on_loop else f"{name}[[{text}]]"
+            yield drawn(name, node.name, shape="box" if node.on_loop else "double")
             if node.optional:
                 yield f"style {name} stroke-dasharray:5 5"
             return

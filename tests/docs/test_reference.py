@@ -23,6 +23,7 @@ MODULES = {
 }  # fmt: skip
 
 MADE_BY_ASFLOW = {
+    "FlowGraph",
     "FlowReport",
     "FlowRun",
     "Graph",
@@ -87,8 +88,9 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
     """Users see a change here: add it to the changelog, too."""
     assert sorted(public("asflow")) == [
-        "AsflowError", "Completed", "Failed", "Flow", "FlowReport", "FlowRun", "Format", "Ignored", "Limit",
-        "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink", "Records", "Retry",
+        "AsflowError", "Completed", "Failed", "Flow", "FlowGraph", "FlowReport", "FlowRun", "Format",
+        "Ignored", "Limit", "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink",
+        "Records", "Retry",
         "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Unchanged",
         "Writer", "__version__", "add_format", "flow", "run",
     ]  # fmt: skip

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "asflow"
 GROUND = {
     *("_checks", "_descriptors", "_digest", "_frozen", "_inspect", "_labels", "_markers", "_mermaid"),
     "_names",
+    "_svg",
     "_tracebacks",
     "_version",
 }
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_markers": {"errors", "_labels"},
     "_run": {"_labels"},
     "_mermaid": {"_labels"},
+    "_svg": set(),
     "_reporter": {"errors", "events", "protocols", "_labels", "_tracebacks"},
     "_naming": {"errors", "_checks", "_inspect", "_labels"},
     "_engine": {"errors", "events", "_checks", "_labels"},
