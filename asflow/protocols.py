@@ -156,6 +156,8 @@ class Store(Protocol):
 
     - `is_complete(name) -> bool`: a faster `status`, used to skip calls whose output exists if the store is
       not `blocking`. It may return False whenever it is not sure, and never raises.
+    - `is_claimed(name) -> bool`: whether a claim on *name* is held, by any process. A call then waits for its
+      end before it takes a slot. It may return False whenever it is not sure.
     - `path(name) -> pathlib.Path`: the file of an output or failure, for a store that keeps files; used by
       `Output.path`. Relative names are then resolved against the current directory before a claim.
     - `set_modified(name, seconds: float | None) -> object`: set the time of the output *name*; None is now,

@@ -11,15 +11,16 @@ requests nothing: an error and a random draw arrive with `Raised`, and the body'
                                otherwise                   Finish(cached)
                FoundFailure                                Finish(suppressed)
                Missing, Stale                              start an attempt
+               Busy                                        AwaitOwner
                Broke                                       Fail
     queued     Acquired        the task has an output      Claim
                                otherwise                   Call
     claiming   Claimed                                     Call
-               Found           its value is kept           wind down to Recall
-                               otherwise                   wind down to Finish(cached)
-               FoundFailure                                wind down to Finish(suppressed)
-               Busy                                        wind down to AwaitOwner
-               Broke                                       wind down to Fail
+               Found           its value is kept           back out to Recall
+                               otherwise                   back out to Finish(cached)
+               FoundFailure                                back out to Finish(suppressed)
+               Busy                                        back out to AwaitOwner
+               Broke                                       back out to Fail
     calling    Returned                                    wind down with Commit to Finish(completed)
                Raised          listed in suppress          wind down with RecordFailure to Finish(suppressed)
                                to be retried, by `delay`   wind down with Abort to AskDelay
@@ -49,6 +50,7 @@ requests nothing: an error and a random draw arrive with `Raised`, and the body'
     start an attempt         Acquire if the task is limited, else Claim if it has an output, else Call
     wind down with C to X    Release if a slot is held, then C if a claim is held, then X
     wind down to X           Release if a slot is held, then X
+    back out to X            Release(unused) if a slot is held, then X: the rate does not count the start
 
 The slot is released before the claim is closed, so the limit bounds bodies, not commits. The first row
 that fits applies; `tests/engine/test_table.py` reads the table and tries every row.
@@ -182,6 +184,8 @@ def _looked(policy: TaskPolicy, state: State, event: words.Event) -> Step:
             return _end(state, words.Finish("suppressed"))
         case words.Missing() | words.Stale():
             return _start_attempt(policy, state)
+        case words.Busy():
+            return _end(state, words.AwaitOwner())
         case words.Broke(error):
             return _end(state, words.Fail(error))
         case _:
@@ -193,14 +197,13 @@ def _claimed(policy: TaskPolicy, state: State, event: words.Event) -> Step:
         case words.Claimed():
             return _call(state)
         case words.Found():
-            ending = words.Recall() if policy.saved else words.Finish("cached")
-            return _wind_down(policy, state, None, ending)
+            return _back_out(policy, state, words.Recall() if policy.saved else words.Finish("cached"))
         case words.FoundFailure():
-            return _wind_down(policy, state, None, words.Finish("suppressed"))
+            return _back_out(policy, state, words.Finish("suppressed"))
         case words.Busy():
-            return _wind_down(policy, state, None, words.AwaitOwner())
+            return _back_out(policy, state, words.AwaitOwner())
         case words.Broke(error):
-            return _wind_down(policy, state, None, words.Fail(error))
+            return _back_out(policy, state, words.Fail(error))
         case _:
             raise _illegal(state, event)
 
@@ -245,6 +248,12 @@ def _wind_down(policy: TaskPolicy, state: State, closing: words.Closing | None, 
     if policy.limited:
         return State("releasing", state.attempt, closing, ending), words.Release()
     return _close(State(state.phase, state.attempt, closing, ending))
+
+
+def _back_out(policy: TaskPolicy, state: State, ending: words.Ending) -> Step:
+    if policy.limited:
+        return State("releasing", state.attempt, None, ending), words.Release(unused=True)
+    return _end(state, ending)
 
 
 def _close(state: State) -> Step:

@@ -99,6 +99,13 @@ class StartLog:
             self._recent.append(now)
         return 0.0
 
+    def give_back(self, at: float) -> None:
+        """Drop the last start that was recorded until the time *at*: it was allowed, and did not happen."""
+        for index in range(len(self._recent) - 1, -1, -1):
+            if self._recent[index] <= at:
+                del self._recent[index]
+                return
+
     def _earliest(self) -> float:
         """Return the time from which the rate allows the next start."""
         if self._rate is None or len(self._recent) < self._rate.count:

@@ -87,7 +87,7 @@ class Claimed(_Value):
 
 
 class Busy(_Value):
-    """Another call or process is making the output."""
+    """Another call or process is making the output: this one passes it over, and comes back to it."""
 
     __slots__ = ()
 
@@ -174,7 +174,7 @@ Event = (
 
 
 class Look(_Value):
-    """Check whether the output exists. Answered by Found, Stale, FoundFailure, Missing or Broke."""
+    """Check whether the output exists. Answered by Found, Stale, FoundFailure, Missing, Busy or Broke."""
 
     __slots__ = ()
 
@@ -208,9 +208,13 @@ class Call(_Value):
 
 
 class Release(_Value):
-    """Give the slot back. Answered by Done."""
+    """Give the slot back and, if it is *unused*, the start that the rate counted. Answered by Done."""
 
-    __slots__ = ()
+    __match_args__ = ("unused",)
+    __slots__ = __match_args__
+
+    def __init__(self, unused: bool = False) -> None:
+        self.unused: Final = unused
 
 
 class Commit(_Value):
@@ -276,7 +280,7 @@ class Wait(_Value):
 
 
 class AwaitOwner(_Value):
-    """Wait until the owner of the claim has ended. Answered by Waited."""
+    """Wait until the owner of the claim has ended, without a slot or a worker. Answered by Waited."""
 
     __slots__ = ()
 

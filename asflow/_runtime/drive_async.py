@@ -83,21 +83,22 @@ async def _act(job: Job, action: words.Action) -> words.Event:
     blocking = job.made is not None and job.made.blocking
     match action:
         case words.Look():
-            return await in_thread(job.making.look) if blocking else job.making.look()
+            return await in_thread(job.look) if blocking else job.look()
         case words.Recall():
             if job.making.is_large():
                 return await in_thread(job.making.recall)
             return job.making.recall()
         case words.Acquire():
             job.run.borrowed = await acquire(job.spec.limit, job.run.parent)
-            job.run.admitted()
-            return words.Acquired()
+            return job.admitted()
         case words.Claim():
             prepare()
             return (
                 await in_thread(lambda: job.making.claim(job.run)) if blocking else job.making.claim(job.run)
             )
-        case words.Release():
+        case words.Release(unused):
+            if unused:
+                job.back_out()
             if job.made is not None and job.made.has_claim:
                 if not closings.try_acquire():
                     await closings.acquire()

@@ -72,16 +72,17 @@ def _act(job: Job, action: words.Action) -> words.Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     match action:
         case words.Look():
-            return job.making.look()
+            return job.look()
         case words.Recall():
             return job.making.recall()
         case words.Acquire():
             job.run.borrowed = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
-            job.run.admitted()
-            return words.Acquired()
+            return job.admitted()
         case words.Claim():
             return job.making.claim(job.run)
-        case words.Release():
+        case words.Release(unused):
+            if unused:
+                job.back_out()
             job.release()
             return words.Done()
         case words.Commit() | words.RecordFailure() | words.Renew() | words.Abort():

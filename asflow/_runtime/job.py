@@ -31,7 +31,7 @@ class Job:
         made: the output in the making, or None for a task that keeps none.
     """
 
-    __slots__ = ("made", "run", "spec")
+    __slots__ = ("_admitted_at", "made", "run", "spec")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Job:
         run = TaskCall(spec, args, kwargs, parent)
         self.run: TaskCall = run
         self.made: Making | None = None
+        self._admitted_at: float | None = None
         if spec.output is not None:
             run.put = output_closed
             run.output = name = spec.output.locate(*args, **kwargs)
@@ -56,6 +57,16 @@ class Job:
         """The output; for tasks that have one."""
         assert self.made is not None
         return self.made
+
+    def look(self) -> words.Event:
+        """Check whether the output exists, or another call is making it."""
+        return self.making.look_around(self.run)
+
+    def admitted(self) -> words.Event:
+        """Note that the call has a slot, and what the rate has counted."""
+        self.run.admitted()
+        self._admitted_at = clock.current.clock.now() if self.spec.limit.paced else None
+        return words.Acquired()
 
     def calling(self, attempt: int) -> None:
         """Prepare to call the body, with a slot and, if it has an output, a claim."""
@@ -111,6 +122,11 @@ class Job:
         if self.made is not None and self.spec.policy.saved and outcome in ("completed", "cached"):
             return self.made.value
         return value if outcome == "completed" else None
+
+    def back_out(self) -> None:
+        """Give back the start that the rate has counted: the body was not called."""
+        if self._admitted_at is not None:
+            self.spec.limit.give_back(self._admitted_at)
 
     def release(self) -> None:
         release(self.run, self.spec.limit.slots)

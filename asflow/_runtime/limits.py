@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST = 1_000_000  # each slot takes memory at once
 
+_LOOK_AGAIN = 1.0  # seconds until a call that waits for the rate looks for starts that were given back
+
 
 class Limit:
     """Bounds how many bodies run at once, and how many start per time. Several tasks may share one.
@@ -129,7 +131,7 @@ class Limiter:
         starts: the last starts, from which the next follows.
     """
 
-    __slots__ = ("_clock", "_lock", "_pacing", "slots", "starts")
+    __slots__ = ("_clock", "_lock", "_longest_wait", "_pacing", "slots", "starts")
 
     def __init__(self, total: int, rate: Rate | None = None, *, shared: bool = True) -> None:
         self.slots: Slots | None = Slots(total, shared=shared) if total else None
@@ -137,6 +139,7 @@ class Limiter:
         self._clock: clock.Clock = clock.current.clock
         self._pacing = Slots(1, shared=True)  # who waits for the rate: one at a time
         self._lock = threading.Lock()
+        self._longest_wait = float("inf")  # until the first start is given back
 
     @property
     def paced(self) -> bool:
@@ -173,9 +176,15 @@ class Limiter:
         with self._lock:
             self.starts.hold(self._now() + seconds)
 
+    def give_back(self, at: float) -> None:
+        """Forget the start that was granted shortly before the time *at*: no body was called."""
+        with self._lock:
+            self.starts.give_back(at)
+            self._longest_wait = _LOOK_AGAIN
+
     def _start(self) -> float:
         with self._lock:
-            return self.starts.start(self._now())
+            return min(self.starts.start(self._now()), self._longest_wait)
 
     def _now(self) -> float:
         """Return the time. If the clock was replaced (by a test's own), earlier starts mean nothing."""

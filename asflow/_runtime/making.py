@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FIRST_POLL = 0.005
 _LONGEST_POLL = 0.25
+_GROWTH = 1.15  # a call learns of the end of its wait at most a sixth later
 
 LARGE = 256 * 1024
 """Bytes, as stored, from which on a value is read and decoded in a thread rather than on the event loop."""
@@ -112,6 +113,24 @@ class Making:
         except Exception as error:  # noqa: BLE001 - the engine decides what it means
             return words.Broke(error)
 
+    def look_around(self, run: TaskCall) -> words.Event:
+        """Check whether the output exists and, if not, whether another call or process is making it.
+
+        That another one makes it is found out before *run* waits for a slot and a start of its own.
+        """
+        event = self.look()
+        if not isinstance(event, (words.Missing, words.Stale)):
+            return event
+        owner = owners.owner_of(self.key)
+        if owner is not None:
+            # One that encloses this call would wait for itself: the claim refuses that.
+            return event if owners.encloses(owner.run, run.parent) else words.Busy()
+        try:
+            busy = self.outputs.is_claimed(self._name)
+        except Exception as error:  # noqa: BLE001 - as above
+            return words.Broke(error)
+        return self._busy(run) if busy else event
+
     def claim(self, run: TaskCall) -> words.Event:
         """Claim the output for *run* and open a writer on it."""
         outputs = self.outputs
@@ -187,7 +206,7 @@ class Making:
     def next_poll(self) -> float:
         """Return the seconds until the next look at another process's claim; they grow with each look."""
         self._polls += 1
-        return min(_LONGEST_POLL, _FIRST_POLL * 1.5 ** min(self._polls, 20))
+        return min(_LONGEST_POLL, _FIRST_POLL * _GROWTH ** min(self._polls, 40))
 
     # ---------------------------------------------------------------- around the body
 

@@ -52,7 +52,7 @@ def enter(key: Key, owner: Owner) -> bool:
     present = _owners.setdefault(key, owner)
     if present is owner:
         return True
-    if _encloses(present.run, owner.run.parent):
+    if encloses(present.run, owner.run.parent):
         raise DeadlockError(
             f"task {owner.run.spec.name}(): needs the output {key[1]!r} that the task which calls it is "
             f"making; give it an output of its own"
@@ -70,6 +70,11 @@ def leave(key: Key, owner: Owner) -> None:
             owner.callbacks.popleft()()
         except (IndexError, RuntimeError):  # another thread took it, or its loop is closed
             continue
+
+
+def owner_of(key: Key) -> Owner | None:
+    """Return the owner of the output called *key*, if a call of this process is making it."""
+    return _owners.get(key)
 
 
 def spelled_otherwise(key: Key, is_same: Callable[[str, str], bool]) -> Key | None:
@@ -139,7 +144,8 @@ def wait_blocking(key: Key, run: TaskCall) -> bool:
     return True
 
 
-def _encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
+def encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
+    """Return whether *run* is *outer*, or was called inside its body."""
     while run is not None:
         if run is outer:
             return True

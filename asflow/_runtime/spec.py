@@ -124,6 +124,14 @@ class Outputs(Protocol):
         """Note the time and the inputs before the body begins; None if the task reads none."""
         ...
 
+    def is_claimed(self, name: str, /) -> bool:
+        """Whether another process, or a call of this one, is making the output *name*; False if not certain.
+
+        Raises:
+            Exception: what the store raises.
+        """
+        ...
+
     def renew(self, name: str, seconds: float | None, /) -> None:
         """Set the time of the output *name*; None is now.
 

@@ -70,6 +70,7 @@ class OutputPlan:
 
     __slots__ = (
         "_code", "_custom", "_failures",
+        "_is_claimed",
         "_opener",
         "_prefix",
         "ages",
@@ -78,7 +79,8 @@ class OutputPlan:
         "freshness",
         "is_fresh",
         "is_relative",
-        "locate", "may_return",
+        "locate",
+        "may_return",
         "namer",
         "namespace",
         "saves",
@@ -89,6 +91,7 @@ class OutputPlan:
     def __init__(self, workspace: Workspace, subject: Subject, options: TaskOptions) -> None:
         self.namer: Namer = _namer_for(subject, options)
         self.store: Store = workspace.store
+        self._is_claimed = cast("Callable[[str], bool] | None", getattr(self.store, "is_claimed", None))
         self.namespace: int = 0 if isinstance(workspace.store, LocalStore) else id(workspace.store)
         self.locate: Locate = self.namer.output
         self._prefix = workspace.prefix
@@ -138,6 +141,10 @@ class OutputPlan:
     def absolute(self, name: str, /) -> str:
         """Return *name* in a form that does not depend on the current directory, if the store keeps files."""
         return absolute(name) if hasattr(self.store, "path") else name
+
+    def is_claimed(self, name: str, /) -> bool:
+        """Return whether the output *name* is being made, as far as the store can see without a claim."""
+        return self._is_claimed is not None and self._is_claimed(name)
 
     def is_same(self, name: str, other: str, /) -> bool:
         """Return whether two names are one output; see `Outputs.is_same`."""

@@ -12,7 +12,7 @@ from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores._common import MARKED, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
-from asflow.stores._local_part import lock_part, sweep, unlock_part
+from asflow.stores._local_part import is_locked, lock_part, sweep, unlock_part
 from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder
 
 if TYPE_CHECKING:
@@ -129,6 +129,10 @@ class LocalStore:
             and found[ST_MTIME] != MARKED
             and (found[ST_SIZE] > 0 or not is_void(name, 0))
         )
+
+    def is_claimed(self, name: str, /) -> bool:
+        """Return whether a living writer, of any process, is making *name*; False if that is not certain."""
+        return is_locked(name + PART)
 
     def info(self, name: str, /) -> Info | None:
         """Return size and age of the output or failure called *name*; None if there is none that is whole.

@@ -115,6 +115,21 @@ def unlock_part(descriptor: int, mark: Mark, part: str) -> None:
     close_held(descriptor)
 
 
+def is_locked(part: str) -> bool:
+    """Return whether the file *part* has a living writer; False if that can't be known. Never raises."""
+    try:
+        descriptor = open_held(part, 0)
+    except OSError:
+        return False
+    try:
+        # For a moment this holds the lock: a claim just then is refused, and made again soon after.
+        return not try_lock(descriptor)
+    except OSError:
+        return False
+    finally:
+        close_held(descriptor)
+
+
 def sweep(name: str, found: os.stat_result) -> None:
     """Remove the second name of a published file, left by a writer that was killed. Never raises."""
     part = name + PART

@@ -55,7 +55,7 @@ from asflow.errors import EngineError
 # ------------------------------------------------------------------ drawing lives
 
 ANSWERS: dict[type[object], tuple[type[object], ...]] = {
-    Look: (Found, Stale, FoundFailure, Missing, Broke),
+    Look: (Found, Stale, FoundFailure, Missing, Busy, Broke),
     Acquire: (Acquired,),
     Claim: (Claimed, Found, FoundFailure, Busy, Broke),
     Call: (Returned, Raised, Broke),
@@ -351,12 +351,18 @@ def test_a_group_is_matched_as_itself() -> None:
 
 def test_found_by_the_claim_gives_the_slot_back() -> None:
     for event, end in ((Found(), Finish("cached")), (FoundFailure(), Finish("suppressed"))):
-        assert play(KEPT, Missing(), Acquired(), event, Done())[-2:] == [Release(), end]
+        assert play(KEPT, Missing(), Acquired(), event, Done())[-2:] == [Release(unused=True), end]
 
 
 def test_busy_gives_the_slot_back_waits_and_looks_again() -> None:
     assert play(KEPT, Missing(), Acquired(), Busy(), Done(), Waited())[3:] == [
-        *(Release(), AwaitOwner(), Look())
+        *(Release(unused=True), AwaitOwner(), Look())
+    ]
+
+
+def test_busy_at_the_look_takes_no_slot() -> None:
+    assert play(KEPT, Busy(), Waited(), Busy(), Waited(), Found()) == [
+        *(Look(), AwaitOwner(), Look(), AwaitOwner(), Look(), Finish("cached"))
     ]
 
 
@@ -374,7 +380,7 @@ def test_an_abort_that_breaks_hides_nothing() -> None:
 def test_a_look_or_claim_that_breaks_fails() -> None:
     disk = OSError(5, "Input/output error")
     assert play(KEPT, Broke(disk)) == [Look(), Fail(disk)]
-    assert play(KEPT, Missing(), Acquired(), Broke(disk), Done())[-2:] == [Release(), Fail(disk)]
+    assert play(KEPT, Missing(), Acquired(), Broke(disk), Done())[-2:] == [Release(unused=True), Fail(disk)]
 
 
 def test_only_an_exception_is_an_event() -> None:

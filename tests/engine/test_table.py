@@ -129,6 +129,9 @@ def actions_of(then: str, case: Case) -> list[words.Action]:
         assert state.ending is not None
         closing = state.closing if state.phase == "releasing" else None
         return [state.ending] if closing is None else [closing, state.ending]
+    if then.startswith("back out"):
+        end = action_of(then.removeprefix("back out to "), case)
+        return [words.Release(unused=True), end] if policy.limited else [end]
     if then.startswith("wind down"):
         phrase = re.fullmatch(r"wind down(?: with (\w+))? to (\S+)", then)
         assert phrase is not None, then

@@ -57,7 +57,7 @@ def test_in_threads_too_and_the_end_does_not_wait_for_the_retry(flow: Flow, sink
         assert sorted(next(results) for _ in range(18)) == list(range(2, 20))
     assert sorted(sink.outcomes()) == ["cancelled"] * 2 + ["completed"] * 18
     assert len(slots_of(fetch).free) == 2
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 async def test_a_sync_task_on_a_loop(flow: Flow, sink: RecordingSink) -> None:
