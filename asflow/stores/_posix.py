@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 import sys
 import threading
 from typing import Literal
@@ -19,6 +20,9 @@ from asflow.errors import OutputPlaceError
 
 Mark = tuple[int, int]
 """Device and inode: the identity of a file, independent of its names."""
+
+_NO_LOCKS = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK})
+"""Errors of a file system that has no flock."""
 
 _held: set[int] = set()
 _forks = 0
@@ -79,11 +83,36 @@ else:
 
         Two descriptors of one file conflict within a process too. The lock ends with the descriptor, and
         so with the process, even if that is killed.
+
+        Raises:
+            OutputPlaceError: the file system has no such locks.
         """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            # Not for ENOLCK, which may pass: then another process could hold the other kind of lock.
+            locked = None if error.errno == errno.ENOLCK else _try_ofd_lock(descriptor)
+            if locked is None:
+                raise _no_locks(error) from None
+            return locked
+        return True
+
+    def _try_ofd_lock(descriptor: int) -> bool | None:
+        """Lock by an open file description lock, which ends as flock's does; None if that is refused, too."""
+        command: int | None = getattr(fcntl, "F_OFD_SETLK", None)  # Linux
+        if command is None:
+            return None
+        whole = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(descriptor, command, whole)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
         return True
 
     def _flush_drive(descriptor: int) -> bool:
@@ -243,6 +272,15 @@ def is_same_folder(path: str, other: str) -> bool:
         return os.path.samefile(os.path.dirname(path), os.path.dirname(other))
     except OSError:
         return False
+
+
+def _no_locks(error: OSError) -> OutputPlaceError:
+    """Return the error of a file system on which two processes could make one output."""
+    return OutputPlaceError(
+        error.errno,
+        f"LocalStore(): files can't be locked here ({error.strerror}), so two processes could make one "
+        f"output; keep outputs on a local disk or in an ObjectStore, or mount this file system with locks",
+    )
 
 
 def name_file(error: BaseException, path: str) -> None:
