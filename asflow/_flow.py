@@ -10,7 +10,7 @@ from asflow._checks import check_flag
 from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
-from asflow._runtime.runs import FlowCall, current, leave, pinned
+from asflow._runtime.runs import BRIEF, FlowCall, current, leave, pinned
 from asflow._runtime.spec import named_arguments
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
@@ -322,6 +322,7 @@ def _began(
         current.get(),
         reporter,
         progress=progress,
+        brief=getattr(subject.function, BRIEF, False),
         total=total,
         qualname=subject.full_name,
         named_arguments=lambda: named_arguments(

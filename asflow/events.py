@@ -302,6 +302,7 @@ class _OfFlow(_Any):
     arguments: Mapping[str, object] = _NO_ARGUMENTS
     parent_id: int | None = None
     parent_call_id: int | None = None
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +333,8 @@ class FlowStarted(_OfFlow):
             themselves, looked up when this is first read: don't change them.
         parent_id: `flow_id` of the flow that called this one, or None.
         parent_call_id: `call_id` of the call of a task whose body called this flow, or None.
+        brief: whether it is one of many, as each call of a `DataFlow` is: a display for people omits it if it
+            was short and all went well.
         progress: False if `@flow(progress=False)` asks for no display of this flow and of those it calls.
         tallies: live counts by task name, in the order of first calls. Other threads add to it while the flow
             runs: copy it before iterating.
@@ -352,7 +355,8 @@ class FlowFinished(_OfFlow):
     """A flow has returned or raised; the last event of that flow.
 
     Attributes:
-        run_id, flow_id, flow, qualname, label, arguments, parent_id, parent_call_id: as in `FlowStarted`.
+        run_id, flow_id, flow, qualname, label, arguments, parent_id, parent_call_id, brief: as in
+            `FlowStarted`.
         outcome: how it ended.
         error: the exception that it raised, or None.
         seconds: how long it ran, in seconds.

@@ -94,6 +94,9 @@ _FlowStartedDraft, _FlowFinishedDraft = draft_of(FlowStarted), draft_of(FlowFini
 
 _ProgressedDraft = draft_of(TaskProgressed)
 
+BRIEF = "__asflow_brief__"
+"""Set on a function whose flow is one of many; see `FlowStarted.brief`."""
+
 _PROGRESS_PAUSE = 0.1  # seconds between two reports of a body's progress
 
 _LONGEST_EMIT = 1.0  # seconds that the end of a flow waits for a sink on another thread
@@ -259,6 +262,7 @@ class FlowCall(RunningFlow):
         folder: the current directory when the outermost flow was called, and a `/`: a relative `base` is
             below it, wherever a body has changed to since.
         completed, total, description: see `RunningFlow`.
+        brief: see `FlowStarted`.
         digest: what went wrong so far, in this flow and in those that it called.
         over: whether the flow has ended, so that no more events of its calls are reported.
     """
@@ -270,6 +274,7 @@ class FlowCall(RunningFlow):
         "_problems",
         "_problems_left_out",
         "_progress",
+        "brief",
         "completed",
         "description",
         "digest",
@@ -296,6 +301,7 @@ class FlowCall(RunningFlow):
         reporter: Reporter,
         *,
         progress: bool,
+        brief: bool = False,
         total: int | None,
         qualname: str,
         named_arguments: Callable[[], dict[str, object]],
@@ -317,6 +323,7 @@ class FlowCall(RunningFlow):
         # Reentrant, as a tally's.
         self.digest: Digest = Digest(threading.RLock())
         self._progress = progress
+        self.brief: bool = brief
         self.reporter: Reporter = reporter
         self.over: bool = False
         self._emitting: list[None] = []
@@ -368,6 +375,7 @@ class FlowCall(RunningFlow):
         draft.label = self.label
         draft.parent_id = None if outer is None else outer.flow_id
         draft.parent_call_id = self.parent.call_id if isinstance(self.parent, TaskCall) else None
+        draft.brief = self.brief
         draft.time = time()
         draft.at = at
 

@@ -10,6 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING, assert_never
 
 from asflow._inspect import layers
+from asflow._runtime.runs import BRIEF
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow.dataflow._execution import call_function
@@ -31,6 +32,7 @@ def as_flow(
         return await call(arguments)
 
     _name(dataflow, name)
+    setattr(dataflow, BRIEF, True)
     return flow(dataflow)
 
 

@@ -34,7 +34,8 @@ class LogSink:
 
     Levels: INFO for flows and completed calls; WARNING for retries and for calls that were skipped,
     suppressed or cancelled; ERROR for failures, with their traceback; DEBUG for everything else: calls that
-    are queued, started, progressing, found on disk, or were suppressed in an earlier run.
+    are queued, started, progressing, found on disk, or were suppressed in an earlier run, and calls of a
+    `DataFlow` that succeed.
 
     The attributes have the prefix `asflow_`, for structured formatters: `asflow_kind`, `asflow_task`,
     `asflow_label`, `asflow_outcome`, `asflow_seconds`, `asflow_flow_id`, ..., and `asflow_error`, the
@@ -89,7 +90,9 @@ def _plain(value: object) -> object:
 def _level(event: Event) -> int:
     match event.kind:
         case "flow_started":
-            return _INFO
+            return _DEBUG if event.brief else _INFO
+        case "flow_finished" if event.brief and event.outcome == "completed":
+            return _DEBUG
         case "task_retrying":
             return _WARNING
         case "task_finished" if event.outcome == "suppressed" and event.error is None:

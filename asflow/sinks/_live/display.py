@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import Forest
+from asflow.sinks._live.quiet import Quiet
 from asflow.sinks._words import flow_summary
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Display:
         self._lock = threading.Lock()
         self._poller: _Poller | None = None
         self._muted = False
+        self._quiet = Quiet()
         _displays.add(self)
 
     def start(self, event: FlowStarted) -> None:
@@ -79,7 +81,7 @@ class Display:
             if self._forest.visible and self._poller is None and not self._muted:
                 self._poller = _Poller(self._surface, self._forest)
                 self._poller.start()
-        if not view.hidden and view.parent is None:
+        if not view.hidden and view.parent is None and not event.brief:
             pieces = self._surface.begin(view.title)
             if pieces is not None:
                 self.line(pieces)
@@ -87,7 +89,8 @@ class Display:
     def finish(self, event: FlowFinished, *, nested: bool = False) -> None:
         """Remove a flow that has ended, and write its summary.
 
-        A flow called by another one is part of that one's summary; it gets its own only with *nested*.
+        A flow called by another one is part of that one's summary; it gets its own only with *nested*. A
+        brief one may leave none, see `Quiet`.
         """
         with self._lock:
             ended = self._forest.finish(event)
@@ -100,7 +103,12 @@ class Display:
             return
         view, counts = ended
         if not view.hidden and (nested or view.parent is None):
-            self.line(flow_summary(view.title, event.outcome, event.error, counts, event.seconds))
+            with self._lock:
+                if not nested and self._quiet.omits(event, counts):
+                    return
+                more = self._quiet.noted(event)
+            summary = flow_summary(view.title, event.outcome, event.error, counts, event.seconds)
+            self.line([*summary, *more])
 
     def line(self, pieces: list[Piece]) -> None:
         _guarded(lambda: self._surface.line(pieces))
