@@ -6,6 +6,9 @@
 - `TqdmSink`: a tqdm bar for each task (extra `tqdm`).
 - `LogSink`: records of the standard library's logging.
 - `TraceSink`: a timeline in a file, for Perfetto or any browser.
+- `OpenTelemetrySink`, `PrometheusSink`, `StructlogSink`: spans, metrics, structured logs (an extra each).
+- `GitHubActionsSink`: groups and annotations in the log of a job.
+- `WebhookSink`: a message for each flow that has ended (extra `webhook`).
 - `StreamlitSink`: a status on the Streamlit page that called a flow.
 - `Tee`: several sinks at once.
 
@@ -13,24 +16,51 @@ Importing this package imports neither rich nor tqdm; the sinks do so on first u
 """
 
 from asflow._names import set_homes
+from asflow.sinks._github import GitHubActionsSink
 from asflow.sinks._lines import LineSink
 from asflow.sinks._log import LogSink
 from asflow.sinks._null import NullSink
+from asflow.sinks._opentelemetry import OpenTelemetrySink
+from asflow.sinks._prometheus import PrometheusSink
 from asflow.sinks._rich import RichSink
 from asflow.sinks._streamlit.sink import StreamlitSink
+from asflow.sinks._structlog import StructlogSink
 from asflow.sinks._tee import Tee
 from asflow.sinks._tqdm import TqdmSink
 from asflow.sinks._trace import TraceSink
+from asflow.sinks._webhook import WebhookSink
 
 __all__ = [
+    "GitHubActionsSink",
     "LineSink",
     "LogSink",
     "NullSink",
+    "OpenTelemetrySink",
+    "PrometheusSink",
     "RichSink",
     "StreamlitSink",
+    "StructlogSink",
     "Tee",
     "TqdmSink",
     "TraceSink",
+    "WebhookSink",
 ]
 
-set_homes(__name__, (LineSink, LogSink, NullSink, RichSink, StreamlitSink, Tee, TqdmSink, TraceSink))
+set_homes(
+    __name__,
+    (
+        GitHubActionsSink,
+        LineSink,
+        LogSink,
+        NullSink,
+        OpenTelemetrySink,
+        PrometheusSink,
+        RichSink,
+        StreamlitSink,
+        StructlogSink,
+        Tee,
+        TqdmSink,
+        TraceSink,
+        WebhookSink,
+    ),
+)

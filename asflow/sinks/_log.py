@@ -66,7 +66,7 @@ class LogSink:
 
     def emit(self, event: Event, /) -> None:
         """Log *event*, if its level is enabled."""
-        level = _level(event)
+        level = level_of(event)
         if not self._logger.isEnabledFor(level):
             return
         error: BaseException | None = getattr(event, "error", None)
@@ -87,7 +87,8 @@ def _plain(value: object) -> object:
     return clean(value) if isinstance(value, str) else value
 
 
-def _level(event: Event) -> int:
+def level_of(event: Event) -> int:
+    """Return the level of *event*, as a number of logging."""
     match event.kind:
         case "flow_started":
             return _DEBUG if event.brief else _INFO
