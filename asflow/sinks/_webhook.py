@@ -131,7 +131,7 @@ class WebhookSink:
             while (message := self._queue.get()) is not None:
                 try:
                     self._send(client, message)
-                except Exception as error:  # noqa: BLE001 - httpx's, or of a message that is no JSON
+                except Exception as error:  # noqa: BLE001 - httpx's, or of a message that JSON can not hold
                     import logging
 
                     logging.getLogger("asflow").warning("%r lost a message: %s", self, error_line(error))

@@ -33,7 +33,18 @@ from asflow.dataflow import (
     stage,
 )
 from asflow.errors import DefinitionTypeError, DefinitionValueError, NoPathError, NotInTaskError
-from asflow.sinks import LineSink, LogSink, NullSink, RichSink, StreamlitSink, Tee, TqdmSink, TraceSink
+from asflow.sinks import (
+    LineSink,
+    LogSink,
+    NullSink,
+    PrometheusSink,
+    RichSink,
+    StreamlitSink,
+    Tee,
+    TqdmSink,
+    TraceSink,
+    WebhookSink,
+)
 from asflow.stores import ObjectStore
 from asflow.writers import by_path
 
@@ -353,6 +364,19 @@ def sinks() -> Iterator[Mistake]:
     yield from rows("LogSink()", LogSink, [("logger", 3, TYPE)])
     yield from rows("TqdmSink()", TqdmSink, [("bar", 3, TYPE)])
     yield from rows("TraceSink()", TraceSink, [("path", 3, TYPE)])
+    yield from rows("PrometheusSink()", PrometheusSink, [("textfile", 3, TYPE)])
+    webhook = partial(WebhookSink, "http://localhost")
+    yield from rows("WebhookSink()", WebhookSink, [("url", 3, TYPE), ("url", "localhost", VALUE)])
+    yield from rows(
+        "WebhookSink()",
+        webhook,
+        [
+            ("when", "never", VALUE),
+            ("message", 3, TYPE),
+            *[("timeout", value, error) for value, error in SECONDS],
+            ("timeout", 0, VALUE),
+        ],
+    )
     wrong: list[Any] = [3, NullSink]
     for value in wrong:
         shown = getattr(value, "__name__", repr(value))

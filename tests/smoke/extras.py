@@ -121,6 +121,74 @@ def tqdm() -> None:
     check("double" in drawn.getvalue() and "5/5" in drawn.getvalue(), f"tqdm drew {drawn.getvalue()!r}")
 
 
+def opentelemetry() -> None:
+    """Spans and metrics go to the providers that are there: without an SDK they go nowhere."""
+    from asflow.sinks import OpenTelemetrySink
+
+    observed("opentelemetry", OpenTelemetrySink())
+
+
+def prometheus() -> None:
+    """A call is counted."""
+    from prometheus_client import REGISTRY
+
+    from asflow.sinks import PrometheusSink
+
+    observed("prometheus", PrometheusSink())
+    found = REGISTRY.get_sample_value("asflow_flows_total", {"flow": "main", "outcome": "completed"})
+    check(found == 1, "the count of flows")
+
+
+def structlog() -> None:
+    """Each event is a line."""
+    from structlog.testing import capture_logs
+
+    from asflow.sinks import StructlogSink
+
+    with capture_logs() as lines:
+        observed("structlog", StructlogSink())
+    check(lines[-1]["event"] == "flow_finished", "the last line")
+
+
+def webhook() -> None:
+    """A message is sent to a server on loopback."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    from asflow.sinks import WebhookSink
+
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        sink = WebhookSink(f"http://127.0.0.1:{server.server_address[1]}")
+        observed("webhook", sink)
+        sink.close()
+        thread.join()
+    check(b"Flow main(): 1 done" in bodies[0], "the message")
+
+
+def observed(name: str, sink: ProgressSink) -> None:
+    """Run a flow whose events go to *sink*."""
+    flow = Flow(name, sink=sink)
+
+    @flow.task
+    def work() -> None: ...
+
+    @flow
+    def main() -> None:
+        work()
+
+    main()
+
+
 def object_storage() -> None:
     """An output is published to an object store; the next call finds it there."""
     from asflow.stores import ObjectStore
@@ -186,6 +254,10 @@ USES: dict[str, Callable[[], None]] = {
     "parquet": parquet,
     "streamlit": streamlit,
     "tqdm": tqdm,
+    "opentelemetry": opentelemetry,
+    "prometheus": prometheus,
+    "structlog": structlog,
+    "webhook": webhook,
     "s3": object_storage,
     "dask": dask,
     "ray": ray,

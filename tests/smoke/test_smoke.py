@@ -21,4 +21,7 @@ def test_every_extra_works() -> None:
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("OK: ")
-    assert "cli, dask, parquet, ray, s3, streamlit, tqdm" in done.stdout
+    assert (
+        "cli, dask, opentelemetry, parquet, prometheus, ray, s3, streamlit, structlog, tqdm, webhook"
+        in done.stdout
+    )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 from asflow import Flow, ProgressSink
-from asflow.events import Event, FlowStarted, TaskFinished
-from asflow.sinks import LineSink, NullSink, RichSink, Tee
+from asflow.events import Event, FlowFinished, FlowStarted, TaskFinished
+from asflow.sinks import (
+    GitHubActionsSink,
+    LineSink,
+    NullSink,
+    OpenTelemetrySink,
+    PrometheusSink,
+    RichSink,
+    StructlogSink,
+    Tee,
+    WebhookSink,
+)
 
 
 class Printing:
@@ -68,6 +78,19 @@ class Counting:
 
 sinks: list[ProgressSink] = [Printing(), Queued(), Wider(), Recording(), Counting(), NullSink()]  # OK
 shipped: list[ProgressSink] = [RichSink(), LineSink(), NullSink(), Tee(RichSink(), Printing())]  # OK
+exports: list[ProgressSink] = [
+    OpenTelemetrySink(),
+    PrometheusSink(),
+    StructlogSink(),
+    GitHubActionsSink(),
+]  # OK
+
+
+def message(event: FlowFinished, default: Mapping[str, Any]) -> dict[str, object]:
+    return {"text": default["text"], "seconds": event.seconds}
+
+
+webhook: ProgressSink = WebhookSink("https://example.org", when="failed", message=message, timeout=3)  # OK
 calling: ProgressSink = Calling(print)  # OK
 assert_type(Flow(sink=Printing()), Flow)
 assert_type(Flow(sink=Queued()), Flow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asflow import Flow, ProgressSink
 from asflow.events import Event, TaskFinished
-from asflow.sinks import LineSink, Tee
+from asflow.sinks import LineSink, PrometheusSink, Tee, WebhookSink
 
 
 class NoEmit:
@@ -50,6 +50,9 @@ Flow(sink=LineSink)  # E
 Flow(sink="rich")  # E
 Flow(sink=[LineSink()])  # E
 Tee(LineSink(), NoEmit())  # E
+WebhookSink("https://example.org", when="never")  # E
+WebhookSink("https://example.org", message=lambda event: None)  # E
+PrometheusSink(textfile=3)  # E
 one: ProgressSink = OneKind()  # E
 
 
