@@ -111,7 +111,14 @@ class Digest:
         return tuple(sorted(groups, key=lambda group: _ORDER.index(group.outcome)))
 
     def add(self, task: str, outcome: str, error_type: str | None, call: Callable[[], ProblemCall]) -> None:
-        """Count a call; *call* describes it, and is asked for the first few of a group only."""
+        """Count a call.
+
+        Args:
+            task: the task's name.
+            outcome: how the call ended.
+            error_type: the name of the exception's class, or None.
+            call: describes the call; it is called for the first few of a group only.
+        """
         key = task, outcome, error_type
         with self._lock:
             group = self._groups.get(key)

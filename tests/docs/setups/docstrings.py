@@ -20,6 +20,9 @@ from asflow.writers import as_file, by_path
 pages = range(3)
 
 
+def download(day: str) -> None: ...
+
+
 def find_primes(start: int) -> list[int]:
     return [start]
 
