@@ -47,7 +47,7 @@ class Crew:
         self._error: BaseException | None = None
         self._stops: set[Stop] = set()
         self._closed = self._ended = False
-        self._capacity = 2 * work.size
+        self._capacity = work.places
         self._count = self._taken = 0
 
     def results(self) -> Generator[Any, None, None]:

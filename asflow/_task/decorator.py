@@ -1039,6 +1039,9 @@ class TaskDecorator(metaclass=Sealed):
 
         `async for` yields the results one by one; `await` returns all of them as a list. Items are pulled
         lazily: memory stays flat for any number of them, and a slow consumer slows the calls down.
+        A call that waits for a retry, or whose output is being made elsewhere, is passed over, and finished
+        later: at most 10 times the limit at once. A CancelledError that a body raises, although it was not
+        cancelled, is a failure: a RuntimeError.
 
         Args:
             task: a task of one argument.

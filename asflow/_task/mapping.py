@@ -79,7 +79,7 @@ class TaskMap(
     def __aiter__(self) -> AsyncGenerator[R_co, None]:
         """Run the calls and yield their results, in the order of the items or as they come."""
         self._use()
-        return results_of(self._work, 2 * self._work.size)
+        return results_of(self._work, self._work.places)
 
     def __await__(self) -> Generator[Any, None, list[R_co]]:
         """Run all calls and return the list of their results."""

@@ -73,6 +73,16 @@ class Work:
         self.size: int = _UNLIMITED if slots is None else slots.total
 
     @property
+    def places(self) -> int:
+        """The number of results that may wait for a consumer that takes them one by one.
+
+        Between outputs that exist, or that others have made, few bodies are left to run: look further ahead.
+        Not so if each result is a value, which takes memory.
+        """
+        policy = self.spec.policy
+        return (2 + _PARKED if policy.persistent and not policy.saved else 2) * self.size
+
+    @property
     def most_parked(self) -> int:
         """The number of calls that may wait, for a retry or another owner, without holding up the rest."""
         policy = self.spec.policy

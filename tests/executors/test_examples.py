@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_the_same_function_on_executors(name: str, tmp_path: Path) -> None:
     assert "20 of 20 made now" in run(name, str(tmp_path), folder=tmp_path)
     assert "0 of 20 made now" in run(name, str(tmp_path), folder=tmp_path)
     assert len(list((tmp_path / "primes").glob("*.jsonl.zst"))) == 20
+
+
+def test_two_processes_split_the_work_of_a_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        said = list(threads.map(lambda _: run("shared.py", str(tmp_path), folder=tmp_path), range(2)))
+    assert sum(int(line.split()[1]) for line in said) == 200
+    assert len(list((tmp_path / "pages").glob("*.json"))) == 200
 
 
 @pytest.mark.slow
