@@ -11,7 +11,6 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from asflow._checks import clamped
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
@@ -93,7 +92,7 @@ class StartLog:
         """
         wait = max(self._held_until, self._earliest()) - now
         if wait > 0:
-            return clamped(wait)
+            return wait
         if self._rate is None:
             self.delays = False  # the hold is over, and there is no rate
         else:

@@ -89,7 +89,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
                 return await in_thread(job.making.recall)
             return job.making.recall()
         case words.Acquire():
-            job.run.borrowed = await acquire(job.spec.limit, job.run.parent)
+            await acquire(job.spec.limit, job.run)
             return job.admitted()
         case words.Claim():
             prepare()
@@ -100,9 +100,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
             if unused:
                 job.back_out()
             if job.made is not None and job.made.has_claim:
-                if not closings.try_acquire():
-                    await closings.acquire()
-                job.made.closing_slots.append(None)
+                job.made.closing_slots.append(closings.try_acquire() or await closings.acquire())
             job.release()
             return words.Done()
         case words.Abort() if not blocking:

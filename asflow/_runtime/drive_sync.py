@@ -9,7 +9,7 @@ from asflow._engine.lifecycle import NEW, step
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire_blocking
 from asflow._runtime.job import Job
-from asflow._runtime.runs import current, leave
+from asflow._runtime.runs import current
 from asflow._runtime.threads import refuse_unstarted
 from asflow._runtime.watching import parked
 from asflow._tracebacks import without_ours
@@ -29,15 +29,16 @@ def run_sync(
     kwargs: Mapping[str, object],
 ) -> R | None:
     """Run one call of a sync task from `Started` to `Finish` or `Fail`."""
-    job = Job(spec, args, kwargs, current.get())
+    parent = current.get()
+    job = Job(spec, args, kwargs, parent)
     value: R | None = None
     event: words.Event = words.Started()
     state, action = step(spec.policy, NEW, event)
     try:
         while not isinstance(action, (words.Finish, words.Fail)):
             if isinstance(action, words.Call):
-                token = current.set(job.run)
                 try:
+                    current.set(job.run)
                     job.calling(action.attempt)
                     value = body(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001 - the engine decides what it means
@@ -46,7 +47,7 @@ def run_sync(
                     refuse_unstarted(spec, body, value)  # a mistake in the program: no retry, no skip
                     event = job.returned(value)
                 finally:
-                    leave(token)
+                    current.set(parent)  # not `reset`: Ctrl-C may come before there is a token
             else:
                 event = _act(job, action)
             state, action = step(spec.policy, state, event)
@@ -76,7 +77,7 @@ def _act(job: Job, action: words.Action) -> words.Event:
         case words.Recall():
             return job.making.recall()
         case words.Acquire():
-            job.run.borrowed = acquire_blocking(job.spec.limit, job.run.parent, job.spec.name)
+            acquire_blocking(job.spec.limit, job.run)
             return job.admitted()
         case words.Claim():
             return job.making.claim(job.run)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow._checks import clamped
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
-from asflow._runtime.admission import release
+from asflow._runtime.admission import drop, release
 from asflow._runtime.making import Making, Unwritten, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
 from asflow._runtime.watching import parked, resumed
@@ -64,8 +63,7 @@ class Job:
         return self.making.look_around(self.run)
 
     def admitted(self) -> words.Event:
-        """Note that the call has a slot, and what the rate has counted."""
-        self.run.admitted()
+        """Note what the rate has counted."""
         self._admitted_at = clock.current.clock.now() if self.spec.limit.paced else None
         return words.Acquired()
 
@@ -130,7 +128,7 @@ class Job:
             self.spec.limit.give_back(self._admitted_at)
 
     def release(self) -> None:
-        release(self.run, self.spec.limit.slots)
+        release(self.run)
 
     def ask_delay(self, asked: words.AskDelay) -> words.Event:
         """Call the user's `delay` for the seconds to wait."""
@@ -153,7 +151,7 @@ class Job:
             raise TypeError(wrong)
         if not 0 <= seconds < float("inf"):
             raise ValueError(wrong)
-        return clamped(seconds)
+        return seconds
 
     def waiting(self, wait: words.Wait) -> None:
         """Report the wait for a retry, and start the run of its attempt."""
@@ -170,7 +168,10 @@ class Job:
     def give_up(self, error: BaseException) -> None:
         """Leave nothing behind: the call was cancelled or interrupted, or could not continue."""
         self._called()
-        self.release()
+        if isinstance(error, GeneratorExit):
+            drop(self.run)
+        else:
+            self.release()
         if self.made is not None:
             self.made.give_up()
         self.finished("failed" if isinstance(error, Exception) else "cancelled", error)

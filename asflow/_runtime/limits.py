@@ -10,11 +10,11 @@ import threading
 from sys import float_info
 from typing import TYPE_CHECKING
 
-from asflow._checks import clamped
+from asflow import _forks
 from asflow._engine.rates import Rate, StartLog
 from asflow._labels import short
 from asflow._runtime import clock
-from asflow._runtime.slots import Slots, current_loop_id
+from asflow._runtime.slots import Slots
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Limit:
     runs on that slot, one such call at a time.
 
     Threads: one Limit serves all threads and event loops of the process. It isn't shared with other
-    processes, and a forked child starts with what was held at the fork: make Limits after forking.
+    processes; a forked child has a bound of its own, with the slots of other threads free.
 
     Args:
         total: bodies at once, >= 1; 0 means no bound (useful with a rate).
@@ -68,8 +68,7 @@ class Limit:
         """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers.
 
         Args:
-            seconds: finite; more than 10^9 is cut to that. A hold that ends before the present one, or at
-                once (<= 0), changes nothing.
+            seconds: finite; a hold that ends before the present one, or at once (<= 0), changes nothing.
 
         Raises:
             TypeError: *seconds* is not a number.
@@ -84,7 +83,7 @@ class Limit:
                 f"Limit.hold(): seconds takes a finite number, not {short(seconds)}; "
                 f"write for example hold(30)"
             )
-        self._limiter.hold(clamped(seconds))
+        self._limiter.hold(seconds)
 
 
 def limiter_of(limit: Limit) -> Limiter:
@@ -133,7 +132,7 @@ class Limiter:
         starts: the last starts, from which the next follows.
     """
 
-    __slots__ = ("_clock", "_lock", "_longest_wait", "_pacing", "slots", "starts")
+    __slots__ = ("__weakref__", "_clock", "_lock", "_longest_wait", "_pacing", "slots", "starts")
 
     def __init__(self, total: int, rate: Rate | None = None, *, shared: bool = True) -> None:
         self.slots: Slots | None = Slots(total, shared=shared) if total else None
@@ -141,7 +140,12 @@ class Limiter:
         self._clock: clock.Clock = clock.current.clock
         self._pacing = Slots(1, shared=True)  # who waits for the rate: one at a time
         self._lock = threading.Lock()
-        self._longest_wait = float("inf")  # until the first start is given back
+        self._longest_wait = float("inf")  # until the first start is returned
+        _forks.renewables.add(self)
+
+    def after_fork(self) -> None:
+        """Make a new lock: see `_forks`."""
+        self._lock = threading.Lock()
 
     @property
     def paced(self) -> bool:
@@ -151,13 +155,12 @@ class Limiter:
     async def pace(self) -> None:
         """Wait until the rate lets a body start; the caller holds a slot."""
         # One at a time, in order: a caller that is cancelled here has used up no start.
-        await self._pacing.acquire()
-        loop_id = current_loop_id()
+        turn = await self._pacing.acquire()
         try:
             while (wait := self._start()) > 0:
                 await clock.current.clock.sleep_async(wait)
         finally:
-            self._pacing.release(loop_id)
+            del turn
 
     def pace_blocking(self, task: str) -> None:
         """Wait on this thread until the rate lets a body of *task* start; the caller holds a slot.
@@ -165,13 +168,12 @@ class Limiter:
         Raises:
             DeadlockError: a call on this thread's own event loop comes first, and has to wait.
         """
-        self._pacing.acquire_blocking(task)
-        loop_id = current_loop_id()
+        turn = self._pacing.acquire_blocking(task)
         try:
             while (wait := self._start()) > 0:
                 clock.current.clock.sleep(wait)
         finally:
-            self._pacing.release(loop_id)
+            del turn  # which returns it
 
     def hold(self, seconds: float) -> None:
         """Let no body start for the next *seconds*."""
@@ -197,7 +199,14 @@ class Limiter:
 
 
 _by_task: dict[Hashable, Limiter] = {}
-_by_task_lock = threading.Lock()
+_by_task_lock = [threading.Lock()]
+
+
+def _after_fork() -> None:
+    _by_task_lock[0] = threading.Lock()
+
+
+_forks.after_fork(_after_fork)
 
 
 def task_limiter(key: Hashable | None, total: int | None) -> Limiter:
@@ -210,7 +219,7 @@ def task_limiter(key: Hashable | None, total: int | None) -> Limiter:
     limiter = Limiter(os.cpu_count() or 1 if total is None else total, shared=False)
     if key is None:
         return limiter
-    with _by_task_lock:
+    with _by_task_lock[0]:
         known = _by_task.get(key)
         if known is None or known.slots is None or limiter.slots is None:
             _by_task[key] = limiter

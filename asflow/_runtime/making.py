@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import traceback
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from asflow._engine import vocabulary as words
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asflow._runtime.runs import TaskCall
+    from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Dating, Outputs, Scratch
     from asflow.protocols import ByteStream, Claim, Writer
 
@@ -79,7 +79,7 @@ class Making:
         self._polls = 0
         self._scratch: dict[str, Scratch] = {}
         self._loop = running_loop()
-        self.closing_slots: list[None] = []
+        self.closing_slots: list[Slot] = []
         self.key: owners.Key = (outputs.namespace, self._name)
         self.value: object = None
 
@@ -339,10 +339,7 @@ class Making:
             if claim is not None:
                 _quietly(claim.abort)
         finally:
-            # Pop instead of testing: when a loop is closed, this may run in two threads.
-            with suppress(IndexError):
-                self.closing_slots.pop()
-                threads.closings.release(0)
+            self.closing_slots.clear()  # which returns them
             if owner is not None:
                 owners.leave(self.key, owner)
 

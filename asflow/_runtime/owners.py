@@ -7,12 +7,12 @@ detects a wait that would never end.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from asflow import _forks
 from asflow._runtime.slots import running_loop
 from asflow._runtime.stopping import stopping
 from asflow.errors import DeadlockError
@@ -153,6 +153,5 @@ def encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
     return False
 
 
-if hasattr(os, "register_at_fork"):
-    # The child has neither the owners' threads and loops nor their claims.
-    os.register_at_fork(after_in_child=_owners.clear)
+# A forked child has neither the owners' threads and loops nor their claims.
+_forks.after_fork(_owners.clear)

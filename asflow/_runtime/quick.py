@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
-from asflow._runtime.admission import acquire, acquire_blocking, finish_release, release
+from asflow._runtime.admission import acquire, acquire_blocking, drop, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, count_body
 from asflow._runtime.runs import TaskCall, current, leave, pinned, reports_calls
-from asflow._runtime.slots import current_loop_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from asflow._runtime.runs import FlowCall
-    from asflow._runtime.slots import Lease
+    from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Outputs, TaskSpec
     from asflow.events import Outcome, Tally
 
@@ -100,9 +99,6 @@ class _Running(TaskCall):
     __slots__ = ()
 
 
-_none_yet: Lease | None = None  # so that checkers know that it may change while the body runs
-
-
 def _bare_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
@@ -122,34 +118,37 @@ def _bare_async(
             return await _counted_async(spec, body, args, kwargs)
         # What follows is `acquire`, the body, `release`, written out for speed (hence the longest function
         # here): no sink to notify, nothing to count.
+        slot: Slot | None
         try:
-            if waiters:
-                await slots.acquire()
-            else:
-                take()
+            slot = await slots.acquire() if waiters else take()
         except IndexError:
-            await slots.acquire()
+            slot = await slots.acquire()
         run = _Running()
         run.spec = spec
         run.args = args
         run.kwargs = kwargs
-        run.lease = _none_yet
-        run.holding = True
+        run.slot = slot
         token = _set_run(run)
         try:
             return await (body(*args, **kwargs) if kwargs else body(*args))
+        except GeneratorExit:
+            run.slot = slot = None  # see `Slot`
+            raise
         finally:
+            run.slot = None
+            if slot is None:
+                pass
+            elif not (slots.lent or slots.debts):
+                put(slot)
+                if waiters:
+                    slots.grant()
+            else:
+                slots.release(slot)
+            slot = None  # a traceback may hold this frame, and must not hold the slot
             try:  # noqa: SIM105 - as in `leave`, without the call
                 _reset_run(token)
             except ValueError:
                 pass
-            run.holding = False
-            if run.lease is not None or slots.debts:
-                finish_release(run, slots)
-            else:
-                put(None)
-                if waiters:
-                    slots.grant()
 
     return quick_task
 
@@ -169,28 +168,34 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
     def quick_task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or waiters or _get_run() is not None or paced.delays:
             return _counted_sync(spec, body, args, kwargs)
-        try:
-            take()
-        except IndexError:
-            return _counted_sync(spec, body, args, kwargs)
+        # Ctrl-C may come after any call: a slot on the stack is dropped, which returns it; one in `slot`
+        # is released, and nothing is called between `run.slot = None` and `put`.
         run = _Running()
         run.spec = spec
         run.args = args
         run.kwargs = kwargs
-        run.lease = _none_yet
-        run.holding = True
-        token = _set_run(run)
+        slot: Slot | None = None
         try:
+            try:
+                slot = take()
+            except IndexError:
+                return _counted_sync(spec, body, args, kwargs)
+            run.slot = slot
+            _set_run(run)
             return body(*args, **kwargs) if kwargs else body(*args)
         finally:
-            _reset_run(token)
-            run.holding = False
-            if run.lease is not None or slots.debts:
-                finish_release(run, slots)
-            else:
-                put(None)
-                if waiters:
-                    slots.grant()
+            try:
+                if slot is not None:
+                    run.slot = None
+                    if not (slots.lent or slots.debts):
+                        put(slot)
+                        if waiters:
+                            slots.grant()
+                    else:
+                        slots.release(slot)
+                    slot = None  # a traceback may hold this frame, and must not hold the slot
+            finally:
+                _set_run(None)
 
     return quick_task
 
@@ -205,10 +210,10 @@ async def _counted_async(
     if reports_calls(spec, parent):
         return await run_async(spec, body, args, kwargs)
     tally = _queued(spec, parent)
-    run = None
+    run = _made(spec, args, kwargs, parent)
     try:
-        borrowed = await acquire(spec.limit, parent)
-        run = _begun(spec, args, kwargs, parent, borrowed, tally)
+        await acquire(spec.limit, run)
+        _begin(run, tally)
         token = _set_run(run)
         try:
             value = await body(*args, **kwargs)
@@ -228,15 +233,15 @@ def _counted_sync(
     if reports_calls(spec, parent):
         return run_sync(spec, body, args, kwargs)
     tally = _queued(spec, parent)
-    run = None
+    run = _made(spec, args, kwargs, parent)
     try:
-        borrowed = acquire_blocking(spec.limit, parent, spec.name)
-        run = _begun(spec, args, kwargs, parent, borrowed, tally)
-        token = _set_run(run)
+        acquire_blocking(spec.limit, run)
+        _begin(run, tally)
         try:
+            _set_run(run)
             value = body(*args, **kwargs)
         finally:
-            leave(token)
+            _set_run(parent)
     except BaseException as error:
         _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
@@ -254,34 +259,36 @@ def _queued(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> Tally | None:
     return tally
 
 
-def _begun(
+def _made(
     spec: TaskSpec,
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     parent: TaskCall | FlowCall | None,
-    borrowed: Lease | None,
-    tally: Tally | None,
 ) -> _Running:
     run = _Running()
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
     run.flow = None if parent is None else parent.flow
-    run.lease, run.borrowed, run.holding = None, borrowed, True
-    run.loop_id = current_loop_id()
-    if tally is not None:
-        run.started = monotonic()
-        tally.active[run] = run
+    run.slot = None
     return run
 
 
-def _ended(
-    tally: Tally | None, run: _Running | None, outcome: Outcome, error: BaseException | None = None
-) -> None:
-    if run is not None:
+def _begin(run: _Running, tally: Tally | None) -> None:
+    if tally is not None:
+        run.started = monotonic()
+        tally.active[run] = run
+
+
+def _ended(tally: Tally | None, run: _Running, outcome: Outcome, error: BaseException | None = None) -> None:
+    try:
         if tally is not None:
             count_body(run, tally)
-        release(run, run.spec.limit.slots)
+    finally:
+        if isinstance(error, GeneratorExit):
+            drop(run)
+        else:
+            release(run)
     if tally is not None:
-        count(run, tally, outcome, error)
+        count(None if run.started is None else run, tally, outcome, error)
 
 
 # ------------------------------------------------------------------ outputs that exist

@@ -15,12 +15,12 @@ from itertools import islice
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from asflow import _forks
 from asflow._checks import closed_error
 from asflow._digest import Digest, ProblemCall
 from asflow._frozen import draft_of
 from asflow._labels import call_label, error_line, error_text, short
 from asflow._runtime import clock
-from asflow._runtime.slots import current_loop_id
 from asflow._runtime.spec import named_arguments
 from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError, RecordValueError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, Tally, TaskProgressed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from asflow._reporter import Reporter
     from asflow._runtime.report import FlowReport, Problem
-    from asflow._runtime.slots import Lease
+    from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Scratch, TaskSpec
     from asflow.events import Event, FlowOutcome, Outcome
 
@@ -51,8 +51,7 @@ def _run_id_of_process() -> str:
     return _process[0]
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_process.clear)
+_forks.after_fork(_process.clear)
 
 _ONE_RECORD = (str, bytes, bytearray, memoryview, Mapping)  # iterable, but not of records
 
@@ -268,6 +267,7 @@ class FlowCall(RunningFlow):
     """
 
     __slots__ = (
+        "__weakref__",
         "_began",
         "_emitting",
         "_ended",
@@ -331,6 +331,13 @@ class FlowCall(RunningFlow):
         self._ended: float | None = None
         self._problems: list[Problem] = []
         self._problems_left_out = 0
+        _forks.renewables.add(self)
+
+    def after_fork(self) -> None:
+        """Forget what other threads count and report at this moment: see `_forks`."""
+        self._emitting.clear()
+        for tally in self.tallies.values():
+            tally.lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"<FlowCall {self.name}({self.label}) #{self.flow_id}>"
@@ -477,9 +484,8 @@ class TaskCall(RunningCall):
         seconds: the time in bodies that have ended.
         waited_seconds: the time before and between bodies.
         size, records: of the output that this call has published, as far as they are known.
-        lease: the lease on this call's slot, once a call of its body borrows it.
-        borrowed: the lease of the enclosing body's slot that this call's body runs on, or None.
-        loop_id: the loop under which the slot was taken; see `current_loop_id`.
+        slot: what the body runs on; None before and after, or if there is no bound.
+        borrowed: the slots of enclosing bodies that `slot` is a turn on, innermost first.
     """
 
     # Unset slots fall back to the defaults in `_UNSET`, so that a call pays only for the attributes it sets.
@@ -495,12 +501,9 @@ class TaskCall(RunningCall):
         "description",
         "flow",
         "has_news",
-        "holding",
         "is_running",
         "keep",
         "kwargs",
-        "lease",
-        "loop_id",
         "new_scratch",
         "output",
         "parent",
@@ -510,6 +513,7 @@ class TaskCall(RunningCall):
         "seconds",
         "since",
         "size",
+        "slot",
         "spec",
         "started",
         "total",
@@ -541,11 +545,9 @@ class TaskCall(RunningCall):
     waited_seconds: float
     size: int | None
     records: int | None
-    holding: bool
-    loop_id: int
     is_running: bool
-    borrowed: Lease | None
-    lease: Lease | None
+    slot: Slot | None
+    borrowed: tuple[Slot, ...]
     broken: Exception | None
     """The first failure of a write: of the store, the writer, or a misuse."""
     keep: Callable[[object], object] | None
@@ -569,9 +571,8 @@ class TaskCall(RunningCall):
         self.flow = None if parent is None else parent.flow
         self.args = args
         self.kwargs = kwargs
-        self.lease = self.borrowed = None
-        self.holding = self.is_running = False
-        self.loop_id = 0
+        self.slot = None
+        self.is_running = False
 
     if not TYPE_CHECKING:
 
@@ -589,11 +590,6 @@ class TaskCall(RunningCall):
         run._call_id = self.call_id
         run.started = self.started
         return run
-
-    def admitted(self) -> None:
-        """Record that the body has a slot, and on which loop it was taken."""
-        self.loop_id = current_loop_id()
-        self.holding = True
 
     @property
     def call_id(self) -> int:
@@ -682,17 +678,14 @@ _UNSET: dict[str, object] = {
     "_label": None,
     "attempt": 1,
     "body_over": False,
-    "borrowed": None,
+    "borrowed": (),
     "broken": None,
     "keep": None,
     "completed": 0,
     "description": None,
     "flow": None,
     "has_news": False,
-    "holding": False,
     "is_running": False,
-    "lease": None,
-    "loop_id": 0,
     "new_scratch": None,
     "output": None,
     "parent": None,
@@ -702,6 +695,7 @@ _UNSET: dict[str, object] = {
     "seconds": 0.0,
     "since": 0.0,
     "size": None,
+    "slot": None,
     "started": None,
     "total": None,
     "unit": None,

@@ -1,20 +1,28 @@
 """Slots: a counting semaphore for coroutines of any loop and for threads, in order of arrival.
 
+A slot is an object, and dropping it returns it: an exception that strikes between two bytecodes (Ctrl-C)
+can lose no slot, because there is no moment at which one is taken and belongs to no one.
+
 It uses deques, whose single operations are atomic, instead of a lock: a coroutine that the garbage collector
-closes inside a locked region could need that lock again, on the same thread.
-A waiter carries a ticket, a one-element list. Popping the ticket settles the race: if the granter pops it,
-the waiter owns a slot; if the waiter pops it, the waiter has left. Both sides check again after every
-append, so no wake-up is lost.
+closes inside a locked region could need that lock again, on the same thread, and an interrupted thread could
+leave it taken. A waiter carries a box, a list whose first entry settles the race: the slot that it was
+granted, or None once it has taken that or left. Both sides check again after every append, so no wake-up
+is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
+import weakref
 from asyncio import events
 from collections import deque
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, cast
 
+from asflow import _forks
 from asflow.errors import DeadlockError
 
 if TYPE_CHECKING:
@@ -23,15 +31,48 @@ if TYPE_CHECKING:
 # The public get_running_loop raises without a loop; this one returns None, and asyncio itself uses it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
 
-Ticket = list[None]
-Waiter = tuple["asyncio.Future[None] | threading.Event", Ticket, "asyncio.AbstractEventLoop | None"]
-"""What to wake, the ticket, and the loop that runs on the waiter's thread. A tuple: thousands may wait."""
+Waiter = tuple[
+    "asyncio.Future[None] | threading.Lock", "list[Slot | None]", "asyncio.AbstractEventLoop | None"
+]
+"""What to wake, the box, and the loop that runs on the waiter's thread. A tuple: thousands may wait."""
+
+LOOK_AGAIN = 1.0
+"""Seconds after which a waiting thread checks that its wake-up was not lost, and may report its wait."""
+
+
+kept: list[Slot] = []
+"""In a forked child, while it renews: the slots of the calls that it runs in."""
+
+
+class Slot(int):
+    """One slot. Its holder returns it with `Slots.release`; dropping it does the same, a little slower.
+
+    When the garbage collector closes a coroutine, it may have called `__del__` for the slot that this holds.
+    So a coroutine that is closed (GeneratorExit) must drop its slot, and not return it otherwise.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        try:
+            slots = _homes.get(self >> _SHIFT)
+            if slots is not None:
+                slots.restore(self)
+        except Exception:  # noqa: BLE001 - at the interpreter's exit the globals used here may be gone
+            pass
+
+
+_SHIFT = 32
+_numbers = itertools.count(1)
+_homes: weakref.WeakValueDictionary[int, Slots] = weakref.WeakValueDictionary()
+"""The slots by number. A slot is the number of its `Slots`, shifted, and its own."""
 
 
 class Slots:
     """At most *total* holders at once, first come, first served, at constant cost.
 
-    Threads: every method may be called from any thread and any loop. Cancelling a waiter loses no slot.
+    Threads: every method may be called from any thread and any loop. Cancelling a waiter loses no slot. In a
+    forked child the slots that other threads held are free, and no caller waits.
 
     Args:
         total: slots that may be held at once, >= 1.
@@ -39,120 +80,167 @@ class Slots:
             detect a sync wait that would block the only loop that can free one.
 
     Attributes:
-        free: a token for each free slot. The fast path reads it, `waiters` and `debts`.
+        free: the free slots. The fast path takes and returns them itself, and reads `waiters` and `debts`.
         waiters: the queue, longest wait first, including some waiters that have left.
         debts: a token for each slot to withdraw when it comes back.
+        lent: by slot, where the calls wait for their turn that run on it: those that its holder's body makes.
+            Such a slot comes back when its holder and they have dropped it.
         is_shared: as passed.
     """
 
-    __slots__ = ("_holders", "_left", "debts", "free", "is_shared", "total", "waiters")
+    __slots__ = (
+        "__weakref__", "_left", "_loops", "_made", "_number", "_void",
+        "debts", "free", "is_shared", "lent", "total", "waiters",
+    )  # fmt: skip
 
     def __init__(self, total: int, *, shared: bool = False) -> None:
         self.total: int = total
         self.is_shared: bool = shared
-        self.free: deque[None] = deque([None] * total)
+        self._left = 0  # waiters that have left since those were last removed from the queue
+        self._loops: dict[int, int] = {}  # by slot, the id of the loop on whose thread it was taken
+        self._void: set[int] = set()  # slots that don't count any more
+        self._made = itertools.count()
+        self._number = next(_numbers)
         self.waiters: deque[Waiter] = deque()
         self.debts: deque[None] = deque()
-        self._left = 0  # waiters that have left and are still in the queue
-        # For each held slot, the id of the loop on whose thread it was taken.
-        self._holders: deque[int] = deque()
+        self.lent: dict[int, Slots] = {}
+        self.free: deque[Slot] = deque(self._new(total))
+        _homes[self._number] = self
+        _forks.renewables.add(self)
 
-    def try_acquire(self) -> bool:
+    def _new(self, count: int) -> list[Slot]:
+        first = self._number << _SHIFT
+        return [Slot(first + next(self._made)) for _ in range(count)]
+
+    def try_acquire(self) -> Slot | None:
         """Take a slot if one is free and no caller is waiting for it."""
         if self.waiters:
-            return False
+            return None
         try:
-            self.free.pop()
+            slot = self.free.pop()
         except IndexError:
-            return False
+            return None
         if self.is_shared:
-            self._holders.append(current_loop_id())
-        return True
+            self._loops[+slot] = current_loop_id()  # `+`: a key must not hold the slot
+        return slot
 
-    async def acquire(self) -> None:
+    async def acquire(self) -> Slot:
         """Wait for a slot on the running loop. Cancelling leaves the queue, or passes the slot on."""
-        if self.try_acquire():
-            return
+        slot = self.try_acquire()
+        if slot is not None:
+            return slot
         loop = events.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        waiter: Waiter = (future, [None], loop)
+        waiter: Waiter = (future, [], loop)
         try:
             self._enqueue(waiter)
             await future
+            return _granted(waiter)
         except BaseException:
             self._abandon(waiter)
             raise
 
-    def acquire_blocking(self, task: str) -> None:
+    def acquire_blocking(self, task: str, report: Callable[[float], object] | None = None) -> Slot:
         """Wait for a slot on this thread, for a call of *task*.
+
+        Args:
+            task: named in messages.
+            report: called now and then with the seconds that this has waited for.
 
         Raises:
             DeadlockError: a loop is running on this thread, and only it can free a slot.
         """
-        if self.try_acquire():
-            return
+        slot = self.try_acquire()
+        if slot is not None:
+            return slot
         loop = running_loop()
         if loop is not None and self._depends_on(loop):
             raise DeadlockError(
                 f"task {task}(): needs a slot that only this thread's event loop can free, and would block "
-                f"that loop; call it with `await asyncio.to_thread(...)`"
+                f"that loop; call it with `await flow.task.to_thread(...)`"
             )
-        granted = threading.Event()
-        waiter: Waiter = (granted, [None], loop)
+        asleep = threading.Lock()
+        asleep.acquire()
+        waiter: Waiter = (asleep, [], loop)
+        began = monotonic()
         try:
             self._enqueue(waiter)
-            granted.wait()
+            while not waiter[1] and not asleep.acquire(timeout=LOOK_AGAIN):
+                self.grant()  # a thread that was interrupted may have freed a slot without passing it on
+                if report is not None:
+                    report(monotonic() - began)
+            return _granted(waiter)
         except BaseException:
             self._abandon(waiter)
             raise
 
-    def release(self, loop_id: int) -> None:
-        """Give back a slot that was taken under *loop_id*; the longest waiter gets it."""
-        self.detach(loop_id)
-        self.release_detached()
+    def release(self, slot: Slot) -> None:
+        """Give back *slot*, which its holder drops; the longest waiter gets it."""
+        if slot not in self.lent:
+            self.put(slot)
 
-    def detach(self, loop_id: int) -> None:
-        """Forget that *loop_id* holds a slot; `release_detached` releases it later, on any thread."""
-        if self.is_shared:
-            self._holders.remove(loop_id)
+    def restore(self, dropped: int) -> None:
+        """Replace a slot that was dropped."""
+        self.lent.pop(dropped, None)
+        if dropped not in self._void:
+            self.put(Slot(dropped))
 
-    def release_detached(self) -> None:
+    def put(self, slot: Slot) -> None:
+        """Make *slot* free, or withdraw it."""
+        # Nothing is called before `append`, so that Ctrl-C can't strike before it.
         if self.debts:
             try:
                 self.debts.pop()
             except IndexError:
                 pass
             else:
+                self._withdraw(slot)
                 return
-        self.free.append(None)
+        self.free.append(slot)
         if self.waiters:
             self.grant()
+
+    def _withdraw(self, slot: Slot) -> None:
+        self._void.add(+slot)
 
     def resize(self, total: int) -> None:
         """Change the number of slots; those held beyond a smaller number are withdrawn as they come back."""
         more, self.total = total - self.total, total
-        for _ in range(more):
-            self.release_detached()
+        for slot in self._new(max(0, more)):
+            self.put(slot)
         for _ in range(-more):
             try:
-                self.free.pop()
+                self._withdraw(self.free.pop())
             except IndexError:
                 self.debts.append(None)
 
     @property
     def waiting(self) -> int:
         """The number of waiters that have not left."""
-        return sum(1 for _, ticket, _ in list(self.waiters) if ticket)
+        return sum(1 for _, box, _ in list(self.waiters) if not box)
 
     def grant(self) -> None:
         """Pass free slots to waiters."""
         while self.waiters and self.free:
             try:
-                self.free.pop()
+                slot = self.free.pop()
             except IndexError:
                 return
-            if not self._pass_on():
-                self.free.append(None)
+            if not self._pass_on(slot):
+                self.free.append(slot)
+
+    def after_fork(self) -> None:
+        """Forget waiters, and slots held by other threads: see `_forks`."""
+        self.waiters.clear()
+        self.debts.clear()
+        self._left = 0
+        mine = [slot for slot in kept if slot >> _SHIFT == self._number and slot not in self._void]
+        valid = {*self.free, *mine}
+        made = next(self._made)
+        first = self._number << _SHIFT
+        self._void = {first + n for n in range(made + 1)} - {+slot for slot in valid}
+        self.lent = {slot: turns for slot, turns in self.lent.items() if slot in valid}
+        self.free.extend(self._new(self.total - len(valid)))
 
     def _enqueue(self, waiter: Waiter) -> None:
         self.waiters.append(waiter)
@@ -161,46 +249,65 @@ class Slots:
 
     def _abandon(self, waiter: Waiter) -> None:
         """Leave the queue; a slot granted at the same moment goes to the next waiter."""
-        try:
-            waiter[1].pop()
-        except IndexError:
-            self.release(id(waiter[2]))
+        box = waiter[1]
+        box.append(None)
+        if box[0] is not None:
+            box[0] = None  # dropped, which passes it on
             return
         self._left += 1
         # While a slot is held for hours, waiters that have left must not pile up in the queue.
         if self._left > 64 and self._left * 2 > len(self.waiters):
             self._sweep()
 
-    def _pass_on(self) -> bool:
-        """Pass a slot, already taken from `free`, to the first waiter that has not left; False if none."""
+    def _pass_on(self, slot: Slot) -> bool:
+        """Pass *slot*, already taken from `free`, to the first waiter that has not left; False if none."""
         while True:
+            # Look, grant, wake, and only then remove: after an interruption the waiter is still in the queue.
             try:
-                waiter = self.waiters.popleft()
+                waiter = self.waiters[0]
             except IndexError:
                 return False
-            try:
-                waiter[1].pop()
-            except IndexError:
-                self._left -= 1
-                continue
+            box = waiter[1]
             if self.is_shared:
-                self._holders.append(id(waiter[2]))
-            if _wake(waiter):
+                self._loops[+slot] = id(waiter[2])
+            box.append(slot)
+            if box[0] is slot:
+                if _wake(waiter):
+                    self._remove(waiter)
+                    return True
+                # Its loop is closed. If it was collected in this moment, it has passed the slot on itself.
+                granted = box[0]
+                box[0] = None
+                self._remove(waiter)
+                if granted is None:
+                    return True
+                continue
+            # It has left, or another thread has granted it a slot: perhaps one that was interrupted then.
+            try:
+                box[box.index(slot)] = None
+            except ValueError:  # it has taken the slot already
                 return True
-            # Its loop is closed: put the ticket back, so that `_abandon` does not release a slot.
-            self.detach(id(waiter[2]))
-            self._left -= 1
-            waiter[1].append(None)
+            if box[0] is not None:
+                _wake(waiter)
+            self._remove(waiter)
+
+    def _remove(self, waiter: Waiter) -> None:
+        """Remove *waiter*, the first of the queue, unless another thread has done so."""
+        with suppress(ValueError, IndexError):
+            self.waiters.remove(waiter)
 
     def _sweep(self) -> None:
+        """Remove the waiters that have left."""
         self._left = 0
         for _ in range(len(self.waiters)):
             try:
-                waiter = self.waiters.popleft()
+                waiter = self.waiters[0]
             except IndexError:
                 return
             if waiter[1]:
-                self.waiters.append(waiter)
+                self._remove(waiter)
+            else:
+                self.waiters.rotate(-1)
         self.grant()
 
     def _depends_on(self, loop: asyncio.AbstractEventLoop) -> bool:
@@ -210,55 +317,15 @@ class Slots:
         """
         if not self.is_shared:
             return False  # all callers are of one colour, and holders aren't recorded
-        elsewhere = len(self._holders) - self._holders.count(id(loop))
-        return elsewhere <= sum(1 for _, ticket, waiting in list(self.waiters) if ticket and waiting is loop)
+        free = set(self.free)
+        held = [other for slot, other in list(self._loops.items()) if slot not in free]
+        elsewhere = len(held) - held.count(id(loop))
+        return elsewhere <= sum(1 for _, box, waiting in list(self.waiters) if not box and waiting is loop)
 
 
-class Lease:
-    """A held slot that the calls made by its holder's body may borrow, one at a time, in order.
-
-    The slot is released when its holder and all borrowers have ended.
-
-    Args:
-        slots: what the held slot was taken from.
-        borrowed_from: the lease that the held slot is itself borrowed from, or None.
-
-    Attributes:
-        queue: where borrowers wait for their turn.
-    """
-
-    __slots__ = ("_lock", "_users", "borrowed_from", "queue", "slots")
-
-    def __init__(self, slots: Slots, borrowed_from: Lease | None) -> None:
-        self.slots: Slots = slots
-        self.borrowed_from: Lease | None = borrowed_from
-        self.queue: Slots = Slots(1, shared=True)
-        self._users = 1
-        # Reentrant: a garbage collection inside the lock may end another user on the same thread.
-        self._lock = threading.RLock()
-
-    def add_user(self) -> bool:
-        """Count one more borrower; False if the slot was released already."""
-        with self._lock:
-            if self._users == 0:
-                return False
-            self._users += 1
-            return True
-
-    def remove_user(self) -> None:
-        """Count one user less; the last one releases the slot."""
-        with self._lock:
-            self._users -= 1
-            if self._users:
-                return
-        self.slots.release_detached()
-        if self.borrowed_from is not None:
-            self.borrowed_from.remove_user()
-
-    def remove_holder(self, loop_id: int) -> None:
-        """End the holder's own use of the slot, which it took under *loop_id*."""
-        self.slots.detach(loop_id)
-        self.remove_user()
+def home_of(slot: Slot) -> Slots | None:
+    """Return the slots that *slot* belongs to; None if they are gone."""
+    return _homes.get(slot >> _SHIFT)
 
 
 def current_loop_id() -> int:
@@ -266,13 +333,21 @@ def current_loop_id() -> int:
     return id(running_loop())
 
 
+def _granted(waiter: Waiter) -> Slot:
+    box = waiter[1]
+    slot = box[0]
+    box[0] = None  # if the slot comes around to this box, it must not look as if it was granted
+    assert slot is not None
+    return slot
+
+
 def _wake(waiter: Waiter) -> bool:
     """Wake *waiter*, which now owns a slot; False if its loop is closed."""
     sleeper, _, loop = waiter
-    if isinstance(sleeper, threading.Event):
-        sleeper.set()
+    if loop is None or not asyncio.isfuture(sleeper):
+        with suppress(RuntimeError):  # it was woken before
+            cast("threading.Lock", sleeper).release()
         return True
-    assert loop is not None
     if running_loop() is loop:
         _resolve(sleeper)
         return True

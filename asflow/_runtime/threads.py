@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from asflow import _forks
 from asflow._runtime.slots import Slots
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class _Pool:
 
 
 _pool = _Pool()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.forget)
+_forks.after_fork(_pool.forget)
 
 
 def prepare() -> None:

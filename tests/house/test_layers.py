@@ -19,7 +19,17 @@ PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
 GROUND = {
-    *("_checks", "_descriptors", "_digest", "_frozen", "_inspect", "_labels", "_markers", "_mermaid"),
+    *(
+        "_checks",
+        "_descriptors",
+        "_digest",
+        "_forks",
+        "_frozen",
+        "_inspect",
+        "_labels",
+        "_markers",
+    ),
+    "_mermaid",
     "_names",
     "_svg",
     "_tracebacks",
@@ -40,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"_digest", "_frozen", "_names"},
     "protocols": {"errors", "events"},
     "_descriptors": set(),
+    "_forks": set(),
     "_inspect": set(),
     "_tracebacks": {"_labels"},
     "_checks": {"errors", "_labels"},

@@ -131,7 +131,8 @@ def test_decorating_again_keeps_one_limit_and_the_newest_total_wins() -> None:
     assert task_limiter(key, 5) is first
     assert first.slots is not None
     assert len(first.slots.free) == 5
-    assert first.slots.try_acquire()
+    held = first.slots.try_acquire()
+    assert held is not None
     assert task_limiter(key, 1) is first
     assert not first.slots.try_acquire()
     assert task_limiter(None, 2) is not task_limiter(None, 2)

@@ -179,7 +179,7 @@ async def test_a_sync_call_on_the_loop_that_could_never_go_on_is_refused_at_once
     go = asyncio.Event()
     held = asyncio.create_task(holder(go))
     await asyncio.sleep(0)
-    with pytest.raises(DeadlockError, match=r"^task .*blocking\(\): needs a slot .*; .* asyncio\.to_thread"):
+    with pytest.raises(DeadlockError, match=r"^task .*blocking\(\): needs a slot .* flow\.task\.to_thread"):
         blocking()
     waiting = asyncio.create_task(asyncio.to_thread(blocking))
     await asyncio.sleep(0)

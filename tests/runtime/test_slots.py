@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from asflow._runtime.slots import Slots, current_loop_id
+from asflow._runtime.slots import Slot, Slots
 from asflow.errors import DeadlockError
 
 
@@ -25,9 +25,13 @@ class SlotMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.slots = Slots(total, shared=shared)
         self.total = total
-        self.held = 0
-        self.queue: deque[asyncio.Task[None]] = deque()
+        self.holding: list[Slot] = []
+        self.queue: deque[asyncio.Task[Slot]] = deque()
         self.turn()
+
+    @property
+    def held(self) -> int:
+        return len(self.holding)
 
     def turn(self) -> None:
         """Let every callback of the loop that is due run."""
@@ -42,8 +46,9 @@ class SlotMachine(RuleBasedStateMachine):
         """Free slots go to the waiters, in order, and to no other caller."""
         self.turn()
         while self.queue and self.held < self.total:
-            assert self.queue.popleft().done(), "the longest waiter has the slot"
-            self.held += 1
+            first = self.queue.popleft()
+            assert first.done(), "the longest waiter has the slot"
+            self.holding.append(first.result())
         assert not any(task.done() for task in self.queue), "no caller got in past the bound"
 
     @rule(count=st.integers(1, 30))
@@ -55,11 +60,16 @@ class SlotMachine(RuleBasedStateMachine):
     def release(self, count: int) -> None:
         for _ in range(min(count, self.held)):
             self.loop.run_until_complete(self._release())
-            self.held -= 1
         self.settle()
 
     async def _release(self) -> None:
-        self.slots.release(current_loop_id())
+        self.slots.release(self.holding.pop())
+
+    @rule(count=st.integers(1, 12))
+    def drop(self, count: int) -> None:
+        """A slot that is dropped, as by a thread that is interrupted, comes back as well."""
+        del self.holding[:count]
+        self.settle()
 
     @rule(chosen=st.sets(st.integers(0, 40), max_size=30))
     def give_up(self, chosen: set[int]) -> None:
@@ -79,13 +89,12 @@ class SlotMachine(RuleBasedStateMachine):
 
         async def collide() -> None:
             first = self.queue.popleft()
-            self.slots.release(current_loop_id())
+            self.slots.release(self.holding.pop())
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             assert first.cancelled()
 
         self.loop.run_until_complete(collide())
-        self.held -= 1
         self.settle()
 
     @rule(total=st.integers(1, 6))
@@ -110,7 +119,6 @@ class SlotMachine(RuleBasedStateMachine):
             self.settle()
             while self.held:
                 self.loop.run_until_complete(self._release())
-                self.held -= 1
             assert len(self.slots.free) == self.slots.total, "every slot came back"
             self.loop.close()
 
@@ -137,14 +145,13 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
             inside -= 1
 
     async def use() -> None:
-        await slots.acquire()
-        loop_id = current_loop_id()
+        slot = await slots.acquire()
         enter()
         try:
             await asyncio.sleep(0)
         finally:
             leave()
-            slots.release(loop_id)
+            slots.release(slot)
 
     async def crowd(seed: int) -> None:
         drawn = random.Random(seed)
@@ -158,10 +165,10 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
 
     def plain() -> None:
         for _ in range(500):
-            slots.acquire_blocking("hold")
+            slot = slots.acquire_blocking("hold")
             enter()
             leave()
-            slots.release(current_loop_id())
+            slots.release(slot)
 
     threads = [threading.Thread(target=asyncio.run, args=(crowd(seed),)) for seed in range(4)]
     threads += [threading.Thread(target=plain) for _ in range(2)]
@@ -177,26 +184,27 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
 
 async def test_a_sync_caller_that_only_its_own_loop_could_serve_is_refused_at_once() -> None:
     slots = Slots(1, shared=True)
-    await slots.acquire()
-    with pytest.raises(DeadlockError, match=r"^task fetch\(\): needs a slot .*; call .* asyncio\.to_thread"):
+    slot = await slots.acquire()
+    with pytest.raises(
+        DeadlockError, match=r"^task fetch\(\): needs a slot .*; call .* flow\.task\.to_thread"
+    ):
         slots.acquire_blocking("fetch")
-    slots.release(current_loop_id())
-    slots.acquire_blocking("fetch")
-    slots.release(current_loop_id())
+    slots.release(slot)
+    slots.release(slots.acquire_blocking("fetch"))
     assert len(slots.free) == 1
 
 
 async def test_a_sync_caller_waits_for_a_slot_that_another_thread_releases() -> None:
     """One slot is held on this loop, one by a thread: the thread's comes back without the loop."""
     slots = Slots(2, shared=True)
-    await slots.acquire()
+    mine = await slots.acquire()
     taken, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        slots.acquire_blocking("hold")
+        slot = slots.acquire_blocking("hold")
         taken.set()
         go.wait(30)
-        slots.release(current_loop_id())
+        slots.release(slot)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -209,9 +217,8 @@ async def test_a_sync_caller_waits_for_a_slot_that_another_thread_releases() -> 
 
     waiting = threading.Thread(target=release_when_queued)
     waiting.start()
-    slots.acquire_blocking("fetch")  # returns once the thread has released its slot
-    slots.release(current_loop_id())
-    slots.release(current_loop_id())
+    slots.release(slots.acquire_blocking("fetch"))  # returns once the thread has released its slot
+    slots.release(mine)
     thread.join()
     waiting.join()
     assert len(slots.free) == 2
@@ -223,10 +230,10 @@ async def test_a_sync_caller_behind_a_waiter_of_its_own_loop_is_refused() -> Non
     taken, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        slots.acquire_blocking("hold")
+        slot = slots.acquire_blocking("hold")
         taken.set()
         go.wait(30)
-        slots.release(current_loop_id())
+        slots.release(slot)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -236,26 +243,26 @@ async def test_a_sync_caller_behind_a_waiter_of_its_own_loop_is_refused() -> Non
     with pytest.raises(DeadlockError):
         slots.acquire_blocking("fetch")
     go.set()
-    await before
-    slots.release(current_loop_id())
+    slots.release(await before)
     thread.join()
 
 
 def test_waiters_of_a_loop_that_is_closed_lose_no_slot() -> None:
     slots = Slots(1, shared=True)
-    slots.acquire_blocking("first")
+    slot = slots.acquire_blocking("first")
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(slots.acquire())
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert slots.waiting == 1
     loop.close()
-    slots.release(current_loop_id())
+    slots.release(slot)
     # However the coroutine ends now, the slot is there for the next one.
     waiting.get_coro().close()
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     del waiting
     gc.collect()
-    assert slots.try_acquire()
-    slots.release(current_loop_id())
+    again = slots.try_acquire()
+    assert again is not None
+    slots.release(again)
     assert len(slots.free) == 1

@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 
-from asflow._runtime.slots import Slots, current_loop_id
+from asflow._runtime.slots import Slots
 
 LOOPS, CONTENDERS, TURNS, TOTAL = 4, 250, 100, 7
 
@@ -25,7 +25,7 @@ def test_no_slot_is_lost_over_a_hundred_thousand_acquisitions() -> None:
                 await asyncio.sleep(0)
                 waiting.cancel()
             try:
-                await waiting
+                slot = await waiting
             except asyncio.CancelledError:
                 continue
             with counting:
@@ -35,7 +35,7 @@ def test_no_slot_is_lost_over_a_hundred_thousand_acquisitions() -> None:
                 await asyncio.sleep(0)
             with counting:
                 held -= 1
-            slots.release(current_loop_id())
+            slots.release(slot)
 
     async def crowd(seed: int) -> None:
         await asyncio.gather(*(contend(random.Random(seed * 1000 + n)) for n in range(CONTENDERS)))
