@@ -12,6 +12,14 @@ from typing import Any
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordTypeError
 
+LONGEST_WAIT = 1e9
+"""Seconds (32 years) of the longest wait: some clocks of some systems refuse a few times as much."""
+
+
+def clamped(seconds: float) -> float:
+    """Return *seconds* (not NaN), or `LONGEST_WAIT` if that is less; an int may be beyond any float."""
+    return min(seconds, LONGEST_WAIT)
+
 
 def task_subject(qualname: str) -> str:
     """Return the subject of a message about a task, as in `task extract()`."""

@@ -11,7 +11,7 @@ from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hi
 from dataclasses import dataclass
 from typing import cast
 
-from asflow._checks import checked_seconds
+from asflow._checks import checked_seconds, clamped
 from asflow._labels import short
 from asflow.errors import AsflowError, DefinitionTypeError, DefinitionValueError
 
@@ -69,7 +69,8 @@ class Retry:
 
     Before retry n = 1, 2, ... the wait is
     `min(max_delay, backoff_factor * 2**(n-1)) + uniform(0, backoff_jitter)` seconds ("exponential
-    backoff with jitter"), or what *delay* returns. The call holds no slot of its limit during the wait.
+    backoff with jitter"), or what *delay* returns; 10^9 seconds at most. The call holds no slot of its limit
+    during the wait.
 
     Attributes:
         total: retries after the first call, >= 0.
@@ -141,7 +142,7 @@ class Retry:
             doubled = math.ldexp(self.backoff_factor, retry - 1)
         except OverflowError:
             doubled = math.inf
-        return min(self.max_delay, doubled) + draw * self.backoff_jitter
+        return clamped(min(self.max_delay, doubled) + draw * self.backoff_jitter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+from asflow._checks import clamped
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
@@ -92,7 +93,7 @@ class StartLog:
         """
         wait = max(self._held_until, self._earliest()) - now
         if wait > 0:
-            return wait
+            return clamped(wait)
         if self._rate is None:
             self.delays = False  # the hold is over, and there is no rate
         else:

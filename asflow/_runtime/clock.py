@@ -41,7 +41,7 @@ class SystemClock:
         if (stop := stopping.get()) is None:
             time.sleep(seconds)
         else:
-            stop.wait(threading.Event(), seconds)
+            stop.wait(threading.Event(), min(seconds, threading.TIMEOUT_MAX))  # 49 days on Windows
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Wait on the running loop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asflow._checks import clamped
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
@@ -151,7 +152,7 @@ class Job:
             raise TypeError(wrong)
         if not 0 <= seconds < float("inf"):
             raise ValueError(wrong)
-        return seconds
+        return clamped(seconds)
 
     def waiting(self, wait: words.Wait) -> None:
         """Report the wait for a retry, and start the run of its attempt."""

@@ -11,6 +11,7 @@ from sys import float_info
 from typing import TYPE_CHECKING
 
 from asflow import _forks
+from asflow._checks import clamped
 from asflow._engine.rates import Rate, StartLog
 from asflow._labels import short
 from asflow._runtime import clock
@@ -68,7 +69,8 @@ class Limit:
         """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers.
 
         Args:
-            seconds: finite; a hold that ends before the present one, or at once (<= 0), changes nothing.
+            seconds: finite; more than 10^9 is cut to that. A hold that ends before the present one, or at
+                once (<= 0), changes nothing.
 
         Raises:
             TypeError: *seconds* is not a number.
@@ -83,7 +85,7 @@ class Limit:
                 f"Limit.hold(): seconds takes a finite number, not {short(seconds)}; "
                 f"write for example hold(30)"
             )
-        self._limiter.hold(seconds)
+        self._limiter.hold(clamped(seconds))
 
 
 def limiter_of(limit: Limit) -> Limiter:

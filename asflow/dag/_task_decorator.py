@@ -6,6 +6,7 @@ from collections.abc import Awaitable  # noqa: TC003 -- read by typing.get_type_
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
+from asflow._checks import check_flag
 from asflow._inspect import name_of, refuse_generators
 from asflow._labels import short
 from asflow._names import create
@@ -136,11 +137,13 @@ def task(func: Any = MISSING, /, *deps: Awaitable[object], raw: bool = False) ->
         A `Node`, or a `RawNode` if raw; without *func* a decorator that makes one.
 
     Raises:
-        DefinitionTypeError: *func* isn't callable, or is a generator function; one of *deps* isn't awaitable.
+        DefinitionTypeError: *func* isn't callable, or is a generator function; one of *deps* isn't awaitable;
+            *raw* is not a bool.
     """
-    if func is MISSING:
-        return NewNode(raw)
     try:
+        check_flag("@task()", "raw", raw)
+        if func is MISSING:
+            return NewNode(raw)
         extras = tuple(Extra(_checked(dep, func)) for dep in deps)
         node = _node_in(func)
         if node is not None:

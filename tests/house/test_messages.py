@@ -425,6 +425,8 @@ def graphs() -> Iterator[Mistake]:
 
     wrong: Any = 3
     subject = "DataFlow()"
+    yield Mistake(lambda: node(raw=wrong), "raw", TYPE, "@task()", "3")
+    yield Mistake(lambda: node(wrong, raw=wrong), "raw", TYPE, "@task()", "3")
     yield Mistake(lambda: node(wrong), "func", TYPE, "task <int>()", "3")
     yield Mistake(lambda: node(generator), "func", TYPE, "task generator()", "a generator function")
     yield Mistake(lambda: DataFlow(wrong), "definition", DataFlowNotTupleError, subject, "3")
