@@ -47,7 +47,7 @@ class Watch:
         self._spec = spec
         self._parent = parent
         self._park = park
-        self.is_parked = False
+        self.is_parked: bool = False
         self.outcome: Literal["completed", "cached", "skipped", "suppressed"] = "completed"
 
     def begin(self) -> None:

@@ -76,10 +76,10 @@ class Staff:
     __slots__ = ("most", "parked", "size", "workers")
 
     def __init__(self, size: int, most: int) -> None:
-        self.size = size
-        self.most = most
-        self.workers = 0
-        self.parked = 0
+        self.size: int = size
+        self.most: int = most
+        self.workers: int = 0
+        self.parked: int = 0
 
     @property
     def is_short(self) -> bool:
