@@ -9,7 +9,7 @@ from __future__ import annotations
 from sys import float_info
 from typing import Any
 
-from asflow._labels import short
+from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordTypeError
 
 LONGEST_WAIT = 1e9
@@ -23,7 +23,7 @@ def clamped(seconds: float) -> float:
 
 def task_subject(qualname: str) -> str:
     """Return the subject of a message about a task, as in `task extract()`."""
-    return f"task {qualname.rpartition('<locals>.')[2]}()"
+    return f"task {clean(qualname.rpartition('<locals>.')[2])}()"
 
 
 def checked_seconds(

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from types import FunctionType, MethodType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, cast, get_args
 
+from asflow._labels import clean
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -77,8 +79,8 @@ def name_of(function: object) -> str:
     for candidate in (function, named(function)):
         name = getattr(candidate, "__name__", None)
         if isinstance(name, str):
-            return name
-    return type(named(function)).__name__
+            return clean(name)
+    return clean(type(named(function)).__name__)
 
 
 def is_async(function: object, *, declared: bool = False) -> bool:

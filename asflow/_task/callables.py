@@ -28,7 +28,7 @@ from asflow._inspect import (
     signature_of,
     unwrapped,
 )
-from asflow._labels import short
+from asflow._labels import clean, short
 from asflow._markers import marked
 from asflow.errors import DefinitionTypeError, IdentityError
 
@@ -108,7 +108,7 @@ class Subject:
         self.qualname: str = cast("str", getattr(inner, "__qualname__", type(inner).__qualname__))
         module: object = getattr(inner, "__module__", None) or type(inner).__module__
         self.full_name: str = f"{module}.{self.qualname}"
-        self.name: str = self.qualname.rpartition("<locals>.")[2]
+        self.name: str = clean(self.qualname.rpartition("<locals>.")[2])
         if not generators:
             remedy = "return a list, write the items with flow.task.write(...), or keep them with save="
             refuse_generators(f"{_kind(what)} {self.name}()", DefinitionTypeError, remedy, function, inner)

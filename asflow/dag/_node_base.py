@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from asflow._inspect import body_of, name_of, signature_of
+from asflow._labels import clean
 from asflow._names import Sealed, create
 from asflow.dag._calls import Extra, Inputs, close_unstarted, is_awaitable, kind_of, run
 from asflow.dag._errors import NoRunningLoopError
@@ -75,7 +76,7 @@ class BaseNode(Generic[P, R_co], metaclass=Sealed):
         return self if bound is self._func else create(type(self), bound, self._extras, self._kind)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
+        return clean(f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>")
 
     def _call(self, /, *args: Any, **kwargs: Any) -> NodeTask[Any]:
         try:

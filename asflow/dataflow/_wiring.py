@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, assert_never
 
+from asflow._labels import clean, cut
 from asflow.dataflow._errors import DataFlowFunctionArgsError, DataFlowRunItemError
 from asflow.dataflow._signatures import Keys, merged
 from asflow.dataflow._tree import Function, Node, Parallel, Serial
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+_LONGEST = 1_000  # characters of a list of names in a message
 
 ArgsVisibility: TypeAlias = Literal["None", "Initial", "All"]
 """What a stage sees beside the result of the stage before it."""
@@ -92,7 +95,7 @@ def missing(
     """
     import difflib
 
-    listed = ", ".join(sorted(there)) or "nothing"
+    listed = cut(clean(", ".join(sorted(there))), _LONGEST) or "nothing"
     text = f"task {function}(): nothing provides its parameter {parameter!r}, there was {listed}"
     if parameter in initial and visibility == "None":
         return f"{text}; the call has it: with args_visibility='Initial' every stage sees its arguments"

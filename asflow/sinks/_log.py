@@ -72,7 +72,7 @@ class LogSink:
         error: BaseException | None = getattr(event, "error", None)
         fields = [name for name in field_names(event) if name not in _NOT_EXTRAS]
         extra: dict[str, object] = {f"asflow_{name}": _plain(getattr(event, name)) for name in fields}
-        extra["asflow_error"] = None if error is None else type(error).__qualname__
+        extra["asflow_error"] = None if error is None else clean(type(error).__qualname__)
         if error is not None and level == _ERROR:
             log_error(self._logger, level, error, "%s", _message(event), extra=extra)
         else:

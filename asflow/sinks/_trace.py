@@ -121,4 +121,4 @@ class TraceSink:
 
 
 def _named(error: BaseException | None) -> str | None:
-    return None if error is None else type(error).__qualname__
+    return None if error is None else clean(type(error).__qualname__)

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocols": {"errors", "events"},
     "_descriptors": set(),
     "_forks": set(),
-    "_inspect": set(),
+    "_inspect": {"_labels"},
     "_tracebacks": {"_labels"},
     "_checks": {"errors", "_labels"},
     "_markers": {"errors", "_labels"},
