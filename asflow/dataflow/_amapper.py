@@ -11,7 +11,7 @@ from asflow._inspect import is_async, name_of
 from asflow._labels import short
 from asflow.dataflow._errors import ArgsMapperArgsError, DataFlowError
 from asflow.dataflow._renaming import Inputs, Outputs, renamed_signature
-from asflow.dataflow._signatures import MAPPED, WIRING, Wiring, wiring_of
+from asflow.dataflow._signatures import MAPPED, SECRETS, WIRING, Wiring, secrets_of, wiring_of
 
 if TYPE_CHECKING:
     from types import CoroutineType
@@ -186,6 +186,7 @@ def amapper(
     _imitate(mapped, func, inputs)
     setattr(mapped, WIRING, Wiring(inputs.mapped_parameters(), outputs.mapped_keys(wiring.keys)))
     setattr(mapped, MAPPED, func)
+    setattr(mapped, SECRETS, frozenset(inputs.keys.get(each, each) for each in secrets_of(func)))
     return mapped
 
 

@@ -87,7 +87,7 @@ class DataFlow:
         self._run_forever = bool(run_forever)
         self._name = name
         self._running = as_tasks(self._node, flow)
-        self._call = as_flow(self._rounds, name, flow)
+        self._call = as_flow(self._rounds, self._node, name, flow)
 
     @property
     def name(self) -> str:

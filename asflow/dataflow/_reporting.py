@@ -7,14 +7,16 @@ that it looks like any other pipeline. Members that are tasks already report by 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, assert_never
 
 from asflow._inspect import layers
+from asflow._markers import Secret
 from asflow._runtime.runs import BRIEF
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow.dataflow._execution import call_function
-from asflow.dataflow._signatures import MAPPED
+from asflow.dataflow._signatures import MAPPED, secrets_of
 from asflow.dataflow._tree import Function, Node, Parallel, Serial
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def as_flow(
-    call: Callable[[dict[str, object]], Awaitable[dict[str, object]]], name: str, flow: Flow
+    call: Callable[[dict[str, object]], Awaitable[dict[str, object]]], node: Node, name: str, flow: Flow
 ) -> Callable[..., Awaitable[dict[str, object]]]:
     """Return *call* as a flow called *name*, whose keywords are the call's arguments."""
 
@@ -32,6 +34,7 @@ def as_flow(
         return await call(arguments)
 
     _name(dataflow, name)
+    _hide(dataflow, _secrets_in(node))
     setattr(dataflow, BRIEF, True)
     return flow(dataflow)
 
@@ -55,7 +58,27 @@ def _as_task(function: Function, flow: Flow) -> Function:
 
     # No limit: neighbours may wait for each other, and so may concurrent calls.
     _name(member, function.name)
+    _hide(member, secrets_of(function.call))
     return dataclasses.replace(function, call=flow.task(limit=0)(member), on_loop=True)
+
+
+def _secrets_in(node: Node) -> frozenset[str]:
+    """Return the names that are secret for any member: a call may pass them."""
+    if isinstance(node, Function):
+        return secrets_of(node.call)
+    parts = node.steps if isinstance(node, Serial) else node.members
+    return frozenset().union(*map(_secrets_in, parts))
+
+
+def _hide(function: Callable[..., object], secrets: frozenset[str]) -> None:
+    """Declare *secrets* as secret keywords of *function*, which takes any: they are shown as `***`."""
+    if secrets:
+        named = [
+            inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Secret[object])
+            for each in sorted(secrets)
+        ]
+        others = inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)
+        setattr(function, "__signature__", inspect.Signature([*named, others]))  # noqa: B010 - checkers don't know it
 
 
 def _name(function: Callable[..., object], name: str) -> None:

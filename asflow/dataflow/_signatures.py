@@ -14,8 +14,9 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
 
-from asflow._inspect import body_of, refuse_generators, unwrapped
+from asflow._inspect import body_of, name_of, refuse_generators, unwrapped
 from asflow._inspect import signature_of as plain_signature_of
+from asflow._markers import marked
 from asflow.dataflow._errors import DataFlowDefinitionError, DataFlowFunctionArgsError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 WIRING: Final = "__asflow_wiring__"
 """The attribute under which `amapper` leaves a function's `Wiring`."""
+
+SECRETS: Final = "__asflow_secrets__"
+"""Set by `amapper`: the keys of the parameters that are annotated `Secret`."""
 
 MAPPED: Final = "__asflow_mapped__"
 """The attribute under which `amapper` leaves the function behind its own."""
@@ -169,3 +173,16 @@ def _keys_of(hint: Any) -> Keys:
         return None
     typed = typing.cast("Any", kind)
     return frozenset(typed.__required_keys__ | typed.__optional_keys__)
+
+
+def secrets_of(func: Callable[..., object]) -> frozenset[str]:
+    """Return the names of the arguments of *func* that are annotated `Secret`, and so never shown."""
+    found: frozenset[str] | None = getattr(func, SECRETS, None)
+    if found is not None:
+        return found
+    try:
+        signature = plain_signature_of(func)
+    except (TypeError, ValueError):
+        return frozenset()
+    marks = marked(func, signature, f"task {name_of(func)}()")
+    return frozenset() if marks is None else marks.secret
