@@ -67,7 +67,7 @@ def _secrets_in(node: Node) -> frozenset[str]:
     if isinstance(node, Function):
         return secrets_of(node.call)
     parts = node.steps if isinstance(node, Serial) else node.members
-    return frozenset().union(*map(_secrets_in, parts))
+    return frozenset(name for part in parts for name in _secrets_in(part))
 
 
 def _hide(function: Callable[..., object], secrets: frozenset[str]) -> None:
