@@ -151,7 +151,8 @@ def digest_lines(groups: Iterable[ProblemGroup], left_out: int = 0, folder: str 
     if left_out:
         lines.append([(f"… and {left_out:,} more calls of other kinds", "dim")])
     if folder is not None and lines:
-        lines.append([("asflow errors" + (f" {clean(folder)}" if folder != "." else ""), "bold")])
+        command = "asflow errors" if folder == "." else f"asflow errors {clean(folder)}"
+        lines.append([(command, "bold"), (" lists what was suppressed", "")])
     return lines
 
 
@@ -164,8 +165,7 @@ def _group_lines(group: ProblemGroup) -> list[Line]:
         why = ": ".join(part for part in (kind, only.message) if part)
         title: Line = [(f"{task}({only.label}) ", ""), (group.outcome + when, style)]
         return [[*title, (f": {why}", "")] if why else title]
-    number = f"{group.count:,} {kind}" if kind else f"{group.count:,} calls"
-    lines: list[Line] = [[(f"{task}() ", ""), (group.outcome + when, style), (f", {number}", "")]]
+    lines = [_title(group)]
     by_message: dict[str, list[str]] = {}
     for call in group.calls:
         by_message.setdefault(call.message, []).append(unquoted(call.label))
@@ -181,11 +181,17 @@ def _group_lines(group: ProblemGroup) -> list[Line]:
 
 def group_line(group: ProblemGroup) -> Line:
     """Return *group* as one line, the most important words first, to be cut to a width."""
-    kind = "" if group.error_type is None else f" {clean(group.error_type)}"
-    when = "" if kind else " in an earlier run"
+    title = _title(group)
     labels = ", ".join(unquoted(call.label) for call in group.calls)
     more = group.count - len(group.calls)
     labels += f", … and {more:,} more" if more > 0 else ""
     message = group.calls[0].message if group.calls else ""
-    title = (f"{group.count:,}{kind} {group.outcome}{when}", _STYLES[group.outcome])
-    return [title, (f": {labels}" + (f": {message}" if message else ""), "")]
+    return [*title, (f": {labels}" + (f": {message}" if message else ""), "")]
+
+
+def _title(group: ProblemGroup) -> Line:
+    """Return the first words about a group, as in `download() failed, 3 HTTPError`."""
+    kind, style = group.error_type, _STYLES[group.outcome]
+    when = " in an earlier run" if kind is None else ""
+    what = "calls" if kind is None else clean(kind)
+    return [(f"{clean(group.task)}() ", ""), (group.outcome + when, style), (f", {group.count:,} {what}", "")]

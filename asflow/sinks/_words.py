@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from asflow._digest import unquoted
 from asflow._labels import clean, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished, TaskWaiting
+    from asflow.events import FlowOutcome, RunningCall, Tally, TaskFinished, TaskWaiting, WaitingCall
 
 Piece: TypeAlias = tuple[str, str]
 """A text and the name of its style."""
@@ -63,6 +64,64 @@ def clock(seconds: float | None) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
+def remaining(seconds: float) -> str:
+    """Format a time left in few columns: `0:07`, `3:12`, `2:05:00`, `11 days`."""
+    text = clock(seconds)
+    return text.removeprefix("0:").removeprefix("0") if text.startswith("0:") else text
+
+
+def took(seconds: float) -> str:
+    """Format an elapsed time in few columns: `9.1 s`, `41 s`, `3:12`, `2:05:00`."""
+    if seconds < 59.5:
+        return duration(seconds)
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return clock(seconds)
+
+
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def _scale(size: float) -> tuple[float, str]:
+    """Return how many bytes the unit has in which *size* bytes are shown, and its name."""
+    factor = 1.0
+    for name in _SIZES:
+        if size < 999.5 * factor:
+            return factor, name
+        factor *= 1000
+    return factor / 1000, _SIZES[-1]
+
+
+def _number(number: float, digits: int = 1) -> str:
+    text = f"{number:,.{digits}f}"
+    return text.removesuffix("." + "0" * digits) if number == int(number) else text
+
+
+def amount(done: float, total: float | None, unit: str | None = None) -> str:
+    """Return what is done: `18/870`, `12/40 pages`, `4.1/12.0 MB`, or without a total `18`."""
+    if unit == "B":
+        factor, name = _scale(total or done)
+        digits = 0 if factor == 1 else 1
+        of = "" if not total else f"/{total / factor:,.{digits}f}"
+        return f"{done / factor:,.{digits}f}{of} {name}"
+    of = "" if not total else f"/{_number(total)}"
+    return _number(done) + of + (f" {unit}" if unit else "")
+
+
+def rate(per_second: float | None, unit: str | None = None) -> str:
+    """Return how fast something goes: `12/s`, `3.2 MB/s`, `4.5/min`; empty if unknown."""
+    if per_second is None or not 0 < per_second < _FOREVER * _FOREVER:
+        return ""
+    if unit == "B":
+        factor, name = _scale(per_second)
+        return f"{per_second / factor:,.{0 if factor == 1 else 1}f} {name}/s"
+    for number, per in ((per_second, "s"), (per_second * 60, "min"), (per_second * 3600, "h")):
+        if number >= 0.95 or per == "h":
+            return f"{number:,.0f}/{per}" if number >= 99.5 else f"{number:,.1f}/{per}"
+    return ""
+
+
 def time_of_day() -> str:
     """Return the local time as `[12:49:06]`."""
     return time.strftime("[%H:%M:%S]")
@@ -71,12 +130,22 @@ def time_of_day() -> str:
 def call_title(call: RunningCall) -> str:
     """Return the arguments of a call, a single string without its quotes. Never raises."""
     try:
-        label = clean(call.label)
+        return unquoted(clean(call.label))
     except Exception:  # noqa: BLE001 - the label comes from a user's __repr__
         return "?"
-    if len(label) > 2 and label[0] == label[-1] == "'" and "'" not in label[1:-1]:
-        return label[1:-1]
-    return label or "()"
+
+
+def wait_words(wait: WaitingCall, now: float) -> str:
+    """Return what a call waits for and how long, as in `again in 4 s: HTTPError: 503`."""
+    waited = duration(max(0.0, now - wait.since))
+    detail = "" if wait.detail is None else clean(wait.detail)
+    if wait.reason == "retry":
+        left = None if wait.until is None else wait.until - now
+        when = "waits to be called again" if left is None or left < 0.1 else f"again in {duration(left)}"
+        return when + (f": {detail}" if detail else "")
+    if wait.reason == "owner":
+        return f"waits {waited} for its output" + (f", made by {detail}" if detail else "")
+    return f"waits {waited} for its {'rate' if wait.reason == 'rate' else 'slot'}"
 
 
 def task_line(event: TaskFinished) -> list[Piece]:
@@ -137,6 +206,11 @@ class Counts:
         self.failed += other.failed
         self.cancelled += other.cancelled
         self.retries += other.retries
+
+    @property
+    def finished(self) -> int:
+        """The number of calls that have ended."""
+        return self.completed + self.cached + self.skipped + self.suppressed + self.failed + self.cancelled
 
     def words(self, *, done: bool = True) -> list[Piece]:
         """Return the counts above zero, as in `23 done`, `2 skipped`; *done* includes the completed calls."""

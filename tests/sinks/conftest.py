@@ -33,7 +33,8 @@ if early:
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.getLogger("user").addHandler(handler)
 
-from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished
+from asflow.events import (Digest, FlowFinished, FlowStarted, ProblemCall, RunningCall, RunningFlow, Tally,
+                           TaskFinished, WaitingCall)
 from asflow.sinks import LineSink, NullSink, RichSink
 
 class Call(RunningCall):
@@ -45,17 +46,21 @@ class Call(RunningCall):
     def label(self):
         return self.text
 
+class Flow(RunningFlow):
+    pass
+
 sink = RichSink(refresh_per_second=20)
 flows = {}
 
-def start(flow_id, flow="transcripts", label="", parent=None, progress=True, sink=sink):
+def start(flow_id, flow="transcripts", label="", parent=None, progress=True, sink=sink,
+          live=RunningFlow()):
     flows[flow_id] = (flow, {})
     sink.emit(FlowStarted(flow_id=flow_id, flow=flow, label=label, parent_id=parent, progress=progress,
-                          tallies=flows[flow_id][1], at=time.monotonic()))
+                          tallies=flows[flow_id][1], live=live, at=time.monotonic()))
 
-def finish(flow_id, outcome="completed", error=None, seconds=41.0, sink=sink):
+def finish(flow_id, outcome="completed", error=None, seconds=41.0, sink=sink, digest=Digest()):
     sink.emit(FlowFinished(flow_id=flow_id, flow=flows.pop(flow_id)[0], outcome=outcome, error=error,
-                           seconds=seconds, at=time.monotonic()))
+                           seconds=seconds, digest=digest, at=time.monotonic()))
 
 def tally(flow_id, task="extract", **numbers):
     found = flows[flow_id][1].setdefault(task, Tally(task))

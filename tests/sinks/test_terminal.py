@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
 TIME = r"\[\d\d:\d\d:\d\d\]"
-BAR = "━" * 40
+FLOW = r"@flow transcripts\(\) ━{8,40} +\d+  (\d[\d.]*/s  )?\d+\.\d s"
 
 
 def test_the_picture_of_the_tutorial(terminal: Callable[..., Any]) -> None:
@@ -27,13 +27,81 @@ def test_the_picture_of_the_tutorial(terminal: Callable[..., Any]) -> None:
     term.do(
         "tally(1).active.update({i: Call(repr(v)) for i, v in enumerate(['F6PqxbvOCUI', 'Pv0iVoSZzN8'])})"
     )
-    lines = term.shows("Pv0iVoSZzN8", "  2% 0:")
-    assert lines[0] == ""
-    assert lines[1] == f"@flow transcripts() {BAR}   0% -:--:--"
-    assert re.fullmatch(r" @task extract\(\)    ╸━{39}   2% \d:\d\d:\d\d", lines[2])
-    assert lines[3] == f"       F6PqxbvOCUI  {BAR}   0% -:--:--"
-    assert lines[4] == f"       Pv0iVoSZzN8  {BAR}   0% -:--:--"
-    assert len(lines) == 5
+    lines = term.shows("Pv0iVoSZzN8", "  2% ", "/s")
+    assert re.fullmatch(FLOW, lines[0])
+    numbers = r"  2% [\d:-]+ left  18/870 +[\d.]+/s  \d+\.\d s"
+    assert re.fullmatch(rf" @task extract\(\)    [╸━]{{8,40}}{numbers}", lines[1])
+    assert re.fullmatch(r"       F6PqxbvOCUI  ━{8,40}", lines[2])
+    assert re.fullmatch(r"       Pv0iVoSZzN8  ━{8,40}", lines[3])
+    assert len(lines) == 4
+    assert not any("%" in line for line in (lines[0], *lines[2:]))
+
+
+def test_a_loop_has_no_percentage(terminal: Callable[..., Any]) -> None:
+    """Each call is made when the one before has ended: how many will come is not known."""
+    term = terminal()
+    term.do("start(1); tally(1, queued=1)")
+    term.frames()
+    term.do("tally(1, queued=4, completed=3)")
+    term.frames()
+    term.do("tally(1, queued=60, completed=59).active[1] = Call('59')")
+    line = next(line for line in term.shows("59  ") if "@task" in line)
+    assert "%" not in line
+    assert "left" not in line
+    assert re.search(r"  59 +[\d.,]+/s  \d+\.\d s$", line)
+
+
+def test_a_flow_that_counts_its_steps_has_a_share(terminal: Callable[..., Any]) -> None:
+    """`Flow.track` and a total of the flow's calls: percentage, time left, description."""
+    term = terminal(columns=120)
+    term.do("live = Flow(); live.completed, live.total, live.description = 12, 30, 'days'")
+    term.do("start(1, live=live)")
+    line = next(line for line in term.shows("days", "/s") if "@flow" in line)
+    assert re.search(r"  40% 0:\d\d left  12/30  [\d.]+/s  \d+\.\d s  days$", line)
+
+
+def test_what_went_wrong_is_named_while_the_flow_runs_and_at_its_end(terminal: Callable[..., Any]) -> None:
+    """By name, grouped by exception, the first five, and how many more; nothing hidden in a text acts."""
+    term = terminal(columns=100)
+    term.do("live = Flow(); live.digest = digest = Digest(); start(1, live=live)")
+    term.do("tally(1, queued=40, completed=20, failed=7, skipped=1)")
+    term.do(
+        "for n in range(7): digest.add('extract', 'failed', 'HTTPError', "
+        "lambda: ProblemCall(f\"'v{n}'\", '503 \\x1b[2J unavailable'))"
+    )
+    term.do("digest.add('extract', 'skipped', 'KeyError', lambda: ProblemCall('x=1', 'rows'))")
+    lines = term.shows("failed, 7 HTTPError: v0, v1, v2, v3, v4, … and 2 more: 503  [2J unavailable")
+    assert any("extract() skipped, 1 KeyError: x=1: rows" in line for line in lines)
+    term.do("finish(1, digest=digest)")
+    assert [line[11:] for line in term.end()[1:]] == [
+        "extract() failed, 7 HTTPError",
+        "  v0, v1, v2, v3, v4: 503  [2J unavailable",
+        "  … and 2 more",
+        "extract(x=1) skipped: KeyError: rows",
+    ]
+
+
+def test_calls_that_wait_say_for_what_and_how_long(terminal: Callable[..., Any]) -> None:
+    """For a retry, with the exception; and for another process that makes the output."""
+    term = terminal(columns=100)
+    term.do("start(1); tally(1, queued=9, completed=2, retries=1)")
+    term.do("now = time.monotonic(); why = 'OSError: 503'")
+    term.do("tally(1).waiting[1] = WaitingCall(Call('v1'), 'retry', now, until=now + 90, detail=why)")
+    term.do("tally(1).waiting[2] = WaitingCall(Call('v2'), 'owner', now - 12, detail='host:7')")
+    lines = term.shows("v1", "v2")
+    assert any(re.search(r"v1 +again in 1 min \d\d s: OSError: 503", line) for line in lines)
+    assert any(re.search(r"v2 +waits 1\d s for its output, made by host:7", line) for line in lines)
+
+
+def test_the_cursor_is_below_the_frame(terminal: Callable[..., Any]) -> None:
+    """What kills or stops the program leaves the shell's prompt below it; so does a print before it."""
+    term = terminal(rows=12)
+    term.do("print('before, ', end='', flush=True)")
+    term.do("start(1); tally(1, queued=4)")
+    term.shows("@task", until=lambda: (term.screen.cursor.y, term.screen.cursor.x) == (3, 0))
+    assert term.lines[0] == "before,"
+    term.do("for i in range(30): print('line', i)")
+    term.shows("line 29", "@task", until=lambda: (term.screen.cursor.y, term.screen.cursor.x) == (11, 0))
 
 
 def test_only_the_summary_stays(terminal: Callable[..., Any]) -> None:
@@ -58,8 +126,9 @@ def test_counts_of_problems_are_shown_below_the_bar_or_after_it(terminal: Callab
         term.do(f"start(1); tally(1, {numbers})")
     assert f"   {counts}" in narrow.shows("retries")
     line = next(line for line in wide.shows("retries") if "@task" in line)
-    assert line.endswith(f"  6/10, {counts}")
+    assert line.endswith(f"  {counts}")
     assert " 60% " in line
+    assert " 6/10 " in line
 
 
 def test_log_lines_outside_flows_show_the_time_once_a_second(terminal: Callable[..., Any]) -> None:
@@ -71,8 +140,8 @@ def test_log_lines_outside_flows_show_the_time_once_a_second(terminal: Callable[
     assert term.end() == [
         "[12:49:06] Task extract('Hello') finished in 1.00s",
         "           Task extract('World') finished in 1.01s",
-        "           Task transform([{'word': 'Hello', 'count': 1}, ...]) finished in 0.00",
-        "s",  # wrapped by the terminal
+        "           Task transform([{'word': 'Hello', 'count': 1}, ...]) finished in",
+        "           0.00s",
     ]
 
 
@@ -84,7 +153,9 @@ def test_print_and_logging_pass_above_the_display(terminal: Callable[..., Any]) 
     term.do("print('from print'); logging.getLogger('user').warning('from logging')")
     term.do("sys.stderr.write('from stderr\\n'); print('old', file=sys.__stdout__)")
     printed = ["from print", "WARNING from logging", "from stderr", "old"]
-    assert term.shows("old", "@task")[:6] == [*printed, "", f"@flow transcripts() {BAR}   0% -:--:--"]
+    lines = term.shows("old", "@task")
+    assert lines[:4] == printed
+    assert re.fullmatch(FLOW, lines[4])
     term.do("finish(1); print('after')")
     assert [line for line in term.end() if "Flow" not in line] == [*printed, "after"]
 
@@ -97,8 +168,7 @@ def test_long_output_scrolls_and_the_display_stays_at_the_end(terminal: Callable
     term.do("for i in range(200): print('line', i)")
     lines = term.shows("line 199", "@task")
     assert lines[:9] == [f"line {i}" for i in range(191, 200)]
-    assert lines[9] == ""
-    assert lines[10].startswith("@flow")
+    assert lines[9].startswith("@flow")
     assert term.raw.count(b"line 150\r\n") == 1
 
 
@@ -112,11 +182,9 @@ def test_unfinished_lines_stay_where_they_are(terminal: Callable[..., Any]) -> N
     term.frames()
     term.do("print(' ... ready'); print('10%', end='\\r'); print('20%', end='\\r')")
     term.frames()
-    assert term.shows("20%", "@task")[:3] == [
-        "loading ... ready",
-        "20%",
-        f"@flow transcripts() {BAR}   0% -:--:--",
-    ]
+    lines = term.shows("20%", "@task")
+    assert lines[:2] == ["loading ... ready", "20%"]
+    assert re.fullmatch(FLOW, lines[2])
     term.do("print('100%'); print('held back', end=''); finish(1)")
     lines = term.end()
     assert lines[:2] == ["loading ... ready", "100%"]
@@ -156,13 +224,14 @@ def test_streams_and_thread_are_restored(terminal: Callable[..., Any]) -> None:
     term.do("assert 'write' in vars(sys.stderr); tally(1, failed=1)")
     term.do("finish(1, 'failed', ValueError('no\\nvideo'), 3.2)")
     term.do("assert before == (dict(vars(sys.stdout)), dict(vars(sys.stderr)), sys.stdout, sys.stderr)")
+    term.do("[thread.join() for thread in threading.enumerate() if thread.name == 'asflow-summary']")
     term.do("assert threading.active_count() == 1, threading.enumerate()")
     assert "failed (ValueError: no video): 1 failed in 3.2 s" in term.end()[0]
     assert not term.screen.cursor.hidden
 
 
 def test_ctrl_c_leaves_a_clean_terminal(terminal: Callable[..., Any]) -> None:
-    """An interrupted flow removes its lines; the traceback follows whole."""
+    """An interrupted flow removes its lines; the summary follows the traceback, which is whole."""
     term = terminal(rows=40)
     term.do("import traceback; start(1); tally(1, queued=4)")
     term.shows("@task")
@@ -171,9 +240,9 @@ def test_ctrl_c_leaves_a_clean_terminal(terminal: Callable[..., Any]) -> None:
         "    finish(1, 'cancelled', e, 0.5); traceback.print_exc()"
     )
     lines = term.end()
-    assert "Flow transcripts() cancelled after 0.5 s" in lines[0]
-    assert lines[1] == "Traceback (most recent call last):"
-    assert lines[-1] == "KeyboardInterrupt"
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2] == "KeyboardInterrupt"
+    assert "Flow transcripts() cancelled after 0.5 s" in lines[-1]
     assert not any("━" in line for line in lines)
 
 
@@ -195,12 +264,14 @@ def test_any_width(terminal: Callable[..., Any], columns: int) -> None:
     term.do("tally(1).active.update({i: Call('number=' + str(i)) for i in range(9)})")
     term.frames()
     lines = term.shows("…" if columns < 20 else "… and 5"[: columns - 9])
-    assert len(lines) == 8
-    assert lines[1].startswith("@flow"[: columns - 2])
+    assert len(lines) == 7
+    assert lines[0].startswith("@flow"[: columns - 2])
     if columns >= 20:
-        assert " 50%" in lines[2]
+        assert "  50/100" in lines[1]
     if columns >= 40:
-        assert re.search(r"━+[╸╺]━+  50% -:--:--", lines[2])
+        assert re.search(r"  50/100 +[\d.]+/s  \d+\.\d s$", lines[1])
+    if columns >= 100:
+        assert re.search(r"━+[╸╺]━+  50% [\d:]+ left  50/100", lines[1])
 
 
 def test_resize(terminal: Callable[..., Any]) -> None:
@@ -209,12 +280,11 @@ def test_resize(terminal: Callable[..., Any]) -> None:
     term.do("print('above'); start(1); tally(1, queued=100, completed=50)")
     term.shows("50/100")
     term.resize(50, 20)
-    term.shows(until=lambda: any(line.endswith("-:--:--") for line in term.lines))
-    assert len(term.lines) == 4
+    term.shows("@task extr", until=lambda: len(term.lines) == 3 and not any("━" in at for at in term.lines))
     term.resize(120, 20)
-    lines = term.shows("50/100")
+    lines = term.shows("50/100", "@task extract()", "━")
     assert lines[0] == "above"
-    assert len(lines) == 4
+    assert len(lines) == 3
     term.do("finish(1)")
     assert len(term.end()) == 2
 
@@ -227,7 +297,7 @@ def test_more_than_the_height_holds(terminal: Callable[..., Any]) -> None:
     term.do("for i in range(40): tally(1, f'task{i}', queued=9).active.update(calls)")
     lines = term.shows("more lines")
     assert len(lines) <= 10
-    assert "@flow big()" in lines[1]
+    assert "@flow big()" in lines[0]
 
 
 def test_thousands_of_flows_in_a_flow(terminal: Callable[..., Any]) -> None:
@@ -255,12 +325,12 @@ def test_concurrent_flows_of_several_sinks_share_one_display(terminal: Callable[
     term.frames()
     lines = term.shows("@flow one", "@flow two")
     titles = ["@flow one", "@task extract", "@flow two", "@task extract"]
-    assert [line.split("(")[0].strip() for line in lines[1:]] == titles
+    assert [line.split("(")[0].strip() for line in lines] == titles
     term.do("finish(1)")
     summary = "Flow one() finished in 41 s"
     lines = term.shows(summary, "@flow two", until=lambda: not any("@flow one" in at for at in term.lines))
     assert summary in lines[0]
-    assert "@flow two()" in lines[2]
+    assert "@flow two()" in lines[1]
     term.do("finish(2, sink=other)")
     assert len(term.end()) == 2
 
@@ -275,12 +345,26 @@ def test_progress_false_shows_nothing_of_the_flow_and_what_it_calls(terminal: Ca
 
 
 def test_progress_of_the_only_call_is_shown_in_the_task_line(terminal: Callable[..., Any]) -> None:
-    """`flow.task.progress` moves the task's own bar; its description is shown after it."""
-    term = terminal()
+    """`flow.task.progress` moves the task's own bar; its description is shown after the numbers."""
+    term = terminal(columns=110)
     term.do("start(1); tally(1, queued=1)")
     term.do("tally(1).active[1] = Call('x', time.monotonic() - 30, 30, 100, 'page 3')")
     line = next(line for line in term.shows("page 3") if "@task" in line)
-    assert re.fullmatch(r" @task extract\(\)    ━+[╸╺]━+  30% 0:01:\d\d  page 3", line)
+    assert re.fullmatch(
+        r" @task extract\(\)    ━+[╸╺]━+  30% 1:\d\d left  30/100  1\.0/s +30 s  page 3", line
+    )
+
+
+def test_amounts_in_bytes(terminal: Callable[..., Any]) -> None:
+    """With `unit='B'`: how many, of how many, how fast. Words take the bar's place if need be."""
+    term = terminal()
+    term.do("start(1); tally(1, queued=1)")
+    term.do("call = Call('x', time.monotonic() - 4, 4_100_000, 12_000_000, 'fetching'); call.unit = 'B'")
+    term.do("tally(1).active[1] = call")
+    line = next(line for line in term.shows("fetching") if "@task" in line)
+    assert re.fullmatch(
+        r" @task extract\(\) +fetching +34% 0:0\d left  4\.1/12\.0 MB +[\d.]+ [kM]B/s  4\.\d s", line
+    )
 
 
 def test_no_color(terminal: Callable[..., Any]) -> None:
@@ -288,7 +372,7 @@ def test_no_color(terminal: Callable[..., Any]) -> None:
     term = terminal(env={"NO_COLOR": "1"})
     term.do("start(1); tally(1, queued=100, completed=50, skipped=1)")
     lines = term.shows("@task", "1 skipped")
-    assert re.search("━{17}╸?─{17}", lines[2])
+    assert re.search("━{4,}[╸╺]?─{4,}", lines[1])
     term.do("finish(1); done()")
     term.end()
     assert not re.search(rb"\x1b\[[0-9;]*[34][0-9][0-9;]*m", term.raw)
@@ -300,8 +384,9 @@ def test_color(terminal: Callable[..., Any]) -> None:
     term.do("start(1); tally(1, queued=100, completed=50)")
     term.frames()
     term.shows("@task")
-    row = term.screen.buffer[2]
-    assert row[20].fg != row[58].fg != "default"
+    end = term.lines[1].rindex("━")
+    row = term.screen.buffer[1]
+    assert row[20].fg != row[end].fg != "default"
 
 
 def test_ascii_if_the_terminal_has_nothing_else(terminal: Callable[..., Any]) -> None:
@@ -309,8 +394,8 @@ def test_ascii_if_the_terminal_has_nothing_else(terminal: Callable[..., Any]) ->
     term = terminal(env={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
     term.do("start(1); tally(1, queued=100, completed=50).active.update({i: Call(str(i)) for i in range(9)})")
     lines = term.shows("@task", "... and 5 more calls")
-    assert "####" in lines[2]
-    assert "----" in lines[2]
+    assert "####" in lines[1]
+    assert "----" in lines[1]
     term.do("done(label='gr\\u00f6\\u00dfe')")
     term.do("finish(1)")
     term.end()
@@ -370,7 +455,7 @@ def test_labels_that_raise_or_hold_control_characters(terminal: Callable[..., An
     term.do("class Bad(Call):\n    label = property(lambda self: 1 / 0)")
     term.do("start(1); tally(1, queued=4).active.update({1: Bad(''), 2: Call('a\\nb\\x1b[2Jc')})")
     lines = term.shows("@task", "a b [2Jc")
-    assert lines[3].lstrip().startswith("?")
+    assert lines[2].lstrip().startswith("?")
 
 
 def test_a_display_that_fails_restores_the_terminal(terminal: Callable[..., Any]) -> None:

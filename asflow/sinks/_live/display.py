@@ -13,13 +13,14 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from asflow._digest import digest_lines
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import Forest
 from asflow.sinks._live.quiet import Quiet
 from asflow.sinks._words import flow_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from asflow.events import FlowFinished, FlowStarted
     from asflow.sinks._words import Piece
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing
 _LONGEST_WAIT = 2.0  # seconds between two refreshes that are expensive
 _JOIN_SECONDS = 1.0
+_HELD_SECONDS = 1.0  # that a summary waits for the traceback of what has ended its flow
+_STOPPED_SECONDS = 0.7  # that a thread wakes up too late: the program was stopped, unless it was busy
 
 
 class Surface(Protocol):
@@ -46,12 +49,21 @@ class Surface(Protocol):
         """Return the line that announces a flow, or None if the flow will be visible anyway."""
         ...
 
-    def line(self, pieces: list[Piece], /) -> None:
-        """Write a permanent line, after the time of day."""
+    @property
+    def waits_for_tracebacks(self) -> bool:
+        """Whether the summary of a flow that has raised follows the traceback that ends the program."""
+        ...
+
+    def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = (), /) -> None:
+        """Write a permanent line, after the time of day, and lines that belong to it."""
         ...
 
     def show(self, forest: Forest, stopped: Callable[[], bool], /) -> None:
         """Show the running flows as they are now, unless *stopped* returns True."""
+        ...
+
+    def resumed(self) -> None:
+        """Forget what `show` has shown: the program was stopped and continues."""
         ...
 
     def close(self) -> None:
@@ -73,9 +85,11 @@ class Display:
         self._poller: _Poller | None = None
         self._muted = False
         self._quiet = Quiet()
+        self._held: list[tuple[list[Piece], Sequence[list[Piece]]]] = []
         _displays.add(self)
 
     def start(self, event: FlowStarted) -> None:
+        self._release()
         with self._lock:
             view = self._forest.start(event)
             if self._forest.visible and self._poller is None and not self._muted:
@@ -108,10 +122,32 @@ class Display:
                     return
                 more = self._quiet.noted(event)
             summary = flow_summary(view.title, event.outcome, event.error, counts, event.seconds)
-            self.line([*summary, *more])
+            pieces, digest = [*summary, *more], event.digest
+            below = digest_lines(digest.groups, digest.left_out, digest.folder) if view.parent is None else []
+            if event.outcome != "completed" and view.parent is None and self._surface.waits_for_tracebacks:
+                self._hold(pieces, below)
+            else:
+                self.line(pieces, below)
 
-    def line(self, pieces: list[Piece]) -> None:
-        _guarded(lambda: self._surface.line(pieces))
+    def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = ()) -> None:
+        self._release()
+        _guarded(lambda: self._surface.line(pieces, below))
+
+    def _hold(self, pieces: list[Piece], below: Sequence[list[Piece]]) -> None:
+        """Write a summary a little later, or when the program ends: so it comes after the traceback."""
+        self._held.append((pieces, below))
+        timer = threading.Timer(_HELD_SECONDS, self._release)
+        timer.daemon = True
+        timer.name = "asflow-summary"
+        timer.start()
+
+    def _release(self) -> None:
+        while self._held:
+            try:
+                pieces, below = self._held.pop(0)
+            except IndexError:  # another thread was faster
+                return
+            _guarded(lambda: self._surface.line(pieces, below))  # noqa: B023 - called at once
 
     def end(self) -> None:
         """Stop at the exit of the process, and restore the terminal."""
@@ -120,11 +156,13 @@ class Display:
             self._muted = True
         if poller is not None:
             poller.stop()
+        self._release()
 
     def after_fork(self) -> None:
         """Start over in a forked child process, which shows no display while its parent does."""
         self._muted = self._poller is not None or self._muted
         self._poller = None
+        self._held = []
         self._lock = threading.Lock()
         self._forest = Forest(time.monotonic)
         self._surface.after_fork()
@@ -151,7 +189,11 @@ class _Poller:
 
     def _run(self) -> None:
         wait = min(self._surface.first, threading.TIMEOUT_MAX)  # 49 days on Windows
+        before = time.monotonic(), time.process_time()
         while not self._stopping.wait(wait):
+            late = time.monotonic() - before[0] - wait
+            if late > _STOPPED_SECONDS and time.process_time() - before[1] < late / 3:
+                _guarded(self._surface.resumed)
             if not self._forest.visible:  # the call of `stop` was interrupted
                 _guarded(self._surface.close)
                 return
@@ -161,6 +203,7 @@ class _Poller:
                 return
             cost = time.thread_time() - started
             wait = min(max(self._surface.every, min(_LONGEST_WAIT, cost / _CPU_SHARE)), threading.TIMEOUT_MAX)
+            before = time.monotonic(), time.process_time()
 
 
 def _guarded(act: Callable[[], None]) -> bool:

@@ -1,11 +1,13 @@
-"""Lines that stay below the cursor of a terminal while all other output is written above them.
+"""Lines that stay at the end of a terminal's output while all other output is written above them.
 
-The cursor is always where the program's own output continues. A frame is drawn below it, with the cursor
-saved and restored, so the terminal itself keeps track of the position: a resize, a prompt, an unfinished
-line and the output of a subprocess all find the cursor where they expect it. `write` and `flush` are replaced
-on the stream objects that lead to the terminal (`sys.stderr` stays the same object), so that a logging
-handler that already holds the stream is covered too. The replacement erases the frame, writes, and redraws
-it. While there is no frame, the streams are untouched.
+A frame is drawn where the program's own output continues, and the cursor is left below it, so that whatever
+ends or stops the program (`kill -9`, Ctrl-Z), the shell goes on below the frame. The next write moves up,
+erases the frame, writes, and draws it again. Two kinds of output don't pass through here and need the cursor
+where the program's output continues: what follows an unfinished line (a prompt), and what a subprocess
+writes. While there is either, the frame is drawn below the cursor, which is saved and restored, so the
+terminal itself keeps track of the position. `write` and `flush` are replaced on the stream objects that lead
+to the terminal (`sys.stderr` stays the same object), so that a logging handler that already holds the stream
+is covered too. While there is no frame, the streams are untouched.
 
 Source: the control sequences are those of ECMA-48 and the DEC VT100 (VT, CUU, DECSC, DECRC, EL, ED, DECAWM,
 DECTCEM), which all current terminals support.
@@ -17,6 +19,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +33,15 @@ _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 _PENDING_LIMIT = 8192  # the size of a stream's own buffer
 _FLOOD_SECONDS = 0.005  # between two writes of a flood, at most
 _REDRAW_SECONDS = 0.03  # between two frames during a flood, at least
+_SPAWNING = 1.0  # seconds after which a subprocess that is being started is there
+
+# What starts a process that may write to the terminal; names of audit events.
+_SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"})
+# Set by terminals that wrap what is there again if they become narrower (others cut it).
+_REFLOWING = (
+    *("TMUX", "VTE_VERSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "ALACRITTY_WINDOW_ID"),
+    *("TERM_PROGRAM", "WT_SESSION", "KONSOLE_VERSION"),
+)
 
 
 def device(stream: IO[str]) -> int | None:
@@ -128,21 +140,44 @@ class Screen:
         self._busy = False
         self._partial = False
         self._drawn = False
+        self._below = False  # whether the cursor is below the frame
+        self._shared_until = 0.0
+        self._lengths: list[int] = []  # of the lines that are drawn
+        self._next: list[int] = []
+        self._width = 0
         self._drawn_at = self._written_at = 0.0
 
-    def draw(self, lines: list[str]) -> None:
+    def draw(self, lines: list[str], lengths: list[int], width: int) -> None:
         """Replace the frame by *lines*. Opens the screen if necessary.
 
         Args:
             lines: fewer than the rows of the terminal, each narrower than the terminal.
+            lengths: how many columns each takes.
+            width: the columns of the terminal.
         """
         with self.lock:
             if self._busy:
                 return
+            if _in_background(self.stream):  # the terminal is the shell's
+                self._drawn = False
+                return
+            self._width = width
             if not self.is_open:
                 self._open()
-            self._lines = lines
+            self._lines, self._next = lines, lengths
             self._write(self._taps[0], "")
+
+    def leave_frame(self) -> None:
+        """Leave the frame where it is: the program was stopped, and the shell has written below it."""
+        with self.lock:
+            self._drawn = self._drawn and not self._below
+
+    def make_way(self) -> None:
+        """Put the cursor above the frame: another process is about to write there."""
+        with self.lock:
+            self._shared_until = time.monotonic() + _SPAWNING
+            if self.is_open and self._drawn and self._below and not self._busy:
+                self._write(self._taps[0], "")
 
     def write_line(self, text: str) -> None:
         """Write *text* as a separate line above the frame."""
@@ -189,10 +224,14 @@ class Screen:
                 streams += [] if any(stream is other for other in streams) else [stream]
         self._taps = [_Tap(self, stream) for stream in streams]
         self._partial = self._drawn = False
+        self._lengths = []
         self.is_open = True
         for tap in self._taps:
             tap.flush()
             tap.install()
+        _watch(self)
+        # Blanks for one line: if the program has left a line unfinished, they lead to the next one.
+        self._taps[0].write(" " * self._width + "\r")
 
     def _release(self) -> None:
         taps, self._taps = self._taps, []
@@ -242,19 +281,82 @@ class Screen:
         return frame
 
     def _erased(self) -> str:
-        """Return what erases the frame and leaves the cursor where it is."""
+        """Return what erases the frame and leaves the cursor where the program's output continues."""
         if not self._drawn:
             return ""
+        if self._below:
+            return f"{self._up()}{_CLEAR_BELOW}"
         # Text right of the cursor is a remnant, unless the program began that line (perhaps followed by \\r).
         return f"{'' if self._partial else _CLEAR_RIGHT}{_SAVE}\x1b[B\r{_CLEAR_BELOW}{_RESTORE}"
 
+    def _up(self) -> str:
+        """Return what moves the cursor from below the frame to its beginning."""
+        count = len(self._lengths)
+        if any(length > self._width for length in self._lengths) and any(map(os.environ.get, _REFLOWING)):
+            count = sum(max(1, -(-length // self._width)) for length in self._lengths)
+        return f"\x1b[{count}A\r" if count else "\r"
+
     def _frame(self) -> str:
-        """Return what draws the lines below the cursor and leaves the cursor where it is."""
-        count = len(self._lines)
-        if not count:
-            return self._erased()
+        """Return what draws the lines, from where the program's output continues or over the last frame."""
+        below = not self._partial and not self._is_shared()
+        before = self._erased() if self._drawn and below != self._below else ""
+        if not self._lines:
+            return before or self._erased()
+        over = self._up() if self._drawn and below and not before else ""
+        self._below, self._lengths = below, self._next
+        if below:
+            lines = "".join(f"{line}{_CLEAR_RIGHT}\r\n" for line in self._lines)
+            return f"{_HIDE}{before}{over}\x1b[0m{_NO_WRAP}{lines}{_CLEAR_BELOW}{_WRAP}{_SHOW}"
         # VT moves down in the same column and scrolls if needed: the rows exist before the cursor is saved.
+        count = len(self._lines)
         rows = "\v" * count + f"\x1b[{count}A"
         begin = _SAVE + ("" if self._partial else _CLEAR_RIGHT) + "\x1b[0m" + _NO_WRAP
         lines = "".join(f"\r\n{line}{_CLEAR_RIGHT}" for line in self._lines)
-        return _HIDE + rows + begin + lines + _CLEAR_BELOW + _WRAP + _RESTORE + _SHOW
+        return f"{_HIDE}{before}{rows}{begin}{lines}{_CLEAR_BELOW}{_WRAP}{_RESTORE}{_SHOW}"
+
+    def _is_shared(self) -> bool:
+        """Whether a subprocess may be writing to the terminal."""
+        if not self._shared_until:
+            return False
+        if time.monotonic() > self._shared_until and not _has_children():
+            self._shared_until = 0.0
+        return self._shared_until > 0
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except (AttributeError, OSError):  # Windows
+        return True
+    return True
+
+
+def _in_background(stream: IO[str]) -> bool:
+    """Whether a shell runs this program in the background of the terminal."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) != os.getpgrp()
+    except (AttributeError, OSError, ValueError):  # not this program's terminal; Windows
+        return False
+
+
+_screens: weakref.WeakSet[Screen] = weakref.WeakSet()
+_watching: list[bool] = []
+
+
+def _watch(screen: Screen) -> None:
+    """Let *screen* make way for the subprocesses of this program."""
+    _screens.add(screen)
+    if not _watching:
+        _watching.append(True)
+        sys.addaudithook(_on_audit)
+
+
+def _on_audit(event: str, args: tuple[object, ...]) -> None:
+    if event in _SPAWNS:
+        for screen in list(_screens):
+            try:
+                screen.make_way()
+            except Exception:  # noqa: BLE001 - it would keep the process from being started
+                continue

@@ -10,10 +10,10 @@ from asflow._labels import clean
 from asflow.sinks._live.layout import Layout, fold, rows_of
 from asflow.sinks._live.model import first_values
 from asflow.sinks._live.screen import Screen
-from asflow.sinks._words import Counts, clock, join, plain, time_of_day, to_ascii
+from asflow.sinks._words import Counts, amount, clock, join, plain, rate, time_of_day, to_ascii, took
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.text import Text
@@ -55,6 +55,7 @@ class TerminalSurface:
     """A terminal that supports cursor movements, with the colors of a rich console."""
 
     first: float = 0.1
+    waits_for_tracebacks: bool = True
 
     def __init__(self, console: Console, every: float) -> None:
         """Show on the terminal of *console*, refreshed every *every* seconds."""
@@ -73,22 +74,36 @@ class TerminalSurface:
     def begin(self, title: str) -> None:
         """Announce nothing: the flow will be visible."""
 
-    def line(self, pieces: list[Piece]) -> None:
+    def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = ()) -> None:
         """Write a line above the frame, or at the cursor if there is no frame."""
         with self._screen.lock:
             stamp = self._stamp()
-            lines = fold(pieces, self._console.width - len(stamp[0]), self._cell_len)
-            text = ("\n" + " " * len(stamp[0])).join(self._painted(line) for line in lines)
+            margin = " " * len(stamp[0])
+            width = self._console.width - len(margin)
+            lines = fold(pieces, width, self._cell_len)
+            text = f"\n{margin}".join(self._painted(line) for line in lines)
+            margin = margin if width > 48 else "  "
+            width = self._console.width - len(margin)
+            for each in below:
+                hang = "    " if width > 20 else ""
+                first, *others = fold(each, width, self._cell_len, len(hang))
+                text += f"\n{margin}{self._painted(first)}"
+                text += "".join(f"\n{margin}{hang}{self._painted(line)}" for line in others)
             self._screen.write_line(self._painted([stamp]) + text)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
         """Draw a frame. The flows are read before the terminal is locked, since a user's repr may print."""
         width, height = self._console.size
-        lines = self._layout.lines(rows_of(forest, max(1, height - 2)), width)
-        painted = [self._painted(line) for line in lines[: max(1, height - 2)]]
+        lines = self._layout.lines(rows_of(forest, max(1, height - 2)), width, forest.now())
+        lines = lines[: max(1, height - 2)]
+        painted = [self._painted(line) for line in lines]
+        lengths = [sum(self._cell_len(text) for text, _ in line) for line in lines]
         with self._screen.lock:
             if not stopped():
-                self._screen.draw(painted)
+                self._screen.draw(painted, lengths, width)
+
+    def resumed(self) -> None:
+        self._screen.leave_frame()
 
     def close(self) -> None:
         self._screen.close()
@@ -140,6 +155,7 @@ class NotebookSurface:
     """An output area of a notebook cell, updated in place."""
 
     first: float = 0.1
+    waits_for_tracebacks: bool = False
 
     def __init__(self, console: Console, every: float) -> None:
         """Show in the running cell, refreshed every *every* seconds."""
@@ -155,13 +171,16 @@ class NotebookSurface:
     def begin(self, title: str) -> None:
         """Announce nothing: the flow will be visible."""
 
-    def line(self, pieces: list[Piece]) -> None:
-        self._console.print(self._text([[self._stamp(), *pieces]]), soft_wrap=True)
+    def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = ()) -> None:
+        stamp = self._stamp()
+        margin = (" " * len(stamp[0]), "")
+        text = self._text([[stamp, *pieces], *([margin, *line] for line in below)])
+        self._console.print(text, soft_wrap=True)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
         """Update the output area, or make it."""
         width, height = self._console.size
-        text = self._text(self._layout.lines(rows_of(forest, height), width))
+        text = self._text(self._layout.lines(rows_of(forest, height), width, forest.now()))
         with self._lock:
             if stopped():
                 return
@@ -169,6 +188,9 @@ class NotebookSurface:
                 self._handle = _new_area(text)
             else:
                 self._handle.update(text)
+
+    def resumed(self) -> None:
+        """Do nothing: nothing else writes to the output area."""
 
     def close(self) -> None:
         """Empty the output area; the next flow gets a new one, in the cell that is running then."""
@@ -190,6 +212,8 @@ class NotebookSurface:
 class PlainSurface:
     """Plain lines for logs and pipes: when a flow starts, every few seconds, and when it ends."""
 
+    waits_for_tracebacks: bool = True
+
     def __init__(self, stream: IO[str], every: float) -> None:
         """Write to *stream*, a line about each running flow every *every* seconds."""
         self.first: float = every
@@ -204,9 +228,11 @@ class PlainSurface:
     def begin(self, title: str) -> list[Piece]:
         return [(f"Flow {title} started", "")]
 
-    def line(self, pieces: list[Piece]) -> None:
+    def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = ()) -> None:
         with self._lock:
-            text = plain([self._stamp(), *pieces])
+            stamp = self._stamp()
+            margin = (" " * len(stamp[0]), "")
+            text = "\n".join(plain(line) for line in ([stamp, *pieces], *([margin, *line] for line in below)))
             self._stream.write((text if self._unicode else to_ascii(text)) + "\n")
             self._stream.flush()
 
@@ -215,15 +241,20 @@ class PlainSurface:
         roots, more = forest.roots(_MOST_FLOWS)
         last: dict[int, tuple[str, int]] = {}
         for view in roots:
-            text = f"Flow {view.title}: {'; '.join(_states(view, forest.now())) or 'running'}"
+            states = _flow_states(view, forest.now())
+            counts = "; ".join(state for state, _ in states)
             before, omitted = self._last.get(view.flow_id, ("", 0))
-            omit = text == before and omitted + 1 < _UNCHANGED
-            last[view.flow_id] = text, omitted + 1 if omit else 0
+            omit = counts == before and omitted + 1 < _UNCHANGED
+            last[view.flow_id] = counts, omitted + 1 if omit else 0
             if not omit and not stopped():
-                self.line([(text, "")])
+                text = "; ".join(", ".join(filter(None, state)) for state in states)
+                self.line([(f"Flow {view.title}: {text}", "")])
         self._last = last
         if more and not stopped():
             self.line([(f"… and {more:,} more flows", "")])
+
+    def resumed(self) -> None:
+        """Do nothing: lines stay."""
 
     def close(self) -> None:
         self._last = {}
@@ -233,33 +264,48 @@ class PlainSurface:
         self._last = {}
 
 
-def _states(view: FlowView, now: float, prefix: str = "") -> list[str]:
+def _flow_states(view: FlowView, now: float) -> list[tuple[str, str]]:
+    """Describe a flow in parts: counts, and what changes with time."""
+    progress = view.progress(now)
+    states = _states(view, now)
+    if view.live.completed is not None or view.live.total:
+        share = "" if not progress.total else f" ({int(progress.done * 100 / progress.total)}%)"
+        states.insert(0, (amount(progress.done, progress.total) + share, ""))
+    return [*states, ("" if states else "running", f"{took(progress.elapsed)} so far")]
+
+
+def _states(view: FlowView, now: float, prefix: str = "") -> list[tuple[str, str]]:
     """Describe the tasks of a flow and of the flows that it called: `extract 23/870 (2%), 4 running`."""
-    states: list[str] = []
+    states: list[tuple[str, str]] = []
     for tally in first_values(view.tallies, _MOST_TASKS + 1):
         if len(states) == _MOST_TASKS:
-            states.append("…")
+            states.append(("…", ""))
             break
-        states.append(prefix + _state(view, tally, now))
+        counts, timing = _state(view, tally, now)
+        states.append((prefix + counts, timing))
     running = [child for child in first_values(view.children, len(view.children)) if not child.hidden]
     for child in running[:_MOST_FLOWS]:
         states += _states(child, now, f"{prefix}{child.name}/")
     if len(running) > _MOST_FLOWS:
-        states.append(f"… and {len(running) - _MOST_FLOWS:,} more flows")
+        states.append((f"… and {len(running) - _MOST_FLOWS:,} more flows", ""))
     return states
 
 
-def _state(view: FlowView, tally: Tally, now: float) -> str:
+def _state(view: FlowView, tally: Tally, now: float) -> tuple[str, str]:
+    """Return the counts of a task, and what changes with time."""
     counts = Counts()
     counts.add(tally)
-    finished, running = tally.finished, len(tally.active)
-    total = max(tally.queued, tally.total or 0, finished)
-    words = [f"{clean(tally.task)} {finished:,}/{total:,} ({finished * 100 // total if total else 0}%)"]
+    running = len(tally.active)
+    progress = view.task_progress(tally, now)
+    share = "" if not progress.total else f" ({int(progress.done * 100 / progress.total)}%)"
+    words = [f"{clean(tally.task)} {amount(progress.done, progress.total)}{share}"]
     if running:
         words.append(f"{running:,} running")
+    if waiting := len(tally.waiting):
+        words.append(f"{waiting:,} waiting")
     if others := plain(join(counts.words(done=False))):
         words.append(others)
-    left = view.task_seconds_left(tally, now)
-    if left:
-        words.append(f"{clock(left)} left")
-    return ", ".join(words)
+    timing = [rate(progress.rate)] if progress.rate else []
+    if progress.left:
+        timing.append(f"{clock(progress.left)} left")
+    return ", ".join(words), ", ".join(timing)
