@@ -29,7 +29,7 @@ def test_the_picture_of_the_tutorial(terminal: Callable[..., Any]) -> None:
     )
     lines = term.shows("Pv0iVoSZzN8", "  2% ", "/s")
     assert re.fullmatch(FLOW, lines[0])
-    numbers = r"  2% [\d:-]+ left  18/870 +[\d.]+/s  \d+\.\d s"
+    numbers = r" +2% [\d:-]+ left  18/870 +[\d.]+/s  \d+\.\d s"
     assert re.fullmatch(rf" @task extract\(\)    [╸━]{{8,40}}{numbers}", lines[1])
     assert re.fullmatch(r"       F6PqxbvOCUI  ━{8,40}", lines[2])
     assert re.fullmatch(r"       Pv0iVoSZzN8  ━{8,40}", lines[3])
