@@ -1,8 +1,8 @@
 """Lines that stay at the end of a terminal's output while all other output is written above them.
 
-A frame is drawn where the program's own output continues, and the cursor is left below it, so that the
-shell goes on below the frame when the program is killed or stopped (`kill -9`, Ctrl-Z). The next write
-moves up, erases the frame, writes, and draws it again. Two kinds of output don't pass through here and need the cursor
+A frame is drawn where the program's own output continues, and the cursor is left below it, so that the shell
+goes on below the frame when the program is killed or stopped (`kill -9`, Ctrl-Z). The next write moves up,
+erases the frame, writes, and draws it again. Two kinds of output don't pass through here and need the cursor
 where the program's output continues: what follows an unfinished line (a prompt), and what a subprocess
 writes. While there is either, the frame is drawn below the cursor, which is saved and restored, so the
 terminal itself keeps track of the position. `write` and `flush` are replaced on the stream objects that lead
