@@ -14,6 +14,7 @@ async def pipeline() -> None:
 
 from typing import TYPE_CHECKING
 
+from asflow._adding import AddedSink, add_sink
 from asflow._engine.policy import Retry
 from asflow._flow import Flow, flow
 from asflow._markers import Ignored, Secret
@@ -72,6 +73,7 @@ else:
     )
 
 __all__ = [
+    "AddedSink",
     "AsflowError",
     "Completed",
     "Failed",
@@ -101,6 +103,7 @@ __all__ = [
     "Writer",
     "__version__",
     "add_format",
+    "add_sink",
     "flow",
     "run",
 ]
@@ -108,6 +111,7 @@ __all__ = [
 set_homes(
     __name__,
     (
+        AddedSink,
         Completed,
         Failed,
         Flow,
@@ -121,6 +125,7 @@ set_homes(
         TaskDecorator,
         TaskMap,
         TaskRun,
+        add_sink,
         run,
     ),
 )

@@ -6,11 +6,15 @@ The *subject* is the part before the colon: `task extract()`, `Limit()`, `Flow()
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from sys import float_info
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST_WAIT = 1e9
 """Seconds (32 years) of the longest wait: some clocks of some systems refuse a few times as much."""
@@ -65,6 +69,25 @@ def check_flag(subject: str, what: str, value: object, *, optional: bool = False
             f"{subject}: {what} takes a bool{' or None' if optional else ''}, not {short(value)}; "
             f"write {what}=True or {what}=False"
         )
+
+
+def refuse_async_methods(option: str, part: object, methods: Iterable[str]) -> None:
+    """Refuse a *part* with an `async def` method: asflow calls it and never awaits.
+
+    Args:
+        option: what the message begins with, as in `Flow(): sink`.
+        part: what was passed.
+        methods: the names of those that asflow calls.
+
+    Raises:
+        DefinitionTypeError: one of the methods is async.
+    """
+    for method in methods:
+        if iscoroutinefunction(getattr(part, method, None)):
+            raise DefinitionTypeError(
+                f"{option} takes an object with plain methods, not {short(part)}, whose {method}() is async "
+                f"and would never be awaited; write it with `def`"
+            )
 
 
 def checked_records(task: str, value: Any, method: str = "__iter__") -> Any:

@@ -6,7 +6,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
-from asflow._checks import check_flag
+from asflow import _plugins
+from asflow._checks import check_flag, refuse_async_methods
 from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
@@ -22,7 +23,7 @@ from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueE
 from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from asflow._task.callables import Subject
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 _local = LocalStore()
 _STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
+_STORE_METHODS = (*_STORE_PARTS[:-1], "is_complete", "path", "url", "close")
 
 
 @final
@@ -50,7 +52,8 @@ class Flow:
             called. Or the URL of an object store, such as `s3://bucket/prefix`: see
             `asflow.stores.ObjectStore`.
         store: keeps the outputs; None: the local disk, or the store that the URL names.
-        sink: receives the events; None: the live display (plain lines if there is no terminal).
+        sink: receives the events; or several, each what it asks for; None: the live display (plain lines if
+            there is no terminal). `asflow.add_sink` adds one from outside.
         verbose: None: a task outside any flow logs one line when it has finished; True: tasks inside flows
             do, too; False: no task does. The lines go to stderr.
 
@@ -70,21 +73,14 @@ class Flow:
         base: str | os.PathLike[str] = ".",
         *,
         store: Store | None = None,
-        sink: ProgressSink | None = None,
+        sink: ProgressSink | Sequence[ProgressSink] | None = None,
         verbose: bool | None = None,
     ) -> None:
         if not isinstance(base, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
             raise DefinitionTypeError(f"Flow(): base takes a path, not {short(base)}; write Flow('data')")
         check_flag("Flow()", "verbose", verbose, optional=True)
-        if isinstance(store, type):
-            name = store.__name__
-            raise DefinitionTypeError(f"Flow(): store takes a Store, not the class {name}; write {name}()")
-        missing = [name for name in _STORE_PARTS if store is not None and not hasattr(store, name)]
-        if missing:
-            raise DefinitionTypeError(
-                f"Flow(): store takes a Store, not {short(store)}, which has no {missing[0]!r}; "
-                f"see asflow.protocols.Store"
-            )
+        if store is not None:
+            checked_store(store, "Flow()")
         self._base = os.fspath(base)
         if not isinstance(self._base, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
             raise DefinitionTypeError(f"Flow(): base takes a text path, not {short(base)}; use os.fsdecode")
@@ -99,7 +95,7 @@ class Flow:
             )
         self._sink = sink
         self._verbose = verbose
-        self._workspace = Workspace(*_place(self._base, store), Reporter(_sink_for(sink, verbose)))
+        self._workspace = Workspace(*_place(self._base, store), Reporter(_sinks_for(sink, verbose)))
         self.task: TaskDecorator = create(TaskDecorator, self._workspace)
 
     def __repr__(self) -> str:
@@ -155,7 +151,9 @@ class Flow:
         check_flag("@flow()", "progress", progress)
         if total is not None:
             _check_total(total)
-        reporter = self._workspace.reporter if verbose is None else Reporter(_sink_for(self._sink, verbose))
+        reporter = self._workspace.reporter
+        if verbose is not None:
+            reporter = Reporter(_sinks_for(self._sink, verbose), below=reporter)
 
         def make(subject: Subject) -> tuple[Callable[..., object], object]:
             wrap = _wrap_async if subject.is_async else _wrap_sync
@@ -227,6 +225,24 @@ class Flow:
         return path_of(self.store, prefix + os.fspath(path))
 
 
+def checked_store(store: Store, subject: str) -> None:
+    """Refuse what is not a store.
+
+    Raises:
+        DefinitionTypeError: it is a class, lacks a method, or has an async one.
+    """
+    if isinstance(store, type):
+        name = store.__name__
+        raise DefinitionTypeError(f"{subject}: store takes a Store, not the class {name}; write {name}()")
+    missing = [name for name in _STORE_PARTS if not hasattr(store, name)]
+    if missing:
+        raise DefinitionTypeError(
+            f"{subject}: store takes a Store, not {short(store)}, which has no {missing[0]!r}; "
+            f"see asflow.protocols.Store"
+        )
+    refuse_async_methods(f"{subject}: store", store, _STORE_METHODS)
+
+
 def _prefix(base: str) -> str:
     """Return the prefix of every output's name."""
     base = base.replace(os.sep, "/")
@@ -270,27 +286,27 @@ def _place(base: str, store: Store | None) -> tuple[Store, str]:
     return _local, _prefix(url2pathname(parts.path))
 
 
-def _sink_for(sink: ProgressSink | None, verbose: bool | None) -> ProgressSink:
+def _sinks_for(
+    sink: ProgressSink | Sequence[ProgressSink] | None, verbose: bool | None
+) -> list[ProgressSink]:
     if sink is None:
-        return _Display(verbose)
-    if not verbose:
-        return sink
-    # The user's sink alone, or with log lines beside it.
-    from asflow.sinks._tee import Tee
-
-    return Tee(sink, _Display(verbose=True, display=False))
+        return [_Display(verbose)]
+    several = cast("list[ProgressSink]", [*sink] if isinstance(sink, (list, tuple)) else [sink])
+    # The user's sinks alone, or with log lines beside them.
+    return [*several, _Display(verbose=True, display=False)] if verbose else several
 
 
 class _Display:
     """The default display, imported with its first event, because importing asflow must be fast."""
 
-    __slots__ = ("_display", "_made", "_verbose", "wants_tasks")
+    __slots__ = ("__weakref__", "_display", "_made", "_verbose", "is_default_display", "wants_tasks")
 
     def __init__(self, verbose: bool | None, *, display: bool = True) -> None:
+        self.is_default_display: bool = display
         self._verbose = verbose
         self._display = display
         self._made: dict[str, ProgressSink] = {}
-        self.wants_tasks = {None: "outside", True: "all", False: "none"}[verbose]
+        self.wants_tasks: str = {None: "outside", True: "all", False: "none"}[verbose]
 
     def emit(self, event: Event, /) -> None:
         sink = self._made.get("sink")
@@ -314,6 +330,8 @@ def _check_total(total: object) -> None:
 def _began(
     subject: Subject, reporter: Reporter, progress: bool, total: int | None, args: Any, kwargs: Any
 ) -> FlowCall:
+    if not _plugins.state.loaded:
+        _plugins.load()
     shown = (args, kwargs) if subject.marked is None else subject.marked.hide(args, kwargs)
     label = call_label(*shown, skip=subject.skipped_in_labels)
     run = FlowCall(

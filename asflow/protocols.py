@@ -163,6 +163,8 @@ class Store(Protocol):
     - `set_modified(name, seconds: float | None) -> object`: set the time of the output *name*; None is now,
       by the store's clock. Raises FileNotFoundError if there is none. A store that has it returns claims
       that have it, too. Needed for `reads=`, `raise Unchanged` and `Output.touch()`.
+    - `close()`: called once: when the last flow that uses the store is gone, and at the latest when the
+      program ends. An exception is logged.
     - `url(name) -> str`: the URL of an output or failure, used by `Output.url`; without it, the file URL of
       `path`.
 
@@ -215,14 +217,21 @@ class ProgressSink(Protocol):
 
     Optional members:
 
-    - `wants_tasks: str`: which calls of tasks to report: `"all"` (the default), `"outside"` (those outside
-      a flow) or `"none"`. Instead of their events, such a sink reads the live counts in
-      `FlowStarted.tallies` whenever it refreshes, so its cost does not grow with the number of calls.
+    - `wants_tasks: str`: which events of calls to report: `"all"` (the default), `"made"` (of calls that have
+      something to do: not of those whose output exists, or whose failure was recorded earlier), `"finished"`
+      (`TaskFinished` only), `"outside"` (of calls outside a flow) or `"none"`. Instead of events, a sink may
+      read the live counts in `FlowStarted.tallies` whenever it refreshes, so its cost does not grow with the
+      number of calls. Read once, when the sink is attached.
+    - `close()`: called once: when the last flow that uses the sink is gone, when the sink is dropped or
+      removed, and at the latest when the program ends. An exception is logged.
+
+    A sink that is added while flows run receives the rest of their events.
     """
 
     def emit(self, event: Event, /) -> int | None:
         """Handle *event*. Called from any thread, from several at the same time; it should return at once.
 
-        If it raises, the exception is logged and the sink is dropped; no task fails because of it.
+        No task fails if it raises: the first exception of each class is logged, and after five in a row the
+        sink is dropped.
         """
         ...

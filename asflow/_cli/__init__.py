@@ -8,7 +8,7 @@
     modules.py    the tasks of a module               clean.py       clean
     calls.py      from a name to a call               stale.py       stale
     verdicts.py   is it out of date?                  status.py      status
-                                                      refresh.py     refresh
+    sinks.py      `run --sink`                        refresh.py     refresh
                                                       graph.py       graph
 
 cyclopts (extra `cli`) parses the arguments; it is imported when a command runs.

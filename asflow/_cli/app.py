@@ -14,6 +14,7 @@ from asflow._cli.failures import errors, retry
 from asflow._cli.graph import graph
 from asflow._cli.ls import ls
 from asflow._cli.refresh import refresh
+from asflow._cli.run import leading_sinks
 from asflow._cli.run import run as run_flow
 from asflow._cli.show import show
 from asflow._cli.stale import stale
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 _EXIT_CODES = "Exit codes: 0 ok, 1 a problem was found, 2 bad usage."
 
 _EXAMPLES = {
-    "run": ("asflow run pipeline:transcripts --limit 3", "asflow run pipeline:transcripts --help"),
+    "run": (
+        "asflow run pipeline:transcripts --limit 3",
+        "asflow run --sink trace=trace.html pipeline:transcripts",
+    ),
     "ls": ("asflow ls data", "asflow ls data --json"),
     "show": ("asflow show data/2024-01-01.jsonl.zst --head 5",),
     "errors": ("asflow errors data", "asflow errors data/2024-01-15.err --full"),
@@ -56,7 +60,12 @@ app: App = App(
 )
 
 
-def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+def run(
+    target: str,
+    /,
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    sink: tuple[str, ...] = (),
+) -> int:
     """Call a flow, or a task, with arguments from the command line.
 
     The module is searched for in the current folder first. What the flow returns is printed; its progress
@@ -66,8 +75,11 @@ def run(target: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphe
     Args:
         target: The flow, as `package.module:flow`.
         arguments: Its arguments, as `--name value` or by position.
+        sink: Before the flow, and possibly repeated: also report to a sink, as `NAME` or `NAME=ARGUMENT`.
+            `rich`, `lines`, `tqdm`, `log` and `null` replace the default display, `trace=FILE` writes a
+            timeline; other names are entry points of the group `asflow.sinks`.
     """
-    return run_flow(target, arguments)
+    return run_flow(target, arguments, sink)
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
@@ -88,8 +100,9 @@ def dispatch(tokens: list[str]) -> int:
     """Run the command in *tokens* and return its exit code."""
     try:
         # Everything after the flow is for the flow, `--help` and `--version` too.
-        if tokens[:1] == ["run"] and len(tokens) > 1 and not tokens[1].startswith("-"):
-            return run_flow(tokens[1], tokens[2:])
+        sinks, rest = leading_sinks(tokens[1:]) if tokens[:1] == ["run"] else ([], [])
+        if rest and not rest[0].startswith("-"):
+            return run_flow(rest[0], rest[1:], sinks)
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
         code = command(*bound.args, **bound.kwargs)
     except cyclopts.CycloptsError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import cyclopts
 
 from asflow._cli.console import UsageError, escape_odd_text, refusal
+from asflow._cli.sinks import add_named
 from asflow._flow import Flow
 from asflow._labels import clean, error_line
 from asflow._task.callables import attached
@@ -24,8 +25,26 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
 
-def run(target: str, tokens: Sequence[str]) -> int:
-    """Call the flow *target* (`package.module:flow`) with the arguments in *tokens*.
+def leading_sinks(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what `--sink` options say before the flow, and the flow with its arguments.
+
+    Raises:
+        UsageError: one says nothing.
+    """
+    sinks: list[str] = []
+    rest = list(tokens)
+    while rest and rest[0].partition("=")[0] == "--sink":
+        _, given, text = rest.pop(0).partition("=")
+        if not given:
+            text = rest.pop(0) if rest else ""
+        if not text:
+            raise UsageError("--sink names no sink; write for example --sink trace=trace.html")
+        sinks.append(text)
+    return sinks, rest
+
+
+def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = ()) -> int:
+    """Call the flow *target* (`package.module:flow`) with the arguments in *tokens*; report to *sinks*, too.
 
     Returns:
         0 if it returned, 1 if it raised.
@@ -38,6 +57,7 @@ def run(target: str, tokens: Sequence[str]) -> int:
     if not module_name or module_name.endswith(".py") or "/" in module_name:
         raise UsageError(f"{target!r} is not a flow; give module and function, as in package.module:flow")
     sys.path.insert(0, os.getcwd())  # as `python -m` does
+    _add_sinks(sinks)
     try:
         module = imported(module_name)
         function = _found(module, name)
@@ -56,6 +76,14 @@ def run(target: str, tokens: Sequence[str]) -> int:
         # A pipe gets the text as it is, a terminal without control characters.
         print(clean(text, lines=True) if sys.stdout.isatty() else text)
     return 0
+
+
+def _add_sinks(sinks: Sequence[str]) -> None:
+    for text in sinks:
+        try:
+            add_named(text, "--sink")
+        except Exception as error:  # a sink may raise anything
+            raise UsageError(f"--sink {text} can't be used; {error_line(error)}") from error
 
 
 def imported(name: str) -> ModuleType:

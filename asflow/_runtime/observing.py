@@ -5,9 +5,10 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from asflow import _plugins
 from asflow._frozen import draft_of
 from asflow._labels import error_line
-from asflow._runtime.runs import reports_calls
+from asflow._reporter import has_nothing_to_do
 from asflow._runtime.watching import watching
 from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted, TaskWaiting, WaitingCall
 
@@ -40,6 +41,8 @@ def count_body(run: TaskCall, tally: Tally) -> None:
 def queued(run: TaskCall) -> None:
     """Report that the call was made."""
     flow = run.flow
+    if not _plugins.state.loaded:
+        _plugins.load()
     total = None
     run.since = monotonic()
     if flow is not None:
@@ -47,11 +50,14 @@ def queued(run: TaskCall) -> None:
         total = tally.total
         with tally.lock:
             tally.queued += 1
-    if reports_calls(run.spec, run):
+    scope = run.scope
+    if scope.queued or scope.held:
         event = run.begin_event(_Queued(), run.since)
         event.total = total
         event.__class__ = TaskQueued
-        run.emit(event)
+        run.emit(scope.queued, event)
+        if scope.held:
+            run.held = event
 
 
 def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float) -> None:
@@ -59,13 +65,15 @@ def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float)
     if run.flow is not None:
         since = monotonic() - waited
         run.flow.tally(run.spec.name).waiting[run.call_id] = WaitingCall(run, reason, since, detail=owner)
-    if reports_calls(run.spec, run):
+    scope = run.scope
+    if scope.begun:
+        run.emit_held(scope)
         event = run.begin_event(_Waiting(), monotonic())
         event.reason = reason
         event.owner = owner
         event.waited_seconds = waited
         event.__class__ = TaskWaiting
-        run.emit(event)
+        run.emit(scope.begun, event)
 
 
 def started(run: TaskCall, attempt: int) -> None:
@@ -81,11 +89,13 @@ def started(run: TaskCall, attempt: int) -> None:
         tally.active[run] = run
         if tally.waiting:
             tally.waiting.pop(run.call_id, None)
-    if reports_calls(run.spec, run):
+    scope = run.scope
+    if scope.begun:
+        run.emit_held(scope)
         event = run.begin_event(_Started(), run.started)
         event.attempt = attempt
         event.__class__ = TaskStarted
-        run.emit(event)
+        run.emit(scope.begun, event)
 
 
 def body_ended(run: TaskCall) -> None:
@@ -112,14 +122,15 @@ def retrying(run: TaskCall, wait: Wait) -> None:
         )
         with tally.lock:
             tally.retries += 1
-    if reports_calls(run.spec, run):
+    scope = run.scope
+    if scope.begun:
         event = run.begin_event(_Retrying(), monotonic())
         event.attempt = run.attempt
         event.retry = wait.retry
         event.wait_seconds = wait.seconds
         event.error = wait.error
         event.__class__ = TaskRetrying
-        run.emit(event)
+        run.emit(scope.begun, event)
 
 
 def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> None:
@@ -132,7 +143,12 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
         count(run, tally, outcome, error)
     if (watch := watching.get()) is not None:
         watch.ended(run, outcome)
-    if reports_calls(run.spec, run):
+    scope = run.scope
+    nothing = has_nothing_to_do(outcome, error)
+    routes = scope.found if nothing else scope.ended
+    if not nothing:
+        run.emit_held(scope)
+    if routes:
         now = monotonic()
         event = run.begin_event(_Finished(), now)
         event.outcome = outcome
@@ -145,4 +161,4 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
         event.size = run.size
         event.records = run.records
         event.__class__ = TaskFinished
-        run.emit(event)
+        run.emit(routes, event)

@@ -16,14 +16,14 @@ from asflow._runtime.admission import acquire, acquire_blocking, drop, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, count_body
-from asflow._runtime.runs import TaskCall, current, leave, pinned, reports_calls
+from asflow._runtime.runs import TaskCall, current, leave, pinned, reports_calls, reports_found
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.slots import Slot
-    from asflow._runtime.spec import Outputs, TaskSpec
+    from asflow._runtime.spec import Locate, Outputs, TaskSpec
     from asflow.events import Outcome, Tally
 
 R = TypeVar("R")
@@ -298,10 +298,11 @@ def _kept_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
 
     async def task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or _get_run() is not None:
-            if _is_cached(spec, output, is_complete, args, kwargs):
+            if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
                 return None
         elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
             return None  # no sink to notify, nothing to count
@@ -312,10 +313,11 @@ def _kept_async(
 
 def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
     reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
 
     def task(*args: object, **kwargs: object) -> R | None:
         if reporter.outside or _get_run() is not None:
-            if _is_cached(spec, output, is_complete, args, kwargs):
+            if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
                 return None
         elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
             return None
@@ -328,10 +330,11 @@ def _saved_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
 
     async def task(*args: object, **kwargs: object) -> R | None:
         parent = _get_run()
-        if not reports_calls(spec, parent):
+        if not (reporter.swapped or reports_found(spec, parent)):
             name = locate(*args, **kwargs) if kwargs else locate(*args)
             value = recall_small(pinned(name, parent) if is_relative else name)
             if value is not ...:
@@ -344,10 +347,11 @@ def _saved_async(
 
 def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
     locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
 
     def task(*args: object, **kwargs: object) -> R | None:
         parent = _get_run()
-        if not reports_calls(spec, parent):
+        if not (reporter.swapped or reports_found(spec, parent)):
             name = locate(*args, **kwargs) if kwargs else locate(*args)
             value = recall_small(pinned(name, parent) if is_relative else name)
             if value is not ...:
@@ -419,7 +423,8 @@ def _look_of(output: Outputs) -> Callable[[str], bool]:
 
 def _is_cached(
     spec: TaskSpec,
-    output: Outputs,
+    locate: Locate,
+    is_relative: bool,
     is_complete: Callable[[str], bool],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
@@ -427,10 +432,11 @@ def _is_cached(
     """Whether the output exists and the sink does not want the call; then count it in its flow."""
     parent = _get_run()
     flow = None if parent is None else parent.flow
-    if spec.reporter.outside if flow is None else flow.reporter.inside:  # as `reports_calls`
+    reporter = spec.reporter
+    if reporter.swapped or (reporter.finds_outside if flow is None else flow.reporter.finds_inside):
         return False
-    name = output.locate(*args, **kwargs)
-    if flow is not None and output.is_relative:  # as `pinned`
+    name = locate(*args, **kwargs)
+    if flow is not None and is_relative:  # as `pinned`
         name = flow.folder + name
     if not is_complete(name):
         return False

@@ -28,11 +28,11 @@ from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from asflow._reporter import Reporter
+    from asflow._reporter import Reporter, Route, Scope
     from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Scratch, TaskSpec
-    from asflow.events import Event, FlowOutcome, Outcome
+    from asflow.events import Event, FlowOutcome, Outcome, TaskQueued
 
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
@@ -67,9 +67,15 @@ def leave(token: Token[TaskCall | FlowCall | None]) -> None:
 
 
 def reports_calls(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
-    """Whether the sink receives each call of a task made in the flow of *run*, or outside any flow."""
+    """Whether a sink receives calls of a task made in the flow of *run*, or outside any flow."""
     flow = None if run is None else run.flow
     return spec.reporter.outside if flow is None else flow.reporter.inside
+
+
+def reports_found(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
+    """Whether a sink also receives those that have nothing to do, as their output exists."""
+    flow = None if run is None else run.flow
+    return spec.reporter.finds_outside if flow is None else flow.reporter.finds_inside
 
 
 def current_folder() -> str:
@@ -362,13 +368,14 @@ class FlowCall(RunningFlow):
     def progressed(self) -> None:
         """Do nothing: displays read how far the flow has come."""
 
-    def emit(self, event: Event) -> None:
+    def emit(self, routes: tuple[Route, ...], event: Event) -> None:
         """Report an event of a call, unless the flow has ended: nothing comes after `FlowFinished`."""
         # Order matters: announce, then read `over`. `finished` does the reverse, so one sees the other.
         self._emitting.append(None)
         try:
             if not self.over:
-                self.reporter.emit(event)
+                for route in routes:
+                    route.emit(event)
         finally:
             self._emitting.pop()
 
@@ -501,6 +508,7 @@ class TaskCall(RunningCall):
         "description",
         "flow",
         "has_news",
+        "held",
         "is_running",
         "keep",
         "kwargs",
@@ -537,6 +545,8 @@ class TaskCall(RunningCall):
     """Whether this attempt's body has been called and has ended."""
     has_news: bool
     """Whether the body has made progress that is not reported yet."""
+    held: TaskQueued | None
+    """The event of the call itself, for sinks that want only calls with something to do."""
     reported: float
     """When its progress was last reported; monotonic."""
     since: float
@@ -636,7 +646,7 @@ class TaskCall(RunningCall):
 
     def progressed(self) -> None:
         """Report the body's progress, at intervals; not once it has ended (a thread of it may live on)."""
-        if self.is_running and reports_calls(self.spec, self):
+        if self.is_running and self.scope.begun:
             now = clock.current.clock.now()
             self.has_news = now - self.reported < _PROGRESS_PAUSE
             if not self.has_news:
@@ -645,7 +655,7 @@ class TaskCall(RunningCall):
 
     def report_last_progress(self) -> None:
         """Report the progress that the body made since the last report; it ends now."""
-        if self.has_news and reports_calls(self.spec, self):
+        if self.has_news:
             self.has_news = False
             self._report_progress()
 
@@ -657,18 +667,30 @@ class TaskCall(RunningCall):
         event.total = self.total
         event.unit = self.unit
         event.__class__ = TaskProgressed
-        self.emit(event)
+        self.emit(self.scope.begun, event)
 
-    def emit(self, event: Event) -> None:
-        """Pass *event* to the flow's sink, so that a flow's events stay together; else to the task's own."""
-        if self.flow is None:
-            self.spec.reporter.emit(event)
-        else:
-            self.flow.emit(event)
+    @property
+    def scope(self) -> Scope:
+        """Who receives the events: the flow's sinks, so that its events stay together, or the task's."""
+        return self.spec.reporter.alone if self.flow is None else self.flow.reporter.calls
+
+    def emit(self, routes: tuple[Route, ...], event: Event) -> None:
+        """Pass *event* on by *routes*."""
+        if self.flow is not None:
+            self.flow.emit(routes, event)
+            return
+        for route in routes:
+            route.emit(event)
+
+    def emit_held(self, scope: Scope) -> None:
+        """Report now that the call was made, to those who wait until it has something to do."""
+        held, self.held = self.held, None
+        if held is not None:
+            self.emit(scope.held, held)
 
 
 _KEPT = (
-    "_label", "attempt", "completed", "description", "output", "put", "seconds", "since", "total",
+    "_label", "attempt", "completed", "description", "held", "output", "put", "seconds", "since", "total",
     "unit", "waited_seconds",
 )  # fmt: skip
 """What an attempt takes over from the last one."""
@@ -685,6 +707,7 @@ _UNSET: dict[str, object] = {
     "description": None,
     "flow": None,
     "has_news": False,
+    "held": None,
     "is_running": False,
     "new_scratch": None,
     "output": None,

@@ -93,13 +93,19 @@ class Outputs(Protocol):
         saves: whether an output holds what the body returns (`save=`), rather than what it writes (`on=`).
     """
 
-    store: Store
-    namespace: int
     locate: Locate
-    is_relative: bool
     ages: bool
     may_return: bool
     saves: bool
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def namespace(self) -> int: ...
+
+    @property
+    def is_relative(self) -> bool: ...
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asflow._task.callables import Subject
     from asflow._task.inputs import Input
     from asflow._task.options import TaskOptions
+    from asflow._task.workspace import Workspace
     from asflow.protocols import Store
 
 
@@ -31,17 +32,24 @@ class Freshness:
         ages: whether the task has `refresh=` or `reads=`.
     """
 
-    __slots__ = ("_asked", "_rule", "_settable", "_store", "_who", "ages", "inputs")
+    __slots__ = ("_asked", "_rule", "_who", "_workspace", "ages", "inputs")
 
     def __init__(
-        self, store: Store, inputs: tuple[Input, ...], subject: Subject, options: TaskOptions
+        self, workspace: Workspace, inputs: tuple[Input, ...], subject: Subject, options: TaskOptions
     ) -> None:
         self.inputs: tuple[Input, ...] = inputs
-        self._store = store
+        self._workspace = workspace
         self._who = f"task {subject.name}()"
         self._rule, self._asked = _rule_of(options.refresh, subject)
         self.ages: bool = bool(inputs) or self._rule is not None or self._asked is not None
-        self._settable = hasattr(store, "set_modified")
+
+    @property
+    def _store(self) -> Store:
+        return self._workspace.store
+
+    @property
+    def _settable(self) -> bool:
+        return hasattr(self._store, "set_modified")
 
     def why(self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Stale | None:
         """Return why the output *name* of a call is out of date; None if it is not, or does not exist.

@@ -70,32 +70,26 @@ class OutputPlan:
 
     __slots__ = (
         "_code", "_custom", "_failures",
-        "_is_claimed",
         "_opener",
         "_prefix",
+        "_workspace",
         "ages",
         "encode",
         "encodes_elsewhere",
         "freshness",
         "is_fresh",
-        "is_relative",
         "locate",
         "may_return",
         "namer",
-        "namespace",
         "saves",
         "saving",
-        "store",
     )  # fmt: skip
 
     def __init__(self, workspace: Workspace, subject: Subject, options: TaskOptions) -> None:
         self.namer: Namer = _namer_for(subject, options)
-        self.store: Store = workspace.store
-        self._is_claimed = cast("Callable[[str], bool] | None", getattr(self.store, "is_claimed", None))
-        self.namespace: int = 0 if isinstance(workspace.store, LocalStore) else id(workspace.store)
+        self._workspace = workspace
         self.locate: Locate = self.namer.output
         self._prefix = workspace.prefix
-        self.is_relative: bool = is_relative(self.store, self._prefix)
         self._failures = bool(options.suppress)
         self.encode: Callable[..., Writer[object]] = _encoder_for(self.namer, subject, options)
         self._opener = self.encode
@@ -122,13 +116,28 @@ class OutputPlan:
             self.encodes_elsewhere = not is_in_process(options.executor)
             self._opener = Finished if self.encodes_elsewhere else self.encode
         self.freshness: Freshness = Freshness(
-            self.store,
+            workspace,
             () if options.reads is None else inputs_of(workspace, subject, options.reads),
             subject,
             options,
         )
         self.ages: bool = self.freshness.ages
         self.is_fresh: Callable[..., bool] = self.freshness.is_fresh
+
+    @property
+    def store(self) -> Store:
+        """The flow's, or the one that a test uses instead."""
+        return self._workspace.store
+
+    @property
+    def namespace(self) -> int:
+        """See `Outputs.namespace`."""
+        return 0 if isinstance(self.store, LocalStore) else id(self.store)
+
+    @property
+    def is_relative(self) -> bool:
+        """See `Outputs.is_relative`."""
+        return is_relative(self.store, self._prefix)
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.
@@ -144,7 +153,8 @@ class OutputPlan:
 
     def is_claimed(self, name: str, /) -> bool:
         """Return whether the output *name* is being made, as far as the store can see without a claim."""
-        return self._is_claimed is not None and self._is_claimed(name)
+        check = cast("Callable[[str], bool] | None", getattr(self.store, "is_claimed", None))
+        return check is not None and check(name)
 
     def is_same(self, name: str, other: str, /) -> bool:
         """Return whether two names are one output; see `Outputs.is_same`."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os.path
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from asflow._lives import life_of
 from asflow.errors import DefinitionValueError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from asflow._naming.patterns import Pattern
     from asflow._reporter import Reporter
     from asflow._task.callables import Origin, Subject
@@ -30,10 +34,11 @@ class Workspace:
         reporter: receives the events of each call.
     """
 
-    __slots__ = ("_lock", "_owners", "_tasks", "prefix", "reporter", "store")
+    __slots__ = ("_life", "_lock", "_owners", "_tasks", "prefix", "reporter", "store")
 
     def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
         self.store: Store = store
+        self._life = life_of(store)
         self.prefix: str = prefix
         self.reporter: Reporter = reporter
         self._owners: dict[str, tuple[Origin, str]] = {}
@@ -50,6 +55,17 @@ class Workspace:
         """Return the definitions of the tasks, in the order in which they were first decorated."""
         with self._lock:
             return list(self._tasks.values())
+
+    @contextmanager
+    def replaced(self, store: Store | None) -> Iterator[None]:
+        """Within the `with` block, keep outputs in *store*; None: as before."""
+        before = self.store, self._life
+        if store is not None:
+            self.store, self._life = store, life_of(store)
+        try:
+            yield
+        finally:
+            self.store, self._life = before
 
     def own(self, pattern: Pattern, subject: Subject, *, failures: bool) -> None:
         """Note that the outputs of *pattern*, and the *failures*, belong to *subject*.

@@ -24,6 +24,7 @@ MODULES = {
 
 MADE_BY_ASFLOW = {
     "FlowGraph",
+    "AddedSink",
     "FlowReport",
     "FlowRun",
     "Graph",
@@ -88,11 +89,11 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
     """Users see a change here: add it to the changelog, too."""
     assert sorted(public("asflow")) == [
-        "AsflowError", "Completed", "Failed", "Flow", "FlowGraph", "FlowReport", "FlowRun", "Format",
-        "Ignored", "Limit", "LocalStore", "MemoryStore", "Output", "Problem", "Progress", "ProgressSink",
-        "Records", "Retry",
+        "AddedSink", "AsflowError", "Completed", "Failed", "Flow", "FlowGraph", "FlowReport", "FlowRun",
+        "Format", "Ignored", "Limit", "LocalStore", "MemoryStore", "Output", "Problem", "Progress",
+        "ProgressSink", "Records", "Retry",
         "Secret", "Store", "SyncTaskMap", "TaskDecorator", "TaskMap", "TaskReport", "TaskRun", "Unchanged",
-        "Writer", "__version__", "add_format", "flow", "run",
+        "Writer", "__version__", "add_format", "add_sink", "flow", "run",
     ]  # fmt: skip
 
 

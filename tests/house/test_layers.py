@@ -19,23 +19,13 @@ PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
 GROUND = {
-    *(
-        "_checks",
-        "_descriptors",
-        "_digest",
-        "_forks",
-        "_frozen",
-        "_inspect",
-        "_labels",
-        "_markers",
-    ),
-    "_mermaid",
-    "_names",
+    *("_checks", "_descriptors", "_digest", "_forks", "_frozen", "_inspect", "_labels", "_lives"),
+    *("_markers", "_mermaid", "_names"),
     "_svg",
     "_tracebacks",
     "_version",
 }
-BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter"}
+BASE = {"errors", "events", "protocols"} | GROUND | {"_reporter", "_plugins"}
 ADAPTERS = {"writers", "stores", "sinks"}
 ACTING = BASE | ADAPTERS | {"_engine", "_naming", "_runtime", "_executors"}
 
@@ -53,12 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_forks": set(),
     "_inspect": {"_labels"},
     "_tracebacks": {"_labels"},
+    "_lives": {"_labels", "_tracebacks"},
     "_checks": {"errors", "_labels"},
     "_markers": {"errors", "_labels"},
     "_run": {"_labels"},
     "_mermaid": {"_labels"},
     "_svg": set(),
-    "_reporter": {"errors", "events", "protocols", "_labels", "_tracebacks"},
+    "_reporter": {"errors", "events", "protocols", "_checks", "_labels", "_lives", "_tracebacks"},
+    "_plugins": {"errors", "protocols", "_labels", "_reporter", "_tracebacks"},
     "_naming": {"errors", "_checks", "_inspect", "_labels"},
     "_engine": {"errors", "events", "_checks", "_labels"},
     "writers": BASE,
@@ -71,11 +63,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_flow": ACTING | {"_task"},
     "dag": ACTING | {"_task", "_flow"},
     "dataflow": ACTING | {"_task", "_flow", "dag"},
+    "_adding": ACTING | {"_task", "_flow"},
     "typing": {"_names", "_task"},
     "testing": ACTING | {"_task", "_flow", "dag", "dataflow"},
     "_cli": ACTING | {"_run", "_task", "_flow", "dag", "dataflow", "testing"},
     "__main__": {"_cli"},
-    "__init__": ACTING | {"executors", "_run", "_task", "_flow", "dag", "dataflow", "testing", "typing"},
+    "__init__": ACTING
+    | {"executors", "_adding", "_run", "_task", "_flow", "dag", "dataflow", "testing", "typing"},
 }
 
 PUBLIC = (

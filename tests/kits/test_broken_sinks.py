@@ -17,8 +17,15 @@ def test_an_async_sink_is_refused() -> None:
     class Async:
         async def emit(self, event: Event, /) -> None: ...
 
-    with pytest.raises(AssertionError, match=r"^check_sink\(\): emit\(\) returned an awaitable; write it as"):
+    with pytest.raises(AssertionError, match=r"^check_sink\(\): sink takes .* whose emit\(\) is async and "):
         check_sink(Async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - what is tested
+
+    class InDisguise:
+        def emit(self, event: Event, /) -> Any:
+            return Async().emit(event)
+
+    with pytest.raises(AssertionError, match=r"^check_sink\(\): emit\(\) returned an awaitable; write it as"):
+        check_sink(InDisguise)
 
 
 def test_wants_tasks_without_a_hash_is_refused() -> None:
@@ -27,7 +34,7 @@ def test_wants_tasks_without_a_hash_is_refused() -> None:
 
         def emit(self, event: Event, /) -> None: ...
 
-    with pytest.raises(AssertionError, match="wants_tasks is 'all', 'outside' or 'none'"):
+    with pytest.raises(AssertionError, match="wants_tasks is 'all', 'made', 'finished', 'outside' or 'none'"):
         check_sink(cast("Any", Unhashable))
 
 

@@ -290,12 +290,13 @@ def test_tee_drops_a_sink_that_raises(caplog: pytest.LogCaptureFixture) -> None:
 
     other = Recorder("all")
     tee = Tee(Broken(), other)
-    tee.emit(done())
-    tee.emit(done())
-    assert len(other.received) == 2
+    for _ in range(7):
+        tee.emit(done())
+    assert len(other.received) == 7
     assert [record.getMessage() for record in caplog.records] == [
-        "Broken.emit(): raised on task_finished and receives no more events; "
-        "try it with asflow.testing.check_sink()"
+        "Broken.emit(): raised on task_finished, and is dropped after 5 errors in a row; "
+        "try it with asflow.testing.check_sink()",
+        "Broken.emit(): raised 5 times in a row and receives no more events",
     ]
 
 

@@ -77,7 +77,7 @@ async def test_every_body_is_a_slice(tmp_path: Path, suffix: str) -> None:
 
 
 async def test_lanes_show_what_ran_at_the_same_time(tmp_path: Path) -> None:
-    """No two slices of a lane overlap, no more lanes than the limit, all within their flow's slice."""
+    """No two slices of a lane overlap, all within their flow's slice. Commits go on beyond the limit."""
     path = tmp_path / "trace.json"
     await run(Flow(tmp_path, sink=TraceSink(path)))
     by_lane: dict[tuple[int, int], list[dict[str, Any]]] = {}
@@ -88,7 +88,7 @@ async def test_lanes_show_what_ran_at_the_same_time(tmp_path: Path) -> None:
             by_lane.setdefault((event["pid"], event["tid"]), []).append(event)
     assert len({pid for pid, _ in by_lane}) == 2
     main = min(by_lane)[0]
-    assert sorted(tid for pid, tid in by_lane if pid == main) == [0, 1, 2, 3]
+    assert {tid for pid, tid in by_lane if pid == main} >= {0, 1, 2, 3}
     for (pid, _), events in by_lane.items():
         events.sort(key=lambda event: event["ts"])
         for first, second in itertools.pairwise(events):

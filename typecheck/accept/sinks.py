@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, assert_type
 
-from asflow import Flow, ProgressSink
+from asflow import AddedSink, Flow, MemoryStore, ProgressSink, add_sink, flow
 from asflow.events import Event, FlowFinished, FlowStarted, TaskFinished
 from asflow.sinks import (
     GitHubActionsSink,
@@ -20,6 +20,7 @@ from asflow.sinks import (
     Tee,
     WebhookSink,
 )
+from asflow.testing import use
 
 
 class Printing:
@@ -38,6 +39,17 @@ class Queued:
     def emit(self, told: Event, /) -> bool:
         self.queue.put(told)
         return True
+
+
+class Made:
+    """Wants calls with something to do, and is closed at the end."""
+
+    wants_tasks: Literal["made", "finished"] = "made"
+
+    def emit(self, event: Event, /) -> None:
+        print(event.run_id, event.time)
+
+    def close(self) -> None: ...
 
 
 class Wider:
@@ -97,3 +109,15 @@ assert_type(Flow(sink=Queued()), Flow)
 assert_type(Flow(sink=Wider()), Flow)
 assert_type(Flow(sink=Recording()), Flow)
 assert_type(Flow(sink=Tee(Counting(), LineSink())), Flow)
+assert_type(Flow(sink=[Counting(), Made(), LineSink()]), Flow)
+assert_type(Flow(sink=sinks), Flow)
+added = add_sink(Made(), flows=[flow, Flow()])
+assert_type(added, AddedSink)
+assert_type(added.sink, ProgressSink)
+with add_sink(Counting()) as handle:
+    assert_type(handle, AddedSink)
+    handle.close()
+with use(flow, store=MemoryStore(), sink=Made()) as used:
+    assert_type(used, Flow)
+with use(flow, sink=[Counting(), Made()]):
+    pass

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from asflow import Flow, ProgressSink
+from asflow import Flow, MemoryStore, ProgressSink, add_sink, flow
 from asflow.events import Event, TaskFinished
 from asflow.sinks import LineSink, PrometheusSink, Tee, WebhookSink
+from asflow.testing import use
 
 
 class NoEmit:
@@ -48,7 +49,16 @@ Flow(sink=Attribute())  # E
 Flow(sink=Async())  # E
 Flow(sink=LineSink)  # E
 Flow(sink="rich")  # E
-Flow(sink=[LineSink()])  # E
+Flow(sink=[LineSink(), NoEmit()])  # E
+Flow(sink=[LineSink])  # E
+add_sink(NoEmit())  # E
+add_sink(Async())  # E
+add_sink(LineSink(), Flow())  # E
+add_sink(LineSink(), flows=["main"])  # E
+add_sink(LineSink()).sink = LineSink()  # E
+use(flow, store=LineSink())  # E
+use(flow, sink=MemoryStore())  # E
+use(LineSink())  # E
 Tee(LineSink(), NoEmit())  # E
 WebhookSink("https://example.org", when="never")  # E
 WebhookSink("https://example.org", message=lambda event: None)  # E

@@ -95,7 +95,7 @@ class StreamlitSink:
         self._runs: dict[int, _Run] = {}
 
     @property
-    def wants_tasks(self) -> Literal["all", "outside", "none"]:
+    def wants_tasks(self) -> Literal["all", "made", "finished", "outside", "none"]:
         """As much as *elsewhere* asks for; a page needs only the counts."""
         return self._elsewhere.wants_tasks
 
