@@ -14,6 +14,7 @@ An output that `asflow refresh` has marked is stale ("marked"), which its store 
 
 from __future__ import annotations
 
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -91,10 +92,11 @@ def made_at(begun: float, now: float, before: Mapping[str, float], after: Mappin
         after: the same, now.
 
     Returns:
-        If no input has changed: *now*, less one step of the clock, but not before the newest input. An input
-        that is replaced from now on gets a later time. Otherwise: the body's beginning, less one step; what
+        If no input has changed: *now*, less one step of the clock, but after the newest input. An input that
+        is replaced from now on gets a later time. Otherwise: the body's beginning, less one step; what
         was replaced since then is newer.
     """
     if before != after:
         return begun - GRAIN
-    return max(now - GRAIN, *after.values())
+    # One step of a float, 240 ns, covers the nanoseconds that it has lost, which other tools compare.
+    return max(now - GRAIN, *(nextafter(time, inf) for time in after.values()))
