@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
+from asflow._digest import digest_lines
 from asflow._frozen import field_names
 from asflow._labels import clean, short
 from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError
-from asflow.sinks._words import plain, task_line, waiting_words
+from asflow.sinks._words import Counts, join, plain, task_line, waiting_words
 
 if TYPE_CHECKING:
     import logging
 
-    from asflow.events import Event
+    from asflow.events import Event, FlowFinished, FlowStarted
 
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40  # as in logging, which is imported on first use
 
@@ -25,7 +26,7 @@ _LEVELS = {
     "cancelled": _WARNING,
     "failed": _ERROR,
 }
-_NOT_EXTRAS = {"tallies", "error", "at", "arguments"}
+_NOT_EXTRAS = {"tallies", "live", "digest", "error", "at", "arguments"}
 
 
 @final
@@ -39,7 +40,8 @@ class LogSink:
 
     The attributes have the prefix `asflow_`, for structured formatters: `asflow_kind`, `asflow_task`,
     `asflow_label`, `asflow_outcome`, `asflow_seconds`, `asflow_flow_id`, ..., and `asflow_error`, the
-    exception's class.
+    exception's class. The last record of a flow has `asflow_counts`, the number of its calls by outcome, and
+    `asflow_problems`, the lines about those that went wrong.
 
     Threads: `emit` may be called from any thread, as logging may.
     """
@@ -57,6 +59,7 @@ class LogSink:
         """
         import logging
 
+        self._ended: dict[int, Counts] = {}  # by running flow: the counts of the ended flows that it called
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         if not hasattr(self._logger, "isEnabledFor"):
             raise DefinitionTypeError(
@@ -66,6 +69,7 @@ class LogSink:
 
     def emit(self, event: Event, /) -> None:
         """Log *event*, if its level is enabled."""
+        counts = self._counts(event) if event.kind in ("flow_started", "flow_finished") else None
         level = level_of(event)
         if not self._logger.isEnabledFor(level):
             return
@@ -73,10 +77,29 @@ class LogSink:
         fields = [name for name in field_names(event) if name not in _NOT_EXTRAS]
         extra: dict[str, object] = {f"asflow_{name}": _plain(getattr(event, name)) for name in fields}
         extra["asflow_error"] = None if error is None else clean(type(error).__qualname__)
+        message = _message(event)
+        if event.kind == "flow_finished" and counts is not None:
+            problems = _problems(event) if event.parent_id is None else []
+            extra |= {"asflow_counts": counts.by_outcome(), "asflow_problems": problems}
+            words = plain(join(counts.words()))
+            message += (f": {words}" if words else "") + "".join(f"\n  {line}" for line in problems)
         if error is not None and level == _ERROR:
-            log_error(self._logger, level, error, "%s", _message(event), extra=extra)
+            log_error(self._logger, level, error, "%s", message, extra=extra)
         else:
-            self._logger.log(level, "%s", _message(event), extra=extra)
+            self._logger.log(level, "%s", message, extra=extra)
+
+    def _counts(self, event: FlowStarted | FlowFinished) -> Counts | None:
+        """Return the counts of a flow that has ended, and of those that it called."""
+        if event.kind == "flow_started":
+            self._ended[event.flow_id] = Counts()
+            return None
+        counts = self._ended.pop(event.flow_id, None) or Counts()
+        for tally in event.tallies.values():
+            counts.add(tally)
+        outer = None if event.parent_id is None else self._ended.get(event.parent_id)
+        if outer is not None:
+            outer.add(counts)
+        return counts
 
     def __repr__(self) -> str:
         return f"LogSink({self._logger.name!r})"
@@ -92,16 +115,32 @@ def level_of(event: Event) -> int:
     match event.kind:
         case "flow_started":
             return _DEBUG if event.brief else _INFO
-        case "flow_finished" if event.brief and event.outcome == "completed":
-            return _DEBUG
         case "task_retrying":
             return _WARNING
         case "task_finished" if event.outcome == "suppressed" and event.error is None:
             return _DEBUG
-        case "flow_finished" | "task_finished":
+        case "flow_finished":
+            return _level_of_end(event)
+        case "task_finished":
             return _LEVELS[event.outcome]
         case _:
             return _DEBUG
+
+
+def _level_of_end(event: FlowFinished) -> int:
+    """Return the level that the end of a flow deserves: that of the worst that has happened in it."""
+    groups = event.digest.groups
+    if any(group.outcome == "failed" for group in groups):
+        return _ERROR
+    level = _DEBUG if event.brief and event.outcome == "completed" else _LEVELS[event.outcome]
+    new = any(group.error_type is not None for group in groups)
+    return max(level, _WARNING) if new else level
+
+
+def _problems(event: FlowFinished) -> list[str]:
+    """Return what went wrong in a flow, in lines."""
+    digest = event.digest
+    return [plain(line) for line in digest_lines(digest.groups, digest.left_out, digest.folder)]
 
 
 def _message(event: Event) -> str:
@@ -109,7 +148,7 @@ def _message(event: Event) -> str:
         case "flow_started":
             return f"Flow {clean(event.flow)}({clean(event.label)}) started"
         case "flow_finished":
-            return f"Flow {clean(event.flow)} {event.outcome} in {event.seconds:.2f}s"
+            return f"Flow {clean(event.flow)}({clean(event.label)}) {event.outcome} in {event.seconds:.2f}s"
         case "task_queued":
             return f"Task {clean(event.task)}({clean(event.label)}) queued"
         case "task_waiting":

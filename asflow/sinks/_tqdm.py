@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Literal, Protocol, cast, final
 
+from asflow._digest import digest_lines
 from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError, MissingExtraError
+from asflow.sinks._words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asflow.events import Event
+    from asflow.events import Event, FlowFinished
 
 
 class _Bar(Protocol):
@@ -27,7 +30,8 @@ class _Bar(Protocol):
 class TqdmSink:
     """Shows one tqdm bar per task and flow: how many calls have ended, how many are left, how fast.
 
-    Calls with another outcome than `completed` are counted after the bar (`on disk`, `skipped`, ...). The
+    Calls with another outcome than `completed` are counted after the bar (`on disk`, `skipped`, ...), and the
+    first that went wrong are named on standard error when the flow has ended. The
     total grows with the calls made, unless `flow.task.map` knows it beforehand. Tasks outside any flow have
     no bar, nor do those in a flow under `@flow(progress=False)`.
 
@@ -68,8 +72,11 @@ class TqdmSink:
                     self._hidden.add(event.flow_id)
             elif event.kind == "flow_finished":
                 self._hidden.discard(event.flow_id)
-                for bar in self._flows.pop(event.flow_id, ("", {}))[1].values():
+                shown = self._flows.pop(event.flow_id, None)
+                for bar in () if shown is None else shown[1].values():
                     bar.close()
+                if shown is not None and event.parent_id is None:
+                    self._write_digest(event)
             elif event.flow_id in self._flows:
                 flow, bars = self._flows[event.flow_id]
                 if event.kind == "task_queued":
@@ -80,6 +87,14 @@ class TqdmSink:
                     bars[event.task].queued(event.total)
                 elif event.kind == "task_finished":
                     bars[event.task].finished("on disk" if event.outcome == "cached" else event.outcome)
+
+    def _write_digest(self, event: FlowFinished) -> None:
+        """Name the first calls that went wrong, below the bars."""
+        digest = event.digest
+        write = getattr(self._make, "write", None)  # a method of tqdm's own classes
+        for line in digest_lines(digest.groups, digest.left_out, digest.folder):
+            if write is not None:
+                write(plain(line), file=sys.stderr)
 
     def __repr__(self) -> str:
         return f"TqdmSink({'' if self._given is None else short(self._given)})"

@@ -207,6 +207,10 @@ class Counts:
         self.cancelled += other.cancelled
         self.retries += other.retries
 
+    def by_outcome(self) -> dict[str, int]:
+        """Return the number of calls by outcome, and of retries."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     @property
     def finished(self) -> int:
         """The number of calls that have ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -33,7 +34,8 @@ import streamlit as st
 from asflow import Flow
 from asflow.sinks import StreamlitSink
 
-flow = Flow(sink=StreamlitSink({options}))
+flow_sink = StreamlitSink({options})
+flow = Flow(sink=flow_sink)
 
 @flow.task
 async def square(number):
@@ -60,8 +62,9 @@ def page(code: str, options: str = "") -> AppTest:
 
 
 def bars(app: AppTest) -> list[str]:
-    """The texts beside the progress bars."""
-    return [bar.proto.text for bar in app.get("progress")]
+    """The texts beside the progress bars, without rates and times."""
+    texts = [bar.proto.text for bar in app.get("progress")]
+    return [re.sub(r"( · [\d.,]+/(s|min))? · ([\d.]+ s|\d+:\d\d)$", "", text) for text in texts]
 
 
 def statuses(app: AppTest) -> list[tuple[str, str]]:
@@ -129,9 +132,45 @@ def test_a_failure_is_shown_and_raised() -> None:
     [(label, icon)] = statuses(app)
     assert label == "squares([3], name='a:smile:') failed (ValueError: too :red[large]): 1 failed"
     assert icon == ":material/error:"
+    assert "left" not in "".join(bars(app))
+    assert app.markdown[0].value == "- square\\(3\\) :red[failed]\\: ValueError\\: too \\:red\\[large\\]"
     [label] = [each.label for each in (*app.status, *app.expander)]
     assert "\\:smile\\:" in label
     assert "\\:red\\[large\\]" in label
+
+
+def test_failed_calls_are_named_and_no_tick_is_shown() -> None:
+    """The flow returned, but not all of its calls."""
+    app = page(
+        "@flow\nasync def some():\n    await flow.task.map(square, range(1, 12), on_error='collect')\n"
+        "asyncio.run(some())\n"
+    )
+    assert not app.exception
+    assert statuses(app) == [("some(): 2 done, 9 failed", ":material/error:")]
+    assert bars(app) == ["**square** 11/11 · :red[9 failed]"]
+    said = app.markdown[0].value.replace("\\", "")
+    assert said.startswith("- square() :red[failed], 9 ValueError\n    - 3, 4, 5, 6, 7: too :red[large]\n")
+    assert "… and 4 more" in said
+
+
+def test_other_sessions_flows_are_shown_while_one_waits() -> None:
+    """A script that waits for another session shows what that one does."""
+    app = page(
+        "from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx\n"
+        "import copy\n"
+        "first = threading.Thread(target=lambda: asyncio.run(squares([1, 2])))\n"
+        "other = copy.copy(get_script_run_ctx())\n"
+        "add_script_run_ctx(first, other)\n"
+        "shown = []\n"
+        "with flow_sink.others():\n"
+        "    first.start()\n"
+        "    first.join()\n"
+        "    shown = [len(watcher._shadows) for watcher in flow_sink._watchers]\n"
+        "st.write(f'shadows: {shown}')\n"
+    )
+    assert not app.exception
+    assert app.markdown[-1].value == "shadows: [1]"
+    assert len(statuses(app)) == 1  # that of the session that runs it
 
 
 def test_a_flow_without_progress_and_one_that_is_not_kept() -> None:

@@ -82,7 +82,7 @@ def test_every_outcome_has_its_level_and_line(tmp_path: Path, kept: Keeper) -> N
     ]
     assert [record.levelname for record in kept.of("flow_started")] == ["INFO"]
     assert kept.of("flow_started")[0].getMessage() == "Flow main('all') started"
-    assert kept.of("flow_finished")[0].getMessage().startswith("Flow main completed in ")
+    assert kept.of("flow_finished")[0].getMessage().startswith("Flow main('all') completed in ")
     [retrying] = kept.of("task_retrying")
     assert (retrying.levelname, retrying.asflow_retry) == ("WARNING", 1)
     assert retrying.getMessage() == "Task fetch(3) raised EOFError, again in 0.00s"
@@ -112,8 +112,21 @@ def test_levels_that_are_off_cost_no_record(tmp_path: Path, kept: Keeper) -> Non
     logging.getLogger("test.log").setLevel(logging.WARNING)
     run(tmp_path)
     assert [record.asflow_kind for record in kept.records] == [
-        *("task_finished", "task_finished", "task_retrying", "task_finished"),
+        *("task_finished", "task_finished", "task_retrying", "task_finished", "flow_finished"),
     ]
+
+
+def test_the_last_record_counts_and_names_what_went_wrong(tmp_path: Path, kept: Keeper) -> None:
+    """Its level is that of the worst: a flow in which a call failed is an error though it returned."""
+    run(tmp_path)
+    [last] = kept.of("flow_finished")
+    assert (last.levelname, last.asflow_outcome) == ("ERROR", "completed")
+    first, *problems = last.getMessage().splitlines()
+    assert first.endswith(": 1 done, 1 on disk, 1 skipped, 2 suppressed, 1 failed, 1 retry")
+    assert [line.strip() for line in problems] == last.asflow_problems
+    assert last.asflow_problems[0] == "fetch(3) failed: EOFError: cut short"
+    assert "fetch(1) suppressed in an earlier run" in last.asflow_problems
+    assert (last.asflow_counts["failed"], last.asflow_counts["completed"]) == (1, 1)
 
 
 def test_a_flow_that_fails_is_an_error_with_its_traceback(kept: Keeper) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from asflow._digest import digest_lines
 from asflow._labels import clean, cut
-from asflow.sinks._live.model import Pace, first_values
-from asflow.sinks._words import Counts, call_title, clock
+from asflow.sinks._live.model import Course, first_values
+from asflow.sinks._words import Counts, amount, call_title, rate, remaining, took, wait_words
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from asflow.events import RunningCall, Tally
+    from asflow.events import Digest, RunningCall, Tally
     from asflow.sinks._words import Piece
 
 _MOST_CALLS = 3
@@ -30,8 +31,8 @@ class Line:
         self.live: dict[int, Tally] = {}
         self.ended: Counts = Counts()
         self.ended_calls: int = 0
-        self.pace: Pace | None = None
-        self.shown: tuple[float, str] | None = None
+        self.course: Course | None = None
+        self.shown: tuple[float | None, str] | None = None
         self.shown_calls = ""
         self.bar: DeltaGenerator | None = None
         self.calls: DeltaGenerator | None = None
@@ -43,36 +44,65 @@ class Line:
             self.ended.add(tally)
             self.ended_calls += tally.finished
 
-    def state(self, now: float) -> tuple[float, str, str]:
-        """Return the finished share (0 to 1), the text beside the bar, and the running calls."""
+    def state(self, now: float, *, ended: bool = False) -> tuple[float | None, str, str]:
+        """Return the finished share (0 to 1, None if unknown), the text beside the bar, and the calls.
+
+        Args:
+            now: monotonic seconds.
+            ended: the flow has ended: nothing runs, and no time is left.
+        """
         counts = Counts()
         counts.add(self.ended)
-        finished = total = self.ended_calls
-        running: list[RunningCall] = []
-        active = 0
+        finished = queued = self.ended_calls
+        announced = False
+        total = self.ended_calls
+        calls: list[str] = []
+        active = waiting = 0
         for tally in first_values(self.live, len(self.live)):
             counts.add(tally)
             done = tally.finished
             finished += done
+            queued += max(tally.queued, done)
+            announced = announced or tally.total is not None
             total += max(tally.queued, tally.total or 0, done)
             active += len(tally.active)
-            if len(running) < _MOST_CALLS:
-                running += first_values(tally.active, _MOST_CALLS - len(running))
-        words = [f"**{self.title}** {finished:,}/{total:,}", *map(_colored, counts.words(done=False))]
+            waiting += len(tally.waiting)
+            calls += [_call(call) for call in first_values(tally.active, _MOST_CALLS - len(calls))]
+            for wait in first_values(tally.waiting, max(0, _MOST_CALLS - len(calls))):
+                calls.append(escape(f"{call_title(wait.call)} {wait_words(wait, now)}"))
+        if self.course is None:
+            self.course = Course(now)
+        known = announced or ended  # no more will come
+        if ended:
+            finished -= counts.cancelled
+        progress = self.course.calls(finished, counts.cached, queued, total if known else None, now)
+        words = [f"**{self.title}** {amount(progress.done, progress.total)}"]
+        words += map(_colored, counts.words(done=False))
+        if progress.rate:
+            words.append(rate(progress.rate))
+        if progress.elapsed >= 0.05:
+            words.append(took(progress.elapsed))
+        share = progress.done / progress.total if progress.total else None
+        if ended:
+            return share, " · ".join(words), ""
         if active:
             words.append(f"{active:,} running")
-        left = self._seconds_left(now, finished - counts.cached, total - finished)
-        if left:
-            words.append(f"{clock(left)} left")
-        calls = " · ".join(_call(call) for call in running)
-        if active > len(running):
-            calls += f" · and {active - len(running):,} more"
-        return (finished / total if total else 0.0), " · ".join(words), calls if running else ""
+        if progress.left:
+            words.append(f"{remaining(progress.left)} left")
+        text = " · ".join(calls)
+        if active + waiting > len(calls) and calls:
+            text += f" · and {active + waiting - len(calls):,} more"
+        return share, " · ".join(words), text
 
-    def _seconds_left(self, now: float, worked: int, missing: int) -> float | None:
-        if self.pace is None:
-            self.pace = Pace(now, worked)
-        return self.pace.seconds_left(now, worked, missing)
+
+def problems(digest: Digest) -> str:
+    """Return what went wrong as Markdown: a list of groups, each with its first calls."""
+    lines: list[str] = []
+    for line in digest_lines(digest.groups, digest.left_out, digest.folder):
+        indent = len(line[0][0]) - len(line[0][0].lstrip())
+        text = "".join(_colored((escape(text), style)) for text, style in line).strip()
+        lines.append(f"{'    ' if indent else ''}- {text}")
+    return "\n".join(lines)
 
 
 def escape(text: str) -> str:
@@ -92,8 +122,8 @@ def _call(call: RunningCall) -> str:
         progress.append(cut(clean(call.description), _DESCRIPTION_MOST, "…"))
     if call.total:
         progress.append(f"{min(1.0, max(0.0, call.completed / call.total)):.0%}")
-    elif call.completed:
-        progress.append(f"{call.completed:,g}")
+    if call.completed:
+        progress.append(amount(call.completed, call.total, call.unit and cut(clean(call.unit), 12, "…")))
     if call.attempt > 1:
         progress.append(f"attempt {call.attempt}")
     return escape(call_title(call)) + (f" ({escape(', '.join(progress))})" if progress else "")

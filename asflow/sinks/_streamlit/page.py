@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import add_script_run_ctx
 from asflow._labels import clean, cut
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import first_values
-from asflow.sinks._streamlit.lines import Line, escape
+from asflow.sinks._streamlit.lines import Line, escape, problems
 from asflow.sinks._words import Counts, flow_summary, plain
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_status_container import StatusContainer
     from streamlit.runtime.scriptrunner import ScriptRunContext
 
-    from asflow.events import FlowFinished, FlowStarted, Tally
+    from asflow.events import Digest, FlowFinished, FlowStarted, Tally
 
 _FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves only its summary
 _CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing a page
@@ -69,6 +69,11 @@ class Page:
         self._title = ""
         self._status: StatusContainer | None = None
         self._more: DeltaGenerator | None = None
+        self._problems: DeltaGenerator | None = None
+        self._shown_problems = ""
+        self._digest: Digest | None = None
+        self._events: dict[int, FlowStarted] = {}
+        self._shadows: list[Page] = []
         self._stopping = threading.Event()
         self._end: FlowFinished | None = None
         self._thread = threading.Thread(target=self._run, name="asflow-streamlit", daemon=True)
@@ -90,12 +95,27 @@ class Page:
             return None
         return cls(cast("ScriptRunContext", context), slot, every, keep)
 
+    @classmethod
+    def in_place(cls, context: object, place: DeltaGenerator, *, every: float) -> Page:
+        """Make one that shows another session's flow in *place*; from any thread.
+
+        Args:
+            context: Streamlit's context of the page.
+            place: an empty place on it.
+            every: seconds between two refreshes.
+        """
+        return cls(cast("ScriptRunContext", context), place, every, keep=True)
+
     def started(self, event: FlowStarted) -> None:
         """Add a flow: the page's own, or one that it called."""
+        for shadow in self._shadows:
+            shadow.started(event)
         outer = self._flows.get(event.parent_id or 0)
         with self._lock:
+            self._events[event.flow_id] = event
             if not self._root:
                 self._root = event.flow_id
+                self._digest = event.live.digest
                 self._title = cut(f"{clean(event.flow)}({clean(event.label)})", _TITLE_LIMIT, "…")
                 path = ""
             else:
@@ -108,6 +128,9 @@ class Page:
 
     def finished(self, event: FlowFinished) -> None:
         """Record a flow that has ended. For the page's own, return once its summary is shown."""
+        for shadow in self._shadows:
+            shadow.finished(event)
+        self._events.pop(event.flow_id, None)
         if event.flow_id == self._root:
             self._end = event
             self._stopping.set()
@@ -118,6 +141,32 @@ class Page:
             self._flows.pop(event.flow_id, None)
             for line in (*self._lines.values(), *self._unshown.values()):
                 line.end(event.flow_id)
+
+    def shown_by(self, shadow: Page) -> None:
+        """Let *shadow*, on the page of another session, show the same flows from now on."""
+        with self._lock:
+            events = list(self._events.values())
+            self._shadows.append(shadow)
+        for event in events:
+            shadow.started(event)
+
+    def belongs_to(self, context: object) -> bool:
+        """Whether this is on the page of the session that *context* is of."""
+        return self._context is context
+
+    def remove(self, shadow: Page) -> None:
+        """End a *shadow*, which shows nothing any more."""
+        with self._lock:
+            if shadow in self._shadows:
+                self._shadows.remove(shadow)
+
+    def clear(self) -> None:
+        """Stop, and leave nothing on the page."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS)
+        if not self._stale:
+            self._slot.empty()
 
     @property
     def _stale(self) -> bool:
@@ -143,7 +192,7 @@ class Page:
 
     def _show_end(self, end: FlowFinished) -> None:
         """Show the summary of the flow, with the lines of its tasks inside."""
-        if end.outcome == "completed" and not self._keep:
+        if end.outcome == "completed" and not self._keep and not end.digest:
             self._slot.empty()
             return
         with self._lock:
@@ -155,11 +204,13 @@ class Page:
                     counts.add(tally)
         summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
         label = escape(summary.removeprefix("Flow "))
+        completed = end.outcome == "completed" and not counts.failed
+        self._digest = end.digest
         if self._status is None:  # st.status would block the script for 50 ms
-            self._draw(self._slot.expander(label, icon=_ICONS[end.outcome]))
+            icon = _ICONS["completed" if completed else "failed"]
+            self._draw(self._slot.expander(label, icon=icon, expanded=not completed), ended=True)
         else:
-            self._draw(self._status)
-            completed = end.outcome == "completed"
+            self._draw(self._status, ended=True)
             state: Literal["complete", "error"] = "complete" if completed else "error"
             self._status.update(label=label, state=state, expanded=not completed)
 
@@ -171,18 +222,19 @@ class Page:
                 title = escape(flow.path + clean(tally.task))
                 lines.setdefault(title, Line(title)).live[flow_id] = tally
 
-    def _draw(self, container: DeltaGenerator) -> None:
+    def _draw(self, container: DeltaGenerator, *, ended: bool = False) -> None:
         """Update the lines that have changed; each task keeps its place."""
         with self._lock:
             self._add_lines()
             now = time.monotonic()
-            lines = [(line, *line.state(now)) for line in first_values(self._lines, _MOST_LINES)]
+            lines = [(line, *line.state(now, ended=ended)) for line in first_values(self._lines, _MOST_LINES)]
             more = len(self._lines) - len(lines)
         for line, done, text, calls in lines:
             if line.bar is None or line.calls is None:
                 line.bar, line.calls = container.empty(), container.empty()
             if line.shown != (done, text):
-                line.bar.progress(min(1.0, done), text)
+                # Streamlit has no moving bar: without a known total there is only the text.
+                _ = line.bar.caption(text) if done is None else line.bar.progress(min(1.0, done), text)
                 line.shown = done, text
             if line.shown_calls != calls:
                 _ = line.calls.caption(calls) if calls else line.calls.empty()
@@ -190,6 +242,11 @@ class Page:
         if more:
             self._more = self._more or container.empty()
             self._more.caption(f"… and {more:,} more tasks")
+        text = problems(self._digest) if self._digest else ""
+        if text != self._shown_problems:
+            self._problems = self._problems or container.empty()
+            self._problems.markdown(text)
+            self._shown_problems = text
 
 
 def _log_failure(error: Exception) -> None:

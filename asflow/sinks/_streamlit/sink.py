@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
@@ -15,6 +16,8 @@ from asflow.sinks._rich import RichSink
 from asflow.sinks._tee import Tee
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from asflow.events import Event, FlowFinished, FlowStarted
     from asflow.protocols import ProgressSink
     from asflow.sinks._streamlit.page import Page
@@ -35,6 +38,38 @@ class _Run(NamedTuple):
     page: Page | None = None
     interruption: Interruption | None = None
     elsewhere: ProgressSink | None = None
+
+
+_MOST_SHADOWS = 3  # flows of other sessions on one page
+
+
+class _Watcher:
+    """Shows on one session's page what others run."""
+
+    def __init__(self, context: object, every: float) -> None:
+        import streamlit as st
+
+        self._context = context
+        self._every = every
+        # Made on the script's own thread, since Streamlit sends what another one makes to that one's page.
+        self._places = [st.empty() for _ in range(_MOST_SHADOWS)]
+        self._shadows: list[tuple[Page, Page]] = []
+
+    def show(self, page: Page) -> None:
+        """Show what *page* shows, if it is another session's."""
+        if page.belongs_to(self._context) or not self._places:
+            return
+        from asflow.sinks._streamlit.page import Page
+
+        shadow = Page.in_place(self._context, self._places.pop(0), every=self._every)
+        self._shadows.append((page, shadow))
+        page.shown_by(shadow)
+
+    def close(self) -> None:
+        """Leave nothing on the page."""
+        for page, shadow in self._shadows:
+            page.remove(shadow)
+            shadow.clear()
 
 
 @final
@@ -93,6 +128,29 @@ class StreamlitSink:
         checked_wish(sink, "StreamlitSink(): elsewhere")
         self._elsewhere = Tee(sink)  # a Tee drops a sink that raises; the pages go on
         self._runs: dict[int, _Run] = {}
+        self._pages: list[Page] = []
+        self._watchers: list[_Watcher] = []
+
+    @contextmanager
+    def others(self) -> Iterator[None]:
+        """Show the flows that other sessions run, here on the page, until the block is left.
+
+        For calls of functions under `@st.cache_data`: a script that waits for the session that computes the
+        value would show nothing. Outside Streamlit the block only runs.
+        """
+        context = _context()
+        if context is None:
+            yield
+            return
+        watcher = _Watcher(context, self._every)
+        self._watchers.append(watcher)
+        for page in list(self._pages):
+            watcher.show(page)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+            watcher.close()
 
     @property
     def wants_tasks(self) -> Literal["all", "made", "finished", "outside", "none"]:
@@ -134,6 +192,10 @@ class StreamlitSink:
         from asflow.sinks._streamlit.stop import Interruption
 
         page = Page.open(context, every=self._every, keep=self._keep) if event.progress else None
+        if page is not None:
+            self._pages.append(page)
+            for watcher in list(self._watchers):
+                watcher.show(page)
         interruption = Interruption.begin(event.flow_id, self._every) if self._interrupt else None
         return _Run(event.flow_id, page, interruption)
 
@@ -144,6 +206,8 @@ class StreamlitSink:
         if run.elsewhere is not None:
             run.elsewhere.emit(event)
         if run.page is not None:
+            if event.flow_id == run.root:
+                self._pages.remove(run.page)
             run.page.finished(event)
         if run.interruption is not None and event.flow_id == run.root:
             run.interruption.end(event.flow_id)

@@ -22,7 +22,8 @@ API = os.environ.get("TEMPERATURES_API", "http://127.0.0.1:8000")
 YEAR = 2010
 
 # One for all sessions: each flow is shown on the page that called it.
-flow = Flow(sink=StreamlitSink())
+sink = StreamlitSink()
+flow = Flow(sink=sink)
 
 
 class NoSuchDayError(Exception):
