@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 from typing import TypeVar, assert_type
 
-from asflow import Flow, FlowRun, LocalStore, MemoryStore, Store, TaskDecorator, TaskRun, flow
+from asflow import Flow, FlowGraph, FlowRun, LocalStore, MemoryStore, Store, TaskDecorator, TaskRun, flow
 from asflow.sinks import LineSink, NullSink, RichSink, Tee
 
 T = TypeVar("T")
@@ -88,6 +88,10 @@ assert_type(flow.store, Store)
 assert_type(flow.path("data/a.txt"), Path)
 assert_type(flow.path(Path("data") / "a.txt"), Path)
 assert_type(flow.run, FlowRun | None)
+assert_type(flow.graph(), FlowGraph)
+assert_type(flow.graph().tasks, tuple[str, ...])
+assert_type(flow.graph().edges, tuple[tuple[str, str], ...])
+assert_type(flow.graph().to_mermaid() + flow.graph().to_svg(), str)
 assert_type(flow.task.run, TaskRun | None)
 
 if (run := flow.task.run) is not None:

@@ -59,6 +59,8 @@ Flow(verbose="no")  # E
 Flow(quiet=True)  # E
 LocalStore(durability="none")  # E
 flow.path(3)  # E
+flow.graph(3)  # E
+flow.graph().tasks.append("x")  # E
 flow.run.name  # E
 flow.task.run.attempt  # E
 flow.base = "data"  # E

@@ -67,6 +67,8 @@ any_output.value().upper()  # E
 numbers: Output[int] = any_output  # E
 other: Output[str] = flow.task.output(daily, "a")  # E
 handle.value(int)  # E
+handle.touch(3)  # E
+handle.touch().real  # E
 handle.bytes().upper().lines()  # E
 
 
