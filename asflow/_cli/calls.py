@@ -152,4 +152,4 @@ def _as_kind(parts: Sequence[tuple[str, str]], kind: Any) -> object:
         return kind(text)
     import msgspec
 
-    return msgspec.convert(text, kind, strict=False)
+    return cast("object", msgspec.convert(text, cast("Any", kind), strict=False))

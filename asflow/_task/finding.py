@@ -31,8 +31,8 @@ def find(task: object) -> tuple[TaskDefinition, Bind] | None:
 
 def tasks_read(reads: object) -> tuple[object, ...]:
     """Return the entries of the option `reads=`, with a `ReadTask` for each task."""
-    entries = cast("tuple[object, ...]", tuple(reads) if isinstance(reads, (list, tuple)) else (reads,))
-    return tuple(_read(entry) for entry in entries)
+    is_several = isinstance(reads, (list, tuple))
+    return tuple(_read(entry) for entry in (cast("tuple[object, ...]", reads) if is_several else (reads,)))
 
 
 def _read(entry: object) -> object:

@@ -150,7 +150,7 @@ class Dating:
     the body's beginning then, and the next call makes it again.
     """
 
-    __slots__ = ("_args", "_before", "_begun", "_claim", "_inputs", "_kwargs", "_place")
+    __slots__ = ("_args", "_before", "_begun", "_claim", "_here", "_inputs", "_kwargs")
 
     def __init__(
         self,
@@ -163,8 +163,7 @@ class Dating:
         self._claim: Any = claim
         self._inputs = inputs
         # The current directory may change while the body runs.
-        here = place("x")[:-1]
-        self._place = lambda name: os.path.join(here, name)
+        self._here = place("x")[:-1]
         self._args = args
         self._kwargs = kwargs
         self._begun = self._set(None)
@@ -185,8 +184,11 @@ class Dating:
             for name, time in each.times(self._args, self._kwargs, self._place)
         }
 
+    def _place(self, name: str) -> str:
+        return os.path.join(self._here, name)
 
-def inputs_of(workspace: Workspace, subject: Subject, reads: object) -> tuple[Input, ...]:
+
+def inputs_of(workspace: Workspace, subject: Subject, reads: Iterable[object]) -> tuple[Input, ...]:
     """Return what *subject* reads, by the option `reads=`, in which tasks are `ReadTask`s.
 
     Raises:
@@ -197,12 +199,10 @@ def inputs_of(workspace: Workspace, subject: Subject, reads: object) -> tuple[In
     who = f"task {subject.name}()"
     if not hasattr(workspace.store, "set_modified"):
         raise DefinitionValueError(
-            f"{who}: reads={short(reads)} needs a store that can set the time of an output, not "
+            f"{who}: reads={short(tuple(reads))} needs a store that can set the time of an output, not "
             f"{short(workspace.store)}; keep the outputs on the local disk, or use refresh="
         )
-    is_several = isinstance(reads, (list, tuple)) and not isinstance(reads, ReadTask)
-    entries = reads if is_several else (reads,)
-    return tuple(_input(workspace, subject, entry, who) for entry in cast("Iterable[object]", entries))
+    return tuple(_input(workspace, subject, entry, who) for entry in reads)
 
 
 def _input(workspace: Workspace, subject: Subject, entry: object, who: str) -> Input:

@@ -37,7 +37,7 @@ class TaskOptions:
     timeout: float | None = None
     key: Callable[..., str] | None = None
     refresh: timedelta | float | datetime | Callable[..., object] | None = None
-    reads: object = None
+    reads: tuple[object, ...] | None = None
     level: int | None = None
     writer: Callable[[ByteStream], Writer[Never]] | None = None
     executor: Executor | None = None

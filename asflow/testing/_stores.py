@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asflow._labels import short
 from asflow.testing._store_claims import CLAIM_CHECKS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asflow.protocols import Store
 
 _DAY = 86_400.0
+_PAST = 1_000_000_000.0  # a full, even second
 
 
 def check_store(factory: Callable[[], Store], /, *, base: str = "") -> None:
@@ -160,6 +161,44 @@ def _odd_names(store: Store, folder: str) -> None:
     expect(listed == len(stems), f"list() yields {listed} names for {len(stems)} outputs", apart)
 
 
+def _times(store: Store, folder: str) -> None:
+    """The optional `set_modified` of the store and of its claims."""
+    name, failure = names_in(folder)
+    set_of_store: Any = getattr(store, "set_modified", None)
+    if set_of_store is None:
+        return
+    try:
+        set_of_store(name, None)
+    except FileNotFoundError:
+        pass
+    else:
+        raise store_failure("set_modified() of an absent name raised nothing", "raise FileNotFoundError")
+    claim = take(store, name, failure)
+    set_of_claim: Any = getattr(claim, "set_modified", None)
+    expect(set_of_claim is not None, "claims have no set_modified()", "add it, since the store has one")
+    begun = set_of_claim(None)
+    kept = set_of_claim(_PAST)
+    claim.write(b"x")
+    claim.publish()
+    _expect_time(store, name, kept, "an output whose claim has set it", "keep the claim's time in publish()")
+    expect(kept == _PAST, f"set_modified() returns {short(kept)}", "return the time as it is kept")
+    set_of_store(name, _PAST - _DAY)
+    _expect_time(store, name, _PAST - _DAY, "an output after set_modified()", "set it")
+    set_of_store(name, None)
+    info = store.info(name)
+    expect(
+        info is not None and abs(info.modified - begun) < _DAY,
+        "set_modified(name, None) does not set the present time",
+        "use the clock that dates the store's outputs",
+    )
+
+
+def _expect_time(store: Store, name: str, time: float, what: str, remedy: str) -> None:
+    info = store.info(name)
+    found = None if info is None else info.modified
+    expect(found == time, f"info().modified of {what} is {short(found)}, not {time}", remedy)
+
+
 _STORE_CHECKS: tuple[Callable[[Store, str], None], ...] = (
     _absent,
     _publish,
@@ -167,4 +206,5 @@ _STORE_CHECKS: tuple[Callable[[Store, str], None], ...] = (
     _sizes,
     _list,
     _odd_names,
+    _times,
 )

@@ -44,9 +44,11 @@ from asflow._engine.vocabulary import (
     Recalled,
     RecordFailure,
     Release,
+    Renew,
     Returned,
     Stale,
     Started,
+    Unchanged,
     Wait,
     Waited,
 )
@@ -58,12 +60,13 @@ ANSWERS: dict[type[object], tuple[type[object], ...]] = {
     Look: (Found, Stale, FoundFailure, Missing, Busy, Broke),
     Acquire: (Acquired,),
     Claim: (Claimed, Found, FoundFailure, Busy, Broke),
-    Call: (Returned, Raised, Broke),
+    Call: (Returned, Raised, Unchanged, Broke),
     Recall: (Recalled, Missing, Broke),
     Release: (Done,),
     Commit: (Done, Broke),
     Abort: (Done, Broke),
     RecordFailure: (Done, Broke),
+    Renew: (Done, Broke),
     AskDelay: (Delayed, Broke),
     Wait: (Waited,),
     AwaitOwner: (Waited,),
@@ -72,7 +75,7 @@ ANSWERS: dict[type[object], tuple[type[object], ...]] = {
 
 EVENTS: tuple[type[object], ...] = (
     *(Started, Found, Stale, FoundFailure, Missing, Acquired, Claimed, Busy, Returned, Raised, Delayed),
-    *(Waited, Done, Broke, Recalled),
+    *(Waited, Done, Broke, Recalled, Unchanged),
 )
 
 
@@ -80,6 +83,8 @@ def make_event(draw: st.DrawFn, kind: type[object]) -> Event:
     """Draw an event of *kind*, with an error, a draw or seconds if it has them."""
     if kind is Raised:
         return Raised(draw(st.sampled_from(ERRORS))(), draw(st.floats(0, 1, exclude_max=True)))
+    if kind is Unchanged:
+        return Unchanged(draw(st.sampled_from(ERRORS))())
     if kind is Broke:
         return Broke(draw(st.sampled_from(ERRORS))())
     if kind is Delayed:
@@ -138,7 +143,7 @@ def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data:
     policy=policies(),
     phase=st.sampled_from(get_args(Phase)),
     attempt=st.integers(0, 5),
-    closing=st.sampled_from([None, Commit(), Abort(), RecordFailure(BadError())]),
+    closing=st.sampled_from([None, Commit(), Abort(), RecordFailure(BadError()), Renew(BadError())]),
     ending=st.sampled_from(
         [
             *(None, Finish("completed"), Fail(BadError()), Wait(1.0, 1, BadError()), AwaitOwner()),
@@ -198,7 +203,7 @@ def test_what_always_holds(life: Life) -> None:
                 assert slot or not policy.limited
                 assert claim or not policy.persistent
                 error = answer.error if isinstance(answer, Raised) else None
-            case Commit() | RecordFailure() | Abort():
+            case Commit() | RecordFailure() | Renew() | Abort():
                 assert claim
                 assert not slot, "the limit bounds bodies, not commits"
                 assert not isinstance(action, RecordFailure) or action.error is error
@@ -223,7 +228,7 @@ def test_what_is_listed_in_suppress_is_never_retried(life: Life) -> None:
 @given(lives())
 def test_a_finished_call_carries_the_error_that_decided_it(life: Life) -> None:
     """`Fail` raises the same object that came in; `Finish` carries the last one raised, or none."""
-    came_in = [event.error for _, event in life.steps if isinstance(event, (Raised, Broke))]
+    came_in = [event.error for _, event in life.steps if isinstance(event, (Raised, Broke, Unchanged))]
     match life.actions[-1]:
         case Fail(error):
             assert any(error is one for one in came_in)

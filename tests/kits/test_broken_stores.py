@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,6 +100,48 @@ class ListsTheTopOnly(MemoryStore):
         return (name for name in super().list(prefix) if prefix or name.count("/") < 2)
 
 
+class TouchesTheAbsent(MemoryStore):
+    def set_modified(self, name: str, seconds: float | None, /) -> None:
+        if name in self._files:
+            super().set_modified(name, seconds)
+
+
+class ForgetsTimes(MemoryStore):
+    def set_modified(self, name: str, seconds: float | None, /) -> None:
+        super().set_modified(name, None)
+
+
+class KnowsNoPresent(MemoryStore):
+    def set_modified(self, name: str, seconds: float | None, /) -> None:
+        super().set_modified(name, 5.0 if seconds is None else seconds)
+
+
+class Wrapped:
+    """A claim without a time."""
+
+    def __init__(self, claim: Any) -> None:
+        self.write, self.publish, self.abort, self.fail = claim.write, claim.publish, claim.abort, claim.fail
+
+
+class ForgetfulClaim(Wrapped):
+    def set_modified(self, seconds: float | None, /) -> float:
+        return time.time() if seconds is None else seconds
+
+
+class RoundingClaim(ForgetfulClaim):
+    def set_modified(self, seconds: float | None, /) -> float:
+        return super().set_modified(seconds) + 0.5
+
+
+def with_claims(kind: Callable[[Any], Any]) -> type[MemoryStore]:
+    class Wrapping(MemoryStore):
+        def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Any:
+            claim = super().claim(name, failure, replace=replace)
+            return claim if isinstance(claim, str) else kind(claim)
+
+    return Wrapping
+
+
 NOT_POSIX = r"; return POSIX seconds, as time\.time\(\) does"
 LACKS = r"list\(''\) lacks 'list_all/a.*\.txt'; yield every output and failure with the prefix"
 
@@ -106,6 +149,15 @@ LACKS = r"list\(''\) lacks 'list_all/a.*\.txt'; yield every output and failure w
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
+        (TouchesTheAbsent, r"set_modified\(\) of an absent name raised nothing; raise FileNotFoundError"),
+        (
+            ForgetsTimes,
+            r"info\(\)\.modified of an output after set_modified\(\) is .*, not 999913600.0; set it",
+        ),
+        (KnowsNoPresent, r"set_modified\(name, None\) does not set the present time; use the clock .*"),
+        (with_claims(Wrapped), r"claims have no set_modified\(\); add it, since the store has one"),
+        (with_claims(ForgetfulClaim), r"info\(\)\.modified of an output whose claim has set it is .*"),
+        (with_claims(RoundingClaim), r"info\(\)\.modified of an output whose claim has set it is .*"),
         (SureOfAll, r"is_complete\(\) before anything is made returned True; return False"),
         (SureOfWhatIsHeld, r"is_complete\(\) while a claim is open returned True; return False"),
         (SureOfWhatWasThere, r"is_complete\(\) after delete\(\) returned True; return False"),
@@ -143,13 +195,10 @@ def test_a_short_cut_that_is_never_sure_passes() -> None:
     check_store(Without)
 
 
-def test_the_clock_of_a_store_may_be_off() -> None:
-    class AnHourBehind(MemoryStore):
-        def info(self, name: str, /) -> Info | None:
-            found = super().info(name)
-            return None if found is None else Info(found.size, found.modified - 3600)
-
-    check_store(AnHourBehind)
+def test_the_clock_of_a_store_may_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = SimpleNamespace(time=lambda: time.time() - 3600)
+    monkeypatch.setattr("asflow.stores._memory.time", behind)
+    check_store(MemoryStore)
 
 
 def test_other_files_in_the_store_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
