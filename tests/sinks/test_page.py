@@ -19,7 +19,7 @@ def test_the_code_of_the_page(
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "page"}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 7
     for number, block in enumerate(blocks):
         exec(compile(block, f"sinks.md, block {number}", "exec"), names)
         said = re.findall(r"^[^#\n]*\)  # (.+)$", block, re.MULTILINE)

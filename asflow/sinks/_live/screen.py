@@ -33,7 +33,7 @@ _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 _PENDING_LIMIT = 8192  # the size of a stream's own buffer
 _FLOOD_SECONDS = 0.005  # between two writes of a flood, at most
 _REDRAW_SECONDS = 0.03  # between two frames during a flood, at least
-_SPAWNING = 1.0  # seconds after which a subprocess that is being started is there
+_SPAWNING = 0.3  # seconds after which a subprocess that is being started is there
 
 # What starts a process that may write to the terminal; names of audit events.
 _SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"})

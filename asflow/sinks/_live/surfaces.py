@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_TASKS = 6  # in one plain line
 _MOST_FLOWS = 4  # with a plain line at one refresh
+_NOTEBOOK_WIDTH = 96  # columns that fit a cell
 _UNCHANGED = 6  # a flow without changes gets a line at every sixth refresh
 
 
@@ -152,7 +153,7 @@ def _new_area(content: object) -> _Handle:
 
 
 class NotebookSurface:
-    """An output area of a notebook cell, updated in place."""
+    """An output area of a notebook cell, updated in place. In the end it has the summary, which is saved."""
 
     first: float = 0.1
     waits_for_tracebacks: bool = False
@@ -163,28 +164,43 @@ class NotebookSurface:
 
         self.every = every
         self._console = console
+        self._cell_len = cell_len
+        self._width = min(console.width, _NOTEBOOK_WIDTH)
         self._layout = Layout(cell_len, color=True)
         self._lock = threading.Lock()
         self._handle: _Handle | None = None
+        self._ended: _Handle | None = None  # of a flow that has ended, for its summary
         self._stamp = _Stamp()
 
     def begin(self, title: str) -> None:
         """Announce nothing: the flow will be visible."""
+        self._ended = None
 
     def line(self, pieces: list[Piece], below: Sequence[list[Piece]] = ()) -> None:
         stamp = self._stamp()
         margin = (" " * len(stamp[0]), "")
-        text = self._text([[stamp, *pieces], *([margin, *line] for line in below)])
-        self._console.print(text, soft_wrap=True)
+        width = self._width - len(stamp[0])
+        lines = [fold(each, width, self._cell_len, 4) for each in (pieces, *below)]
+        folded = [
+            [margin, ("    ", "") if n else ("", ""), *line] for each in lines for n, line in enumerate(each)
+        ]
+        text = self._text([[stamp, *folded[0][1:]], *folded[1:]])
+        with self._lock:
+            handle, self._ended = self._ended, None
+        if handle is None:
+            self._console.print(text, soft_wrap=True)
+        else:
+            handle.update(text)
 
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
         """Update the output area, or make it."""
-        width, height = self._console.size
-        text = self._text(self._layout.lines(rows_of(forest, height), width, forest.now()))
+        lines = self._layout.lines(rows_of(forest, self._console.height), self._width, forest.now())
+        text = self._text(lines)
         with self._lock:
             if stopped():
                 return
             if self._handle is None:
+                self._ended = None
                 self._handle = _new_area(text)
             else:
                 self._handle.update(text)
@@ -197,11 +213,12 @@ class NotebookSurface:
         with self._lock:
             handle, self._handle = self._handle, None
             if handle is not None:
+                self._ended = handle
                 handle.update(self._text([]))
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
-        self._handle = None
+        self._handle = self._ended = None
 
     def _text(self, lines: list[list[Piece]]) -> Text:
         from rich.text import Text
