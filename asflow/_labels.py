@@ -14,13 +14,14 @@ import enum
 import itertools
 import re
 import reprlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
 _LONGEST = 80
+_SMALL, _SHORT = 10**30, 25  # far below what is cut
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
 # What reorders a line (bidi), takes no column (joiners, fillers, tags), or is half a character. Not the
@@ -158,6 +159,16 @@ def _argument(value: object) -> str:
         if text and text.isprintable():
             return cut(clean(text), _LONGEST)
     return short(value)
+
+
+def argument_label(value: object) -> str:
+    """Return the label of a call with this one argument, as `call_label`; short plain values cost little."""
+    kind = type(value)
+    if (kind is int and -_SMALL < cast("int", value) < _SMALL) or (
+        kind is str and len(text := cast("str", value)) <= _SHORT and text.isascii() and text.isprintable()
+    ):
+        return repr(value)
+    return _argument(value)
 
 
 def call_label(

@@ -18,6 +18,8 @@ from asflow._tracebacks import without_ours
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from asflow._engine.lifecycle import State
+    from asflow._runtime.runs import TaskCall
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")
@@ -28,12 +30,18 @@ async def run_async(
     body: Callable[..., Awaitable[R]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
+    begun: tuple[TaskCall, State, Exception] | None = None,
 ) -> R | None:
-    """Run one call of an async task from `Started` to `Finish` or `Fail`."""
-    job = Job(spec, args, kwargs, current.get())
+    """Run one call of an async task from `Started`, or from what its first body raised, to its end."""
     value: R | None = None
     event: words.Event = words.Started()
-    state, action = step(spec.policy, NEW, event)
+    if begun is None:
+        job, state = Job(spec, args, kwargs, current.get()), NEW
+    else:  # a quick call, whose body has raised
+        job, state = Job.of(begun[0]), begun[1]
+        event = job.raised(without_ours(begun[2]))
+        begun = None
+    state, action = step(spec.policy, state, event)
     try:
         while not isinstance(action, (words.Finish, words.Fail)):
             if isinstance(action, words.Call):

@@ -17,6 +17,8 @@ from asflow._tracebacks import without_ours
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asflow._engine.lifecycle import State
+    from asflow._runtime.runs import TaskCall
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")
@@ -27,13 +29,19 @@ def run_sync(
     body: Callable[..., R],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
+    begun: tuple[TaskCall, State, Exception] | None = None,
 ) -> R | None:
-    """Run one call of a sync task from `Started` to `Finish` or `Fail`."""
+    """Run one call of a sync task from `Started`, or from what its first body raised, to its end."""
     parent = current.get()
-    job = Job(spec, args, kwargs, parent)
     value: R | None = None
     event: words.Event = words.Started()
-    state, action = step(spec.policy, NEW, event)
+    if begun is None:
+        job, state = Job(spec, args, kwargs, parent), NEW
+    else:  # a quick call, whose body has raised
+        job, state = Job.of(begun[0]), begun[1]
+        event = job.raised(without_ours(begun[2]))
+        begun = None
+    state, action = step(spec.policy, state, event)
     try:
         while not isinstance(action, (words.Finish, words.Fail)):
             if isinstance(action, words.Call):

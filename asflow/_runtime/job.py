@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from asflow._checks import clamped
@@ -52,6 +53,16 @@ class Job:
             place = pinned(name, parent) if spec.output.is_relative else name
             self.made = Making(spec.output, place, args, kwargs)
         observing.queued(run)
+
+    @classmethod
+    def of(cls, run: TaskCall) -> Job:
+        """Return the job of a call, without output, whose first body has ended and is not counted yet."""
+        job = cls.__new__(cls)
+        job.spec, job.run, job.made, job._admitted_at = run.spec, run, None, None
+        if not run.is_running:  # it was a quick call
+            run.started = run.since = monotonic() if run.started is None else run.started
+            run.is_running = True
+        return job
 
     @property
     def making(self) -> Making:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,42 @@ _Queued, _Waiting, _Started = draft_of(TaskQueued), draft_of(TaskWaiting), draft
 _Retrying, _Finished = draft_of(TaskRetrying), draft_of(TaskFinished)
 
 
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether counting needs a lock. With a GIL, no thread comes in between the load and the store of a `+=`."""
+
+
+def count_queued(tally: Tally) -> None:
+    """Count a call that was made."""
+    if FREE_THREADED:
+        with tally.lock:
+            tally.queued += 1
+    else:
+        tally.queued += 1
+
+
+def _count(tally: Tally, outcome: Outcome) -> None:
+    match outcome:
+        case "completed":
+            tally.completed += 1
+        case "cached":
+            tally.cached += 1
+        case "skipped":
+            tally.skipped += 1
+        case "suppressed":
+            tally.suppressed += 1
+        case "failed":
+            tally.failed += 1
+        case "cancelled":
+            tally.cancelled += 1
+
+
 def count(run: TaskCall | None, tally: Tally, outcome: Outcome, error: BaseException | None) -> None:
     """Count a call that has ended in *tally*; the flow's report lists it if it did not complete."""
-    with tally.lock:
-        setattr(tally, outcome, getattr(tally, outcome) + 1)
+    if FREE_THREADED:
+        with tally.lock:
+            _count(tally, outcome)
+    else:
+        _count(tally, outcome)
     if outcome not in ("completed", "cached") and run is not None and run.flow is not None:
         run.flow.note(run, outcome, error)
 
@@ -33,9 +66,17 @@ def count_body(run: TaskCall, tally: Tally) -> None:
     """Remove *run* from the running calls, and add its body's time."""
     if tally.active.pop(run, None) is not None and run.started is not None:
         seconds = monotonic() - run.started
-        with tally.lock:
-            tally.seconds += seconds
-            tally.slowest = max(tally.slowest, seconds)
+        if FREE_THREADED:
+            with tally.lock:
+                _count_seconds(tally, seconds)
+        else:
+            _count_seconds(tally, seconds)
+
+
+def _count_seconds(tally: Tally, seconds: float) -> None:
+    tally.seconds += seconds
+    if seconds > tally.slowest:
+        tally.slowest = seconds
 
 
 def queued(run: TaskCall) -> None:
@@ -45,11 +86,14 @@ def queued(run: TaskCall) -> None:
         _plugins.load()
     total = None
     run.since = monotonic()
+    # What is set costs less to read than what falls back to `_UNSET`.
+    run.seconds = run.waited_seconds = 0.0
+    run.is_running = run.body_over = run.has_news = False
+    run.held = run.size = run.records = run.started = None
     if flow is not None:
         tally = flow.tally(run.spec.name)
         total = tally.total
-        with tally.lock:
-            tally.queued += 1
+        count_queued(tally)
     scope = run.scope
     if scope.queued or scope.held:
         event = run.begin_event(_Queued(), run.since)
@@ -91,7 +135,8 @@ def started(run: TaskCall, attempt: int) -> None:
             tally.waiting.pop(run.call_id, None)
     scope = run.scope
     if scope.begun:
-        run.emit_held(scope)
+        if run.held is not None:
+            run.emit_held(scope)
         event = run.begin_event(_Started(), run.started)
         event.attempt = attempt
         event.__class__ = TaskStarted
@@ -102,7 +147,8 @@ def body_ended(run: TaskCall) -> None:
     """Count the body, which has returned or raised."""
     if not run.is_running or run.started is None:
         return
-    run.report_last_progress()
+    if run.has_news:
+        run.report_last_progress()
     run.is_running = False
     run.body_over = True
     run.since = monotonic()
@@ -146,7 +192,7 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
     scope = run.scope
     nothing = has_nothing_to_do(outcome, error)
     routes = scope.found if nothing else scope.ended
-    if not nothing:
+    if run.held is not None and not nothing:
         run.emit_held(scope)
     if routes:
         now = monotonic()

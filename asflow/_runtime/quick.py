@@ -1,8 +1,9 @@
 """The wrappers that replace a decorated function, and the only module with shortcuts.
 
-Two kinds of calls don't go through `step`: a task without options (nothing to decide, only a limit, a run and
-counts), and an output that already exists (`step` decides "started, then found" once, at decoration).
-If the sink wants every call, the driver takes the call, so that events come from one place.
+These calls don't go through `step`: of a task without options (nothing to decide, only a limit, a run and
+counts); of one with policies about what the body raises, if it returns (`step` decides "returned: completed"
+once, at decoration; what it raises enters the driver as that of attempt 1); and those whose output exists
+(`step` decides "started, then found" once, too). If a sink wants the calls, the driver takes the last two.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
+from asflow._runtime import observing
 from asflow._runtime.admission import acquire, acquire_blocking, drop, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
-from asflow._runtime.observing import count, count_body
-from asflow._runtime.runs import TaskCall, current, leave, pinned, reports_calls, reports_found
+from asflow._runtime.observing import FREE_THREADED, count, count_body, count_queued
+from asflow._runtime.runs import FlowCall, TaskCall, current, leave, pinned, reports_calls, reports_found
+from asflow._runtime.threads import UNSTARTED, refuse_unstarted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from asflow._runtime.runs import FlowCall
+    from asflow._engine.lifecycle import State
     from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Locate, Outputs, TaskSpec
     from asflow.events import Outcome, Tally
@@ -37,8 +40,9 @@ def wrap_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the coroutine function that replaces the async *body*."""
-    if _has_no_options(spec):
-        return _bare_async(spec, body)
+    begun = _begun_state(spec)
+    if begun is not None or _has_no_options(spec):
+        return _quick_async(spec, body, begun)
     if spec.output is not None and _found_is_cached(spec):
         wrap = _dated_async if spec.output.ages else _saved_async if spec.policy.saved else _kept_async
         return wrap(spec, spec.output, body)
@@ -51,8 +55,9 @@ def wrap_async(
 
 def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
     """Return the function that replaces the sync *body*."""
-    if _has_no_options(spec):
-        return _bare_sync(spec, body)
+    begun = _begun_state(spec)
+    if begun is not None or _has_no_options(spec):
+        return _quick_sync(spec, body, begun)
     if spec.output is not None and _found_is_cached(spec):
         wrap = _dated_sync if spec.output.ages else _saved_sync if spec.policy.saved else _kept_sync
         return wrap(spec, spec.output, body)
@@ -99,75 +104,154 @@ class _Running(TaskCall):
     __slots__ = ()
 
 
-def _bare_async(
-    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+def _begun_state(spec: TaskSpec) -> State | None:
+    """Return the engine's state while the body runs for the first time, if its return ends the call.
+
+    None if the engine would have more to do then, or if no policy says anything about what the body raises.
+    """
+    if _has_no_options(spec) or spec.policy.persistent or spec.timeout:
+        return None
+    state, action = step(spec.policy, NEW, words.Started())
+    if isinstance(action, words.Acquire):
+        state, action = step(spec.policy, state, words.Acquired())
+    if action != words.Call(1):
+        return None
+    after, action = step(spec.policy, state, words.Returned())
+    if isinstance(action, words.Release):
+        action = step(spec.policy, after, words.Done())[1]
+    return state if action == words.Finish("completed") else None
+
+
+def _quick_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]], begun: State | None
 ) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the wrapper of a task whose call is over when its body returns; *begun*: see `_begun_state`."""
     slots = spec.limit.slots
     if slots is None or slots.is_shared:
 
         async def task(*args: object, **kwargs: object) -> R | None:
-            return await _counted_async(spec, body, args, kwargs)
+            return await _counted_async(spec, body, args, kwargs, begun)
 
         return task
 
-    reporter, paced = spec.reporter, spec.limit.starts
+    reporter, paced, name = spec.reporter, spec.limit.starts, spec.name
     waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
 
     async def quick_task(*args: object, **kwargs: object) -> R | None:
-        if reporter.outside or _get_run() is not None or paced.delays:
-            return await _counted_async(spec, body, args, kwargs)
-        # What follows is `acquire`, the body, `release`, written out for speed (hence the longest function
-        # here): no sink to notify, nothing to count.
-        slot: Slot | None
-        try:
-            slot = await slots.acquire() if waiters else take()
-        except IndexError:
-            slot = await slots.acquire()
+        parent = _get_run()
+        tally: Tally | None = None
+        if parent is None:
+            if reporter.outside or paced.delays:
+                return await _counted_async(spec, body, args, kwargs, begun)
+        elif (
+            not isinstance(parent, FlowCall)
+            or parent.parent is not None  # an enclosing body may lend its slot
+            or parent.reporter.inside
+            or paced.delays
+            or FREE_THREADED
+        ):
+            return await _counted_async(spec, body, args, kwargs, begun)
+        else:
+            try:
+                tally = parent.tallies[name]
+            except KeyError:
+                tally = parent.tally(name)
+            tally.queued += 1
+        # What follows is `acquire`, the body, `release` and the counts, written out for speed (hence the
+        # longest function here): no sink to notify.
+        slot: Slot | None = None
         run = _Running()
         run.spec = spec
         run.args = args
         run.kwargs = kwargs
-        run.slot = slot
-        token = _set_run(run)
+        run.slot = None
+        token = failure = value = None
+        began = 0.0
         try:
-            return await (body(*args, **kwargs) if kwargs else body(*args))
-        except GeneratorExit:
-            run.slot = slot = None  # see `Slot`
-            raise
+            try:
+                run.slot = slot = await slots.acquire() if waiters else take()
+            except IndexError:
+                run.slot = slot = await slots.acquire()
+            if tally is not None:
+                run.parent = run.flow = parent
+                run.started = began = monotonic()
+                tally.active[run] = run
+            token = _set_run(run)
+            value = await (body(*args, **kwargs) if kwargs else body(*args))
+        except BaseException as error:
+            if slot is None or token is None or begun is None or not isinstance(error, Exception):
+                if isinstance(error, GeneratorExit):
+                    run.slot = slot = None  # see `Slot`
+                if tally is not None:
+                    slot = None  # released there
+                    _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                raise
+            slot = None  # the driver releases it
+            leave(token)
+            token = None
+            failure = error
         finally:
-            run.slot = None
-            if slot is None:
-                pass
-            elif not (slots.lent or slots.debts):
-                put(slot)
-                if waiters:
-                    slots.grant()
-            else:
-                slots.release(slot)
-            slot = None  # a traceback may hold this frame, and must not hold the slot
-            try:  # noqa: SIM105 - as in `leave`, without the call
-                _reset_run(token)
-            except ValueError:
-                pass
+            if slot is not None:
+                run.slot = None
+                if not (slots.lent or slots.debts):
+                    put(slot)
+                    if waiters:
+                        slots.grant()
+                else:
+                    slots.release(slot)
+                slot = None  # a traceback may hold this frame, and must not hold the slot
+            if token is not None:
+                try:  # noqa: SIM105 - as in `leave`, without the call
+                    _reset_run(token)
+                except ValueError:
+                    pass
+        if failure is not None and begun is not None:
+            try:
+                return await run_async(spec, body, args, kwargs, (run, begun, failure))
+            finally:
+                failure = None
+        if tally is not None:
+            seconds = monotonic() - began
+            tally.active.pop(run, None)
+            tally.seconds += seconds
+            if seconds > tally.slowest:
+                tally.slowest = seconds
+            tally.completed += 1
+        return value
 
     return quick_task
 
 
-def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> Callable[..., R | None]:
+    """Do as `_quick_async` for a sync *body*."""
     slots = spec.limit.slots
     if slots is None or slots.is_shared:
 
         def task(*args: object, **kwargs: object) -> R | None:
-            return _counted_sync(spec, body, args, kwargs)
+            return _counted_sync(spec, body, args, kwargs, begun)
 
         return task
 
-    reporter, paced = spec.reporter, spec.limit.starts
+    reporter, paced, name = spec.reporter, spec.limit.starts, spec.name
     waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
 
     def quick_task(*args: object, **kwargs: object) -> R | None:
-        if reporter.outside or waiters or _get_run() is not None or paced.delays:
-            return _counted_sync(spec, body, args, kwargs)
+        parent = _get_run()
+        tally: Tally | None = None
+        if waiters or paced.delays or (parent is None and reporter.outside):
+            return _counted_sync(spec, body, args, kwargs, begun)
+        if parent is not None:
+            if (
+                not isinstance(parent, FlowCall)
+                or parent.parent is not None
+                or parent.reporter.inside
+                or FREE_THREADED
+            ):
+                return _counted_sync(spec, body, args, kwargs, begun)
+            try:
+                tally = parent.tallies[name]
+            except KeyError:
+                tally = parent.tally(name)
         # Ctrl-C may come after any call: a slot on the stack is dropped, which returns it; one in `slot`
         # is released, and nothing is called between `run.slot = None` and `put`.
         run = _Running()
@@ -175,14 +259,33 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
         run.args = args
         run.kwargs = kwargs
         slot: Slot | None = None
+        failure = value = None
+        began = 0.0
+        returned = False
         try:
             try:
                 slot = take()
             except IndexError:
-                return _counted_sync(spec, body, args, kwargs)
+                return _counted_sync(spec, body, args, kwargs, begun)
             run.slot = slot
+            if tally is not None:
+                tally.queued += 1
+                run.parent = run.flow = parent
+                run.started = began = monotonic()
+                tally.active[run] = run
             _set_run(run)
-            return body(*args, **kwargs) if kwargs else body(*args)
+            value = body(*args, **kwargs) if kwargs else body(*args)
+            returned = True
+            if begun is not None and type(value) in UNSTARTED:
+                refuse_unstarted(spec, body, value)
+        except BaseException as error:
+            if slot is None or begun is None or returned or not isinstance(error, Exception):
+                if tally is not None and slot is not None:
+                    slot = None  # released there
+                    _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                raise
+            slot = None  # the driver releases it
+            failure = error
         finally:
             try:
                 if slot is not None:
@@ -195,7 +298,20 @@ def _bare_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None
                         slots.release(slot)
                     slot = None  # a traceback may hold this frame, and must not hold the slot
             finally:
-                _set_run(None)
+                _set_run(parent)
+        if failure is not None and begun is not None:
+            try:
+                return run_sync(spec, body, args, kwargs, (run, begun, failure))
+            finally:
+                failure = None
+        if tally is not None:
+            seconds = monotonic() - began
+            tally.active.pop(run, None)
+            tally.seconds += seconds
+            if seconds > tally.slowest:
+                tally.slowest = seconds
+            tally.completed += 1
+        return value
 
     return quick_task
 
@@ -205,47 +321,82 @@ async def _counted_async(
     body: Callable[..., Awaitable[R]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
+    begun: State | None,
 ) -> R | None:
     parent = _get_run()
-    if reports_calls(spec, parent):
+    reported = reports_calls(spec, parent)
+    if begun is not None and (reported or spec.limit.paced):
         return await run_async(spec, body, args, kwargs)
-    tally = _queued(spec, parent)
     run = _made(spec, args, kwargs, parent)
+    tally = None
+    if reported:
+        observing.queued(run)
+    else:
+        tally = _queued(spec, parent)
+    failure = value = None
     try:
         await acquire(spec.limit, run)
-        _begin(run, tally)
         token = _set_run(run)
         try:
+            if reported:
+                observing.started(run, 1)
+            else:
+                _begin(run, tally)
             value = await body(*args, **kwargs)
+        except Exception as error:
+            if begun is None:
+                raise
+            failure = error
         finally:
             leave(token)
     except BaseException as error:
-        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+        _ended(
+            tally, run, "failed" if isinstance(error, Exception) else "cancelled", error, reported=reported
+        )
         raise
-    _ended(tally, run, "completed")
+    if failure is not None and begun is not None:
+        try:
+            return await run_async(spec, body, args, kwargs, (run, begun, failure))
+        finally:
+            failure = None
+    _ended(tally, run, "completed", reported=reported)
     return value
 
 
 def _counted_sync(
-    spec: TaskSpec, body: Callable[..., R], args: tuple[object, ...], kwargs: Mapping[str, object]
+    spec: TaskSpec,
+    body: Callable[..., R],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    begun: State | None,
 ) -> R | None:
     parent = _get_run()
-    if reports_calls(spec, parent):
+    reported = reports_calls(spec, parent)
+    if begun is not None:
         return run_sync(spec, body, args, kwargs)
-    tally = _queued(spec, parent)
     run = _made(spec, args, kwargs, parent)
+    tally = None
+    if reported:
+        observing.queued(run)
+    else:
+        tally = _queued(spec, parent)
     try:
         acquire_blocking(spec.limit, run)
-        _begin(run, tally)
         try:
             _set_run(run)
+            if reported:
+                observing.started(run, 1)
+            else:
+                _begin(run, tally)
             value = body(*args, **kwargs)
         finally:
             _set_run(parent)
     except BaseException as error:
-        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+        _ended(
+            tally, run, "failed" if isinstance(error, Exception) else "cancelled", error, reported=reported
+        )
         raise
-    _ended(tally, run, "completed")
+    _ended(tally, run, "completed", reported=reported)
     return value
 
 
@@ -254,8 +405,7 @@ def _queued(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> Tally | None:
     if flow is None:
         return None
     tally = flow.tally(spec.name)
-    with tally.lock:
-        tally.queued += 1
+    count_queued(tally)
     return tally
 
 
@@ -278,16 +428,27 @@ def _begin(run: _Running, tally: Tally | None) -> None:
         tally.active[run] = run
 
 
-def _ended(tally: Tally | None, run: _Running, outcome: Outcome, error: BaseException | None = None) -> None:
+def _ended(
+    tally: Tally | None,
+    run: _Running,
+    outcome: Outcome,
+    error: BaseException | None = None,
+    *,
+    reported: bool = False,
+) -> None:
     try:
-        if tally is not None:
+        if reported:
+            observing.body_ended(run)
+        elif tally is not None:
             count_body(run, tally)
     finally:
         if isinstance(error, GeneratorExit):
             drop(run)
         else:
             release(run)
-    if tally is not None:
+    if reported:
+        observing.finished(run, outcome, error)
+    elif tally is not None:
         count(None if run.started is None else run, tally, outcome, error)
 
 
@@ -448,6 +609,5 @@ def _is_cached(
 def _count_cached(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:
     if parent is not None and parent.flow is not None:
         tally = parent.flow.tally(spec.name)
-        with tally.lock:
-            tally.queued += 1
-            tally.cached += 1
+        count_queued(tally)
+        count(None, tally, "cached", None)

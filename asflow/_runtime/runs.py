@@ -19,7 +19,7 @@ from asflow import _forks
 from asflow._checks import closed_error
 from asflow._digest import Digest, ProblemCall
 from asflow._frozen import draft_of
-from asflow._labels import call_label, error_line, error_text, short
+from asflow._labels import argument_label, call_label, error_line, error_text, short
 from asflow._runtime import clock
 from asflow._runtime.spec import named_arguments
 from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError, RecordValueError
@@ -269,13 +269,13 @@ class FlowCall(RunningFlow):
         completed, total, description: see `RunningFlow`.
         brief: see `FlowStarted`.
         digest: what went wrong so far, in this flow and in those that it called.
+        emitting: an entry for each call that is reporting an event.
         over: whether the flow has ended, so that no more events of its calls are reported.
     """
 
     __slots__ = (
         "__weakref__",
         "_began",
-        "_emitting",
         "_ended",
         "_problems",
         "_problems_left_out",
@@ -284,6 +284,7 @@ class FlowCall(RunningFlow):
         "completed",
         "description",
         "digest",
+        "emitting",
         "flow_id",
         "folder",
         "label",
@@ -332,7 +333,7 @@ class FlowCall(RunningFlow):
         self.brief: bool = brief
         self.reporter: Reporter = reporter
         self.over: bool = False
-        self._emitting: list[None] = []
+        self.emitting: list[None] = []
         self._began = 0.0
         self._ended: float | None = None
         self._problems: list[Problem] = []
@@ -341,7 +342,7 @@ class FlowCall(RunningFlow):
 
     def after_fork(self) -> None:
         """Forget what other threads count and report at this moment: see `_forks`."""
-        self._emitting.clear()
+        self.emitting.clear()
         for tally in self.tallies.values():
             tally.lock = threading.RLock()
 
@@ -367,17 +368,6 @@ class FlowCall(RunningFlow):
 
     def progressed(self) -> None:
         """Do nothing: displays read how far the flow has come."""
-
-    def emit(self, routes: tuple[Route, ...], event: Event) -> None:
-        """Report an event of a call, unless the flow has ended: nothing comes after `FlowFinished`."""
-        # Order matters: announce, then read `over`. `finished` does the reverse, so one sees the other.
-        self._emitting.append(None)
-        try:
-            if not self.over:
-                for route in routes:
-                    route.emit(event)
-        finally:
-            self._emitting.pop()
 
     def _begin_event(self, draft: Any, at: float) -> None:
         outer = None if self.parent is None else self.parent.flow
@@ -408,7 +398,7 @@ class FlowCall(RunningFlow):
         """Report how the flow ended, once no call of it that another thread makes is reporting an event."""
         self._ended = now = monotonic()
         self.over = True
-        while self._emitting and monotonic() < now + _LONGEST_EMIT:
+        while self.emitting and monotonic() < now + _LONGEST_EMIT:
             sleep(0.0005)
         event = _FlowFinishedDraft()
         self._begin_event(event, now)
@@ -620,6 +610,9 @@ class TaskCall(RunningCall):
         """The call's arguments, shortened to one line; cached."""
         if self._label is None:
             spec = self.spec
+            if spec.marked is None and not self.kwargs and len(self.args) == spec.skipped_in_labels + 1:
+                self._label = argument_label(self.args[-1])
+                return self._label
             args, kwargs = spec.shown(self.args, self.kwargs)
             self._label = call_label(args, kwargs, skip=spec.skipped_in_labels, hidden=spec.hidden_in_labels)
         return self._label
@@ -635,11 +628,12 @@ class TaskCall(RunningCall):
         draft._call = self
         draft.run_id = _run_id_of_process() if flow is None else flow.run_id
         draft.flow_id = None if flow is None else flow.flow_id
-        draft.call_id = self.call_id
+        draft.call_id = self._call_id or self.call_id
         draft.parent_id = parent.call_id if isinstance(parent, TaskCall) else None
         draft.task = spec.name
         draft.qualname = spec.qualname
-        draft.label = self.label
+        label = self._label
+        draft.label = self.label if label is None else label
         draft.time = time()
         draft.at = at
         return draft
@@ -676,11 +670,20 @@ class TaskCall(RunningCall):
 
     def emit(self, routes: tuple[Route, ...], event: Event) -> None:
         """Pass *event* on by *routes*."""
-        if self.flow is not None:
-            self.flow.emit(routes, event)
+        flow = self.flow
+        if flow is None:
+            for route in routes:
+                route.emit(event)
             return
-        for route in routes:
-            route.emit(event)
+        # Nothing follows `FlowFinished`. Order matters: announce, then read `over`. `FlowCall.finished` does
+        # the reverse, so one of them sees the other.
+        flow.emitting.append(None)
+        try:
+            if not flow.over:
+                for route in routes:
+                    route.emit(event)
+        finally:
+            flow.emitting.pop()
 
     def emit_held(self, scope: Scope) -> None:
         """Report now that the call was made, to those who wait until it has something to do."""

@@ -121,6 +121,10 @@ def without_stop_iteration(subject: str, function: Callable[P, T], /, *args: P.a
         ) from error
 
 
+UNSTARTED = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""Types of values behind which work may not have begun; see `refuse_unstarted`."""
+
+
 def refuse_unstarted(spec: TaskSpec, body: Callable[..., object], value: object) -> None:
     """Refuse the *value* of a sync *body* if none of its work has run yet.
 
