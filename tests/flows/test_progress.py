@@ -226,3 +226,35 @@ def test_a_description_that_is_no_text_is_told_as_it_prints(flow: Flow, sink: Re
 
     work()
     assert told(sink)[0] == ("2026", 0, 1)
+
+
+def test_a_flow_counts_its_steps(flow: Flow, sink: RecordingSink) -> None:
+    """`Flow.track` in the flow's own body; `@flow(total=)` says how many calls come."""
+    seen: list[tuple[float | None, float | None, str | None]] = []
+
+    @flow(total=7)
+    def main() -> None:
+        live = next(event.live for event in sink.events if event.kind == "flow_started")
+        seen.append((live.completed, live.total, live.description))
+        for name in flow.track(["a", "b"], "files"):
+            assert name in "ab"
+            seen.append((live.completed, live.total, live.description))
+        seen.append((live.completed, live.total, live.description))
+
+    main()
+    assert seen == [(None, 7, None), (0, 2, "files"), (1, 2, "files"), (2, 2, "files")]
+    assert list(flow.track("xy")) == ["x", "y"]  # outside any flow it only iterates
+
+
+def test_progress_has_a_unit(flow: Flow, sink: RecordingSink) -> None:
+    @flow.task
+    def work() -> None:
+        with flow.task.progress("fetching", total=10, unit="B") as progress:
+            progress.advance(4)
+        for _ in flow.task.track([1], unit="pages"):
+            pass
+
+    work()
+    units = [event.unit for event in sink.events if event.kind == "task_progressed"]
+    assert units[0] == "B"
+    assert units[-1] == "pages"

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from asflow import Flow, FlowRun, Retry
+from asflow.errors import CallsFailedError
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink, fake_clock
 
@@ -148,3 +149,90 @@ def test_whatever_an_error_says_can_be_shown(error: Exception, line: str) -> Non
     shown = console.file.getvalue()
     assert line in shown
     assert "pipeline(['[/a]']) in" in shown
+
+
+def test_a_report_groups_what_went_wrong_and_raises(tmp_path: Path) -> None:
+    """Exact counts, the first five by name, those of called flows too; one line makes a script fail."""
+    flow = Flow(tmp_path, sink=NullSink())
+    runs: list[FlowRun] = []
+
+    @flow.task(skip=KeyError, suppress=OSError, on="{number}.txt")
+    def fetch(number: int) -> None:
+        if number % 2:
+            raise ValueError("odd \x1b[2J number")
+        if number == 4:
+            raise KeyError("rows")
+        if number == 6:
+            raise FileNotFoundError("gone")
+        flow.task.write("x")
+
+    @flow
+    def part() -> None:
+        list(flow.task.map(fetch, range(15), on_error="collect"))
+
+    @flow
+    def whole() -> None:
+        assert flow.run is not None
+        runs.append(flow.run)
+        part()
+
+    whole()
+    report = runs[0].report()
+    groups = {(group.outcome, group.error_type): group for group in report.groups}
+    assert {key: group.count for key, group in groups.items()} == {
+        ("failed", "ValueError"): 7,
+        ("skipped", "KeyError"): 1,
+        ("suppressed", "FileNotFoundError"): 1,
+    }
+    assert next(iter(groups)) == ("failed", "ValueError")
+    assert len(groups["failed", "ValueError"].calls) == 5
+    assert groups["skipped", "KeyError"].calls[0] == ("4", "'rows'")
+    text = str(report)
+    assert "fetch() failed, 7 ValueError" in text.replace(
+        "test_a_report_groups_what_went_wrong_and_raises.", ""
+    )
+    assert "odd  [2J number" in text
+    assert "… and 2 more" in text
+    assert f"asflow errors {tmp_path} lists" in text
+    assert "\x1b" not in text
+    with pytest.raises(CallsFailedError, match=r"^flow whole\(\): 7 calls failed; see .*\n  .*7 ValueError"):
+        report.raise_failed()
+
+
+def test_a_report_without_failed_calls_raises_nothing() -> None:
+    flow = Flow(sink=NullSink())
+
+    @flow.task(skip=KeyError)
+    def fetch() -> None:
+        raise KeyError
+
+    @flow
+    def main() -> FlowRun | None:
+        fetch()
+        return flow.run
+
+    run = main()
+    assert run is not None
+    run.report().raise_failed()
+    assert [group.count for group in run.report().groups] == [1]
+
+
+def test_groups_are_bounded() -> None:
+    """Twenty kinds of problems are kept, of the others the number."""
+    flow = Flow(sink=NullSink())
+
+    @flow.task(skip=Exception)
+    def fail(number: int) -> None:
+        raise type(f"Kind{number}Error", (Exception,), {})
+
+    @flow
+    def main() -> FlowRun | None:
+        for number in range(25):
+            fail(number)
+        return flow.run
+
+    run = main()
+    assert run is not None
+    report = run.report()
+    assert (len(report.groups), report.groups_left_out) == (20, 5)
+    assert str(report).endswith("… and 5 more calls of other kinds")

@@ -152,6 +152,17 @@ class Terminal:
             lines.pop()
         return lines
 
+    def write(self, line: str) -> None:
+        """Write a line to the terminal as a shell would, after all that the program has written."""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while self._read(0.1):
+                pass
+        self._stream.feed(f"{line}\r\n".encode())
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass for a program that is stopped."""
+        time.sleep(seconds)
+
     def resize(self, columns: int, rows: int) -> None:
         """Resize the window, as a terminal does."""
         self.screen.resize(rows, columns)

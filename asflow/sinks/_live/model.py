@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, Tally
 
+_RATED_SECONDS = 0.2  # a body that has run for less has no rate
+
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -242,7 +244,7 @@ class FlowView:
         """Return how far *call* has come, as its body reported it."""
         done, total = call.completed, call.total
         elapsed = 0.0 if call.started is None else max(0.0, now + self._offset - call.started)
-        rate = done / elapsed if done > 0 and elapsed > 0 else None
+        rate = done / elapsed if done > 0 and elapsed >= _RATED_SECONDS else None
         left = None if not total or rate is None else max(0.0, (total - done) / rate)
         return Progress(done, total or None, rate, left, elapsed)
 
