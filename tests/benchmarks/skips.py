@@ -45,6 +45,12 @@ class OutputSet:
 
         self.task = self.flow.task(on=pattern, limit=100)(download)
         self.sync_task = self.flow.task(on="d/{video}.jsonl")(download_sync)
+
+        def read(video: str | int) -> None:
+            raise AssertionError(f"{video} is up to date")
+
+        # Each reads what it is; the time of an input that is not newer is all that is looked at.
+        self.reading = self.flow.task(on="d/{video}.json", reads="d/{video}.jsonl")(read)
         names = [self.flow.task.output(self.task, video).name for video in self.ids]
         (folder / "d").mkdir()
         # Not made by tasks: a million claims take long.
@@ -63,6 +69,30 @@ class OutputSet:
                 stat(path)
 
         return Contender("os.stat", run, len(self.ids))
+
+    def stats_of_both(self) -> Contender:
+        """Call `os.stat` for each output and its input, and compare their times."""
+        pairs = [(path.removesuffix("l"), path) for path in self.paths]
+
+        def run(_folder: Path) -> None:
+            stat = os.stat
+            for output, read in pairs:
+                assert stat(output).st_mtime >= stat(read).st_mtime
+
+        return Contender("os.stat twice", run, len(self.ids))
+
+    def one_by_one_reading(self) -> Contender:
+        """Call the task that reads another's output, for each."""
+        for path in self.paths:
+            with open(path.removesuffix("l"), "wb") as file:
+                file.write(b"{}\n")
+
+        def run(_folder: Path) -> None:
+            task = self.reading
+            for video in self.ids:
+                task(video)
+
+        return Contender(ASFLOW, run, len(self.ids))
 
     def one_by_one(self) -> Contender:
         """Await the task for each."""
@@ -189,6 +219,14 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
     )
     yield Row(
         "skip-sync", "the same, sync", (named.stats(), named.one_by_one_sync()), cost=made_of, floor=floor
+    )
+    reading = named.one_by_one_reading()  # makes the files
+    yield Row(
+        "skip-reads",
+        "the same, sync, of a task with one `reads=` input",
+        (named.stats_of_both(), reading),
+        cost="two names, two looks by the store that also check what is there, and the decision.",
+        floor="`os.stat` of ready-made names of both, and a comparison.",
     )
     yield Row(
         "skip-group",
