@@ -130,7 +130,11 @@ class Output(Generic[V_co], metaclass=Sealed):
 
     @property
     def modified(self) -> float | None:
-        """The time it was published, in POSIX seconds by the store's clock; None if it is absent."""
+        """The time it was made, in POSIX seconds by the store's clock; None if it is absent.
+
+        That is when it was published. With `reads=` it is the last look at its inputs before that, or if they
+        had changed, the beginning of the body. `touch` and `raise Unchanged` renew it.
+        """
         info = self._info()
         return None if info is None else info.modified
 

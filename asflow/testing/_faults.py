@@ -9,12 +9,13 @@ from asflow._labels import short
 from asflow.errors import DefinitionValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from asflow.protocols import Claim, ClaimRefusal, OutputInfo, OutputStatus, Store
 
 Step = Literal[
     "status", "info", "claim", "open", "list", "delete", "write", "publish", "abort", "fail",
+    "set_modified",
 ]  # fmt: skip
 """A step of a store or of one of its claims."""
 
@@ -47,6 +48,8 @@ class FaultyStore:
         path = cast("object", getattr(store, "path", None))
         if path is not None:
             self.path = path
+        if hasattr(store, "set_modified"):
+            self.set_modified = self._set_modified
 
     def __repr__(self) -> str:
         return f"FaultyStore({self._store!r})"
@@ -119,6 +122,11 @@ class FaultyStore:
         self.count("delete")
         return self._store.delete(name)
 
+    def _set_modified(self, name: str, seconds: float | None, /) -> object:
+        self.count("set_modified")
+        set_modified = cast("Callable[[str, float | None], object]", getattr(self._store, "set_modified"))  # noqa: B009 - an optional member
+        return set_modified(name, seconds)
+
     def count(self, step: Step) -> None:
         """Record *step*, and raise its fault if there is one."""
         with self._lock:
@@ -140,10 +148,17 @@ class _FaultyClaim:
     def __init__(self, store: FaultyStore, claim: Claim) -> None:
         self._store = store
         self._claim = claim
+        if hasattr(claim, "set_modified"):
+            self.set_modified = self._set_modified
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int | None:
         self._store.count("write")
         return self._claim.write(data)
+
+    def _set_modified(self, seconds: float | None, /) -> float:
+        self._store.count("set_modified")
+        set_modified = cast("Callable[[float | None], float]", getattr(self._claim, "set_modified"))  # noqa: B009 - as above
+        return set_modified(seconds)
 
     def publish(self) -> int | None:
         self._store.count("publish")

@@ -44,7 +44,8 @@ class OutputSet:
             raise AssertionError(f"{video} exists")
 
         self.task = self.flow.task(on=pattern, limit=100)(download)
-        self.sync_task = self.flow.task(on="d/{video}.jsonl")(download_sync)
+        # Of another flow: in one, each output belongs to one task.
+        self.sync_task = Flow(folder, sink=NullSink()).task(on="d/{video}.jsonl")(download_sync)
 
         def read(video: str | int) -> None:
             raise AssertionError(f"{video} is up to date")
@@ -225,6 +226,7 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         "skip-reads",
         "the same, sync, of a task with one `reads=` input",
         (named.stats_of_both(), reading),
+        bound=3.0,
         cost="two names, two looks by the store that also check what is there, and the decision.",
         floor="`os.stat` of ready-made names of both, and a comparison.",
     )

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from support.fresh import put, shift
 
-from asflow import Flow, Ignored, MemoryStore, Output, Unchanged
+from asflow import Flow, Ignored, LocalStore, MemoryStore, Output, Unchanged
 from asflow.errors import DefinitionTypeError, MissingInputError
 from asflow.sinks import NullSink
-from asflow.testing import RecordingSink
+from asflow.testing import FaultyStore, RecordingSink
 
 
 class Pipeline:
@@ -434,3 +434,22 @@ def test_handles_know_their_time(flow: Flow, tmp_path: Path) -> None:
     make()
     output: Output[None] = flow.task.output(make)
     assert before - 0.1 < (output.modified or 0) < time.time() + 0.1
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_time_that_can_not_be_set_publishes_nothing(tmp_path: Path, after: int) -> None:
+    """At the body's beginning, before the last look, and before publishing."""
+    store = FaultyStore(LocalStore())
+    flow = Flow(tmp_path, store=store, sink=NullSink())
+    put(tmp_path / "x.toml", seconds=-5)
+
+    @flow.task(on="x.txt", reads="x.toml", skip=OSError)
+    def make() -> None:
+        flow.task.write("x")
+
+    store.fail("set_modified", OSError("no times"), after=after)
+    with pytest.raises(OSError, match="no times"):  # the store's own failure, which no option is about
+        make()
+    assert os.listdir(tmp_path) == ["x.toml"]
+    make()
+    assert flow.task.output(make).text() == "x"
