@@ -91,10 +91,12 @@ def queued(run: TaskCall) -> None:
     run.is_running = run.body_over = run.has_news = False
     run.held = run.size = run.records = run.started = None
     if flow is not None:
-        tally = flow.tally(run.spec.name)
+        tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         total = tally.total
         count_queued(tally)
-    scope = run.scope
+        scope = flow.reporter.calls
+    else:
+        scope = run.spec.reporter.alone
     if scope.queued or scope.held:
         event = run.begin_event(_Queued(), run.since)
         event.total = total
@@ -129,11 +131,13 @@ def started(run: TaskCall, attempt: int) -> None:
     run.waited_seconds += run.started - run.since
     run.is_running = True
     if flow is not None:
-        tally = flow.tally(run.spec.name)
+        tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         tally.active[run] = run
         if tally.waiting:
             tally.waiting.pop(run.call_id, None)
-    scope = run.scope
+        scope = flow.reporter.calls
+    else:
+        scope = run.spec.reporter.alone
     if scope.begun:
         if run.held is not None:
             run.emit_held(scope)
@@ -154,7 +158,7 @@ def body_ended(run: TaskCall) -> None:
     run.since = monotonic()
     run.seconds += run.since - run.started
     if run.flow is not None:
-        count_body(run, run.flow.tally(run.spec.name))
+        count_body(run, run.flow.tallies[run.spec.name])
 
 
 def retrying(run: TaskCall, wait: Wait) -> None:
@@ -183,14 +187,16 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
     """Report that the call has ended."""
     flow = run.flow
     if flow is not None:
-        tally = flow.tally(run.spec.name)
+        tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         if tally.waiting:
             tally.waiting.pop(run.call_id, None)
         count(run, tally, outcome, error)
+        scope = flow.reporter.calls
+    else:
+        scope = run.spec.reporter.alone
     if (watch := watching.get()) is not None:
         watch.ended(run, outcome)
-    scope = run.scope
-    nothing = has_nothing_to_do(outcome, error)
+    nothing = error is None and outcome != "completed" and has_nothing_to_do(outcome, error)
     routes = scope.found if nothing else scope.ended
     if run.held is not None and not nothing:
         run.emit_held(scope)

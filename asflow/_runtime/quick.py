@@ -418,7 +418,9 @@ def _made(
     run = _Running()
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
     run.flow = None if parent is None else parent.flow
-    run.slot = None
+    run.slot = run.output = run._label = None
+    run._call_id = 0
+    run.borrowed = ()
     return run
 
 

@@ -632,8 +632,7 @@ class TaskCall(RunningCall):
         draft.parent_id = parent.call_id if isinstance(parent, TaskCall) else None
         draft.task = spec.name
         draft.qualname = spec.qualname
-        label = self._label
-        draft.label = self.label if label is None else label
+        draft.label = self._label or self.label
         draft.time = time()
         draft.at = at
         return draft

@@ -62,23 +62,28 @@ class RecordingSink:
 def check_sink(factory: Callable[[], ProgressSink], /) -> None:
     """Check that a sink handles every event that asflow can emit, from several threads at once.
 
-    The events include nested flows and calls with every outcome, calls that end before they start or after
-    their flow, odd labels and errors, and calls outside any flow. What the sink shows is not checked.
+    The events include nested flows and calls with every outcome, calls that end before they start or not at
+    all, odd labels and errors, and calls outside any flow. If the sink has a `close`, it is called at the
+    end, and at once for a sink that has received nothing. What the sink shows is not checked.
 
     Args:
         factory: returns a new sink each time.
 
     Raises:
         AssertionError: it is not a sink, `wants_tasks` has a bad value, or `emit` is an async function.
-        Exception: what the sink's `emit` raised, with a note that shows the event; asflow drops such a sink.
+        Exception: what the sink's `emit` or `close` raised, with a note that says where; asflow drops a sink
+            whose `emit` raises again and again.
     """
+    unused = factory()
     try:
-        checked_wish(factory(), "check_sink(): sink")
+        checked_wish(unused, "check_sink(): sink")
     except DefinitionError as error:
         raise AssertionError(str(error)) from None
+    _close(unused)
     alone = factory()
     for event in event_script(1):
         _emit(alone, event)
+    _close(alone)
     shared = factory()
     with ThreadPoolExecutor(4) as pool:
         start = threading.Barrier(4)
@@ -89,6 +94,19 @@ def check_sink(factory: Callable[[], ProgressSink], /) -> None:
                 _emit(shared, event)
 
         list(pool.map(emit_all, range(4)))
+    _close(shared)
+
+
+def _close(sink: ProgressSink) -> None:
+    close: Callable[[], object] | None = getattr(sink, "close", None)
+    if not callable(close):
+        return
+    try:
+        result = close()
+    except Exception as error:
+        error.add_note("check_sink(): close() raised; asflow calls it once, after the last event")
+        raise
+    expect_no_awaitable("check_sink", "close", result)
 
 
 def _emit(sink: ProgressSink, event: Event) -> None:

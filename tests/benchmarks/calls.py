@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from asflow.events import Event
+
 __all__ = ["awaiting", "calling", "rows", "sync_task", "task"]
 
 _flow = Flow(sink=NullSink())
@@ -32,6 +34,16 @@ def sync_body(x: int) -> int:
 
 task = _flow.task(body)
 sync_task = _flow.task(sync_body)
+
+
+class _Listening:
+    """Receives every event and does nothing."""
+
+    def emit(self, event: Event, /) -> None: ...
+
+
+_listening = Flow(sink=_Listening())
+_told = _listening.task(body)
 _with_options = _flow.task(retry=3, skip=OSError)(body)
 _sync_with_options = _flow.task(retry=3, skip=OSError)(sync_body)
 
@@ -56,10 +68,10 @@ def calling(name: str, function: Callable[[int], object], units: int) -> Contend
     return Contender(name, run, units)
 
 
-def _in_flow(function: Callable[[int], Awaitable[object]], units: int) -> Contender:
+def _in_flow(function: Callable[[int], Awaitable[object]], units: int, flow: Flow = _flow) -> Contender:
     inner = awaiting(ASFLOW, function, units).run
 
-    @_flow
+    @flow
     async def in_a_flow(folder: Path) -> object:
         return await inner(folder)  # type: ignore[misc]
 
@@ -122,29 +134,48 @@ def rows(short: bool) -> Iterator[Row]:
         "call-async-flow",
         "async call inside a flow, counted for the display",
         (bare, _in_flow(task, units)),
-        cost="the call above, two updates of the flow's tally under its lock, one clock read, and an "
-        "entry among the running calls, which the display reads a few times a second.",
+        bound=16,
+        cost="the call above, four counts of the flow's tally, two clock reads, and an entry among the "
+        "running calls, which the display reads a few times a second.",
         floor=floor,
     )
     yield Row(
         "call-sync-flow",
         "sync call inside a flow",
         (sync_bare, _sync_in_flow(sync_task, units)),
+        bound=36,
         cost="as above.",
         floor=floor,
     )
     few = units // 5
+    options = "the same steps: the engine decides once, at decoration, that a return ends the call."
     yield Row(
         "call-async-options",
-        "async call with `retry=3, skip=OSError`",
-        (awaiting("bare await", body, few), awaiting(ASFLOW, _with_options, few)),
-        cost="the driver and four steps of the engine, each a pure function that returns frozen values.",
+        "async call with `retry=3, skip=OSError` that returns",
+        (bare, awaiting(ASFLOW, _with_options, units)),
+        bound=10,
+        cost=options,
+        floor=floor,
+    )
+    yield Row(
+        "call-async-options-flow",
+        "the same inside a flow",
+        (bare, _in_flow(_with_options, units)),
+        bound=16,
+        cost=options,
         floor=floor,
     )
     yield Row(
         "call-sync-options",
-        "sync call with `retry=3, skip=OSError`",
-        (calling("bare call", sync_body, few), calling(ASFLOW, _sync_with_options, few)),
-        cost="as above.",
+        "sync call with `retry=3, skip=OSError` that returns",
+        (sync_bare, calling(ASFLOW, _sync_with_options, units)),
+        cost=options,
+        floor=floor,
+    )
+    yield Row(
+        "call-async-sink",
+        "async call inside a flow, with a sink that wants all events and does nothing",
+        (awaiting("bare await", body, few), _in_flow(_told, few, _listening)),
+        cost="three events with all their fields, the call's label, and six clock reads.",
         floor=floor,
     )

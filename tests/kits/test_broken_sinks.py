@@ -28,6 +28,35 @@ def test_an_async_sink_is_refused() -> None:
         check_sink(InDisguise)
 
 
+def test_close_is_called_once_after_the_last_event() -> None:
+    made: list[Any] = []
+
+    class Closing:
+        def __init__(self) -> None:
+            self.calls: list[str] = []
+            made.append(self)
+
+        def emit(self, event: Event, /) -> None:
+            self.calls.append("emit")
+
+        def close(self) -> None:
+            self.calls.append("close")
+
+    check_sink(Closing)
+    assert [each.calls.count("close") for each in made] == [1, 1, 1]
+    assert all(each.calls[-1] == "close" for each in made)
+
+    class NeedsAnEvent(Closing):
+        def close(self) -> None:
+            self.calls.remove("emit")
+
+    with pytest.raises(ValueError, match="not in list") as caught:
+        check_sink(NeedsAnEvent)
+    assert caught.value.__notes__ == [
+        "check_sink(): close() raised; asflow calls it once, after the last event"
+    ]
+
+
 def test_wants_tasks_without_a_hash_is_refused() -> None:
     class Unhashable:
         wants_tasks: tuple[object, ...] = ("all", [])
