@@ -69,7 +69,9 @@ class LogSink:
 
     def emit(self, event: Event, /) -> None:
         """Log *event*, if its level is enabled."""
-        counts = self._counts(event) if event.kind in ("flow_started", "flow_finished") else None
+        counts = None
+        if event.kind == "flow_started" or event.kind == "flow_finished":
+            counts = self._counts(event)
         level = level_of(event)
         if not self._logger.isEnabledFor(level):
             return

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar, assert_type
 
 from asflow import Flow, FlowGraph, FlowRun, LocalStore, MemoryStore, Store, TaskDecorator, TaskRun, flow
+from asflow.events import ProblemGroup
 from asflow.sinks import LineSink, NullSink, RichSink, Tee
 
 T = TypeVar("T")
@@ -30,6 +32,18 @@ async def empty() -> None: ...
 @flow(verbose=True, progress=False)
 async def quiet(day: str) -> str:
     return day
+
+
+@flow(total=400)
+def counted(days: list[str]) -> int:
+    assert_type(flow.track(days), Iterator[str])
+    for day in flow.track(days, "days", total=3, unit="days"):
+        assert_type(day, str)
+    if (run := flow.run) is not None:
+        report = run.report()
+        assert_type(report.raise_failed(), None)
+        assert_type(report.groups, tuple[ProblemGroup, ...])
+    return len(days)
 
 
 @flow(progress=False)

@@ -51,12 +51,16 @@ def counted(pages: list[str]) -> None:
         pass
     with flow.task.progress(total=3.5):
         pass
+    with flow.task.progress("upload", total=3.5, unit="B") as upload:
+        assert_type(upload.unit, str | None)
 
 
 @flow.task
 def tracked(pages: list[str]) -> None:
     assert_type(flow.task.track(pages), Iterator[str])
     for page in flow.task.track(pages, "pages", total=3):
+        assert_type(page, str)
+    for page in flow.task.track(pages, unit="pages"):
         assert_type(page, str)
     for number, page in flow.task.track(enumerate(pages), total=None):
         assert_type(number, int)

@@ -59,6 +59,9 @@ Flow(verbose="no")  # E
 Flow(quiet=True)  # E
 LocalStore(durability="none")  # E
 flow.path(3)  # E
+flow(total="400")  # E
+flow.track(3)  # E
+flow.track([3], 3)  # E
 flow.graph(3)  # E
 flow.graph().tasks.append("x")  # E
 flow.run.name  # E

@@ -34,6 +34,8 @@ def counted(pages: list[str]) -> None:
         pass
     with flow.task.progress(total="12"):  # E
         pass
+    with flow.task.progress(unit=1):  # E
+        pass
     for _ in flow.task.track(pages, "pages", 3):  # E
         pass
     for _ in flow.task.track(3):  # E

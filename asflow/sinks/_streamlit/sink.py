@@ -16,7 +16,7 @@ from asflow.sinks._rich import RichSink
 from asflow.sinks._tee import Tee
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from asflow.events import Event, FlowFinished, FlowStarted
     from asflow.protocols import ProgressSink
@@ -132,7 +132,7 @@ class StreamlitSink:
         self._watchers: list[_Watcher] = []
 
     @contextmanager
-    def others(self) -> Iterator[None]:
+    def others(self) -> Generator[None]:
         """Show the flows that other sessions run, here on the page, until the block is left.
 
         For calls of functions under `@st.cache_data`: a script that waits for the session that computes the
