@@ -375,14 +375,14 @@ def _wrap_sync(subject: Subject, began: Callable[[Any, Any], FlowCall]) -> Calla
 
     def flow(*args: object, **kwargs: object) -> object:
         run = began(args, kwargs)
-        token = current.set(run)
         try:
+            current.set(run)
             value = body(*args, **kwargs)
         except BaseException as error:
             run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
-            leave(token)
+            current.set(run.parent)  # not `reset`: Ctrl-C may come before there is a token
         run.finished("completed", None)
         return value
 

@@ -5,6 +5,7 @@ These functions act on the slot of a *run*; the methods of `Slots` of the same n
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from asflow import _forks
@@ -13,6 +14,47 @@ from asflow._runtime.slots import Slots, home_of, kept
 
 if TYPE_CHECKING:
     from asflow._runtime.limits import Limiter
+
+
+class Reservation:
+    """What `flow.task.to_thread` has acquired for a call, until the call's thread takes it.
+
+    Args:
+        run: has the slot; of the same task and with the same parent as the call.
+        at: when it was acquired.
+    """
+
+    __slots__ = ("_at", "_runs")
+
+    def __init__(self, run: TaskCall, at: float) -> None:
+        self._runs = [run]  # popped by the one that takes it
+        self._at = at
+
+    def move_to(self, run: TaskCall) -> bool:
+        """Move the slot to *run*; False if that is another call, or if it was taken before."""
+        if not self._runs or self._runs[0].spec is not run.spec or self._runs[0].parent is not run.parent:
+            return False
+        try:
+            held = self._runs.pop()
+        except IndexError:
+            return False
+        run.borrowed, run.slot = held.borrowed, held.slot
+        held.slot = None
+        held.borrowed = ()
+        return True
+
+    def release(self) -> None:
+        """Give back what no call has taken."""
+        try:
+            held = self._runs.pop()
+        except IndexError:
+            return
+        if held.spec.limit.paced:
+            held.spec.limit.give_back(self._at)
+        release(held)
+
+
+reserved: ContextVar[Reservation | None] = ContextVar("asflow_reserved", default=None)
 
 
 async def acquire(limit: Limiter, run: TaskCall) -> None:
@@ -43,6 +85,9 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
     Raises:
         DeadlockError: only the event loop of this very thread could free the slot.
     """
+    reservation = reserved.get()
+    if reservation is not None and reservation.move_to(run):
+        return
     try:
         if limit.slots is not None:
             queue = _queue_of(run, limit.slots)
@@ -58,15 +103,11 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
 
 def release(run: TaskCall) -> None:
     """Give back the slot that *run*'s body ran on, once no call that borrowed it needs it; only once."""
-    slot = run.slot
-    if slot is None:
-        run.borrowed = ()
-        return
-    slots = home_of(slot)
+    slots = None if run.slot is None else home_of(+run.slot)
     # Order matters: clear `run.slot`, then read `lent`. A borrower does the reverse, so at least one side
     # sees the other. And nothing is called between that and `append`, so that Ctrl-C can't strike there.
-    run.slot = None
-    if slots is not None and slot not in slots.lent:
+    slot, run.slot = run.slot, None
+    if slot is not None and slots is not None and slot not in slots.lent:
         if slots.debts:
             slots.put(slot)
         else:
@@ -88,13 +129,15 @@ def _queue_of(run: TaskCall, slots: Slots) -> Slots:
     outer = run.parent
     while outer is not None:
         if isinstance(outer, TaskCall) and outer.spec.limit.slots is slots:
-            slot = outer.slot
-            if slot is not None and (home := home_of(slot)) is not None:
-                turns = home.lent.get(slot) or home.lent.setdefault(+slot, Slots(1, shared=True))
-                run.borrowed = (slot, *outer.borrowed)
-                if outer.slot is slot:
+            # No local variable holds the slot: after Ctrl-C, a traceback may keep this frame.
+            run.borrowed = (outer.slot, *outer.borrowed)
+            number = 0 if run.borrowed[0] is None else +run.borrowed[0]
+            home = home_of(number)
+            if home is not None:
+                turns = home.lent.get(number) or home.lent.setdefault(number, Slots(1, shared=True))
+                if outer.slot is run.borrowed[0]:
                     return turns
-                run.borrowed = ()  # it has just been given back
+            run.borrowed = ()  # it has just been returned
         outer = outer.parent
     return slots
 

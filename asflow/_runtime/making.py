@@ -74,7 +74,8 @@ class Making:
         self._claim: Claim | None = None
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None
-        self._abandoned = self._closing = self._given_up = False
+        self._abandoned = self._given_up = False
+        self._closing: int | None = None  # the thread that is ending the claim
         self._counted: _Counted | None = None
         self._polls = 0
         self._scratch: dict[str, Scratch] = {}
@@ -135,9 +136,10 @@ class Making:
         """Claim the output for *run* and open a writer on it."""
         outputs = self.outputs
         owner = owners.Owner(run, outputs.store, self._loop)
+        self._owner = owner  # noted before it counts, so that Ctrl-C in between leaves nothing behind
         if not owners.enter(self.key, owner):
+            self._owner = None
             return words.Busy()
-        self._owner = owner
         try:
             event = self._claimed(counts=reports_calls(run.spec, run))
         except Exception as error:  # noqa: BLE001 - as above
@@ -233,7 +235,7 @@ class Making:
 
     def close(self, closing: words.Closing, run: TaskCall) -> words.Event:
         """Publish, discard, or record the failure, and release the claim unless that fails."""
-        self._closing = True
+        self._closing = threading.get_ident()
         event: words.Event = words.Done()
         try:
             self._carry_out(closing, run)
@@ -242,7 +244,7 @@ class Making:
                 follows(error, closing.error)
             event = words.Broke(error)
         finally:
-            self._closing = False
+            self._closing = None
         # Order matters: `give_up`, on another thread, sets its flag first and then reads `_closing`.
         if self._given_up or isinstance(closing, words.Abort) or isinstance(event, words.Done):
             self._give_up_claim()
@@ -320,7 +322,7 @@ class Making:
     def give_up(self) -> None:
         """Leave nothing behind: the call was cancelled or interrupted, or could not continue."""
         self._abandoned = self._given_up = True
-        if self._closing:
+        if self._closing not in (None, threading.get_ident()):
             pass  # the loop was closed while a thread is ending the claim; that thread does the rest
         elif self._owner is not None and self.blocking:
             threads.submit(self._give_up_claim)
@@ -329,19 +331,23 @@ class Making:
 
     def _give_up_claim(self) -> None:
         """End what is left of the claim, and wake the callers that wait for the output."""
-        claim, writer, owner = self._claim, self._writer, self._owner
-        self._claim = self._writer = self._owner = None
+        # Each note is cleared when its step is done: after Ctrl-C in between, `give_up` does the rest.
         try:
             while self._scratch:
                 self._scratch.popitem()[1].discard()
+            writer, self._writer = self._writer, None
             if writer is not None:
                 _quietly(writer.abort)
+            claim = self._claim
             if claim is not None:
                 _quietly(claim.abort)
+                self._claim = None
         finally:
             self.closing_slots.clear()  # which returns them
+            owner = self._owner
             if owner is not None:
                 owners.leave(self.key, owner)
+                self._owner = None
 
 
 class _Counted:

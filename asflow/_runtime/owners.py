@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -27,20 +28,29 @@ Key = tuple[int, str]
 
 
 class Owner:
-    """The call that is making an output."""
+    """The call that is making an output. Dropping it gives up the output, as `leave` does."""
 
-    __slots__ = ("callbacks", "done", "loop", "run", "store")
+    __slots__ = ("__weakref__", "callbacks", "done", "key", "loop", "run", "store")
 
     def __init__(self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
         self.run: TaskCall = run
         self.store: object = store  # kept alive, so that its id stays its own
         # The loop of the body's thread; None for a sync body on a thread without one.
         self.loop: asyncio.AbstractEventLoop | None = loop
+        self.key: Key | None = None
         self.done: bool = False
         self.callbacks: deque[Callable[[], object]] = deque()
 
+    def __del__(self) -> None:
+        try:
+            if self.key is not None and not self.done:
+                leave(self.key, self)
+        except Exception:  # noqa: BLE001 - at the interpreter's exit the globals used here may be gone
+            pass
 
-_owners: dict[Key, Owner] = {}
+
+# Weak, so that a call that Ctrl-C interrupts between two bytecodes leaves none behind.
+_owners: dict[Key, weakref.ref[Owner]] = {}
 
 
 def enter(key: Key, owner: Owner) -> bool:
@@ -49,9 +59,14 @@ def enter(key: Key, owner: Owner) -> bool:
     Raises:
         DeadlockError: *owner* is called from the body of the very call that has it.
     """
-    present = _owners.setdefault(key, owner)
+    owner.key = key
+    mine = weakref.ref(owner)
+    while (present := _owners.setdefault(key, mine)()) is None or present.done:
+        if _owners.get(key) is not mine:
+            _owners.pop(key, None)  # it was dropped in this moment
     if present is owner:
         return True
+    owner.key = None
     if encloses(present.run, owner.run.parent):
         raise DeadlockError(
             f"task {owner.run.spec.name}(): needs the output {key[1]!r} that the task which calls it is "
@@ -63,8 +78,8 @@ def enter(key: Key, owner: Owner) -> bool:
 def leave(key: Key, owner: Owner) -> None:
     """Give up the output called *key* and wake all calls that wait for it."""
     owner.done = True
-    if _owners.get(key) is owner:
-        del _owners[key]
+    if _owners.get(key) is weakref.ref(owner):  # an object has one plain reference
+        _owners.pop(key, None)
     while owner.callbacks:
         try:
             owner.callbacks.popleft()()
@@ -74,7 +89,8 @@ def leave(key: Key, owner: Owner) -> None:
 
 def owner_of(key: Key) -> Owner | None:
     """Return the owner of the output called *key*, if a call of this process is making it."""
-    return _owners.get(key)
+    present = _owners.get(key)
+    return None if present is None else present()
 
 
 def spelled_otherwise(key: Key, is_same: Callable[[str, str], bool]) -> Key | None:
@@ -92,7 +108,7 @@ def spelled_otherwise(key: Key, is_same: Callable[[str, str], bool]) -> Key | No
 
 async def wait(key: Key) -> bool:
     """Wait until the call that has *key* has ended; False at once if no call of this process has it."""
-    owner = _owners.get(key)
+    owner = owner_of(key)
     if owner is None:
         return False
     loop = asyncio.get_running_loop()
@@ -105,21 +121,22 @@ async def wait(key: Key) -> bool:
     def wake() -> None:
         loop.call_soon_threadsafe(wake_here)
 
-    with _woken_by(owner, wake):
-        if not owner.done:
+    with _woken_by(owner.callbacks, wake):
+        is_done, owner = owner.done, None  # a waiter must not keep it, see `Owner`
+        if not is_done:
             await future
     return True
 
 
 @contextmanager
-def _woken_by(owner: Owner, wake: Callable[[], object]) -> Generator[None]:
-    """Make *owner* call *wake* when it ends, unless the block raises first."""
-    owner.callbacks.append(wake)
+def _woken_by(callbacks: deque[Callable[[], object]], wake: Callable[[], object]) -> Generator[None]:
+    """Have *wake* called with the *callbacks* of an owner, unless the block raises first."""
+    callbacks.append(wake)
     try:
         yield
     except BaseException:
         with suppress(ValueError):  # the owner has just ended and called it
-            owner.callbacks.remove(wake)
+            callbacks.remove(wake)
         raise
 
 
@@ -129,17 +146,18 @@ def wait_blocking(key: Key, run: TaskCall) -> bool:
     Raises:
         DeadlockError: that call runs on the event loop of this very thread.
     """
-    owner = _owners.get(key)
+    owner = owner_of(key)
     if owner is None:
         return False
     if owner.loop is not None and owner.loop is running_loop():
         raise DeadlockError(
             f"task {run.spec.name}(): needs the output {key[1]!r} that a task on this thread's event loop is "
-            f"making, and would block that loop; call it with `await asyncio.to_thread(...)`"
+            f"making, and would block that loop; call it with `await flow.task.to_thread(...)`"
         )
     done = threading.Event()
-    with _woken_by(owner, done.set):
-        if not owner.done:
+    with _woken_by(owner.callbacks, done.set):
+        is_done, owner = owner.done, None  # a waiter must not keep it, see `Owner`
+        if not is_done:
             stop.wait(done) if (stop := stopping.get()) is not None else done.wait()
     return True
 

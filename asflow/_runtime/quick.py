@@ -294,8 +294,8 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
                         put(slot)
                         if waiters:
                             slots.grant()
-                    else:
-                        slots.release(slot)
+                    elif slot not in slots.lent:
+                        slots.put(slot)
                     slot = None  # a traceback may hold this frame, and must not hold the slot
             finally:
                 _set_run(parent)
@@ -396,8 +396,12 @@ def _counted_sync(
             tally, run, "failed" if isinstance(error, Exception) else "cancelled", error, reported=reported
         )
         raise
-    _ended(tally, run, "completed", reported=reported)
-    return value
+    else:
+        _ended(tally, run, "completed", reported=reported)
+        return value
+    finally:
+        if run.slot is not None:  # Ctrl-C in `_ended`
+            release(run)
 
 
 def _queued(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> Tally | None:

@@ -547,7 +547,7 @@ class TaskCall(RunningCall):
     records: int | None
     is_running: bool
     slot: Slot | None
-    borrowed: tuple[Slot, ...]
+    borrowed: tuple[Slot | None, ...]
     broken: Exception | None
     """The first failure of a write: of the store, the writer, or a misuse."""
     keep: Callable[[object], object] | None

@@ -12,6 +12,7 @@ is lost.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import itertools
 import threading
@@ -55,11 +56,20 @@ class Slot(int):
 
     def __del__(self) -> None:
         try:
-            slots = _homes.get(self >> _SHIFT)
-            if slots is not None:
-                slots.restore(self)
-        except Exception:  # noqa: BLE001 - at the interpreter's exit the globals used here may be gone
-            pass
+            _dropped(self)
+        except KeyboardInterrupt:
+            # Python would ignore it here, and the slot would be lost.
+            _dropped(self)
+            _thread.interrupt_main()
+        except Exception:  # noqa: BLE001 - no memory, or at the interpreter's exit no globals
+            with suppress(Exception):
+                _dropped(self)
+
+
+def _dropped(slot: Slot) -> None:
+    slots = _homes.get(slot >> _SHIFT)
+    if slots is not None and slot not in slots.free:
+        slots.restore(slot)
 
 
 _SHIFT = 32
@@ -116,12 +126,13 @@ class Slots:
         """Take a slot if one is free and no caller is waiting for it."""
         if self.waiters:
             return None
+        loop_id = current_loop_id() if self.is_shared else 0  # before: Ctrl-C may come after any call
         try:
             slot = self.free.pop()
         except IndexError:
             return None
-        if self.is_shared:
-            self._loops[+slot] = current_loop_id()  # `+`: a key must not hold the slot
+        if loop_id:
+            self._loops[+slot] = loop_id  # `+`: a key must not hold the slot
         return slot
 
     async def acquire(self) -> Slot:
@@ -323,7 +334,7 @@ class Slots:
         return elsewhere <= sum(1 for _, box, waiting in list(self.waiters) if not box and waiting is loop)
 
 
-def home_of(slot: Slot) -> Slots | None:
+def home_of(slot: int) -> Slots | None:
     """Return the slots that *slot* belongs to; None if they are gone."""
     return _homes.get(slot >> _SHIFT)
 

@@ -82,7 +82,10 @@ async def in_thread(function: Callable[[], T], abandon: Callable[[], object] | N
     task runs on after the task has ended. *abandon*, if given, is called at once, so that *function* can stop
     early.
     """
-    future = asyncio.get_running_loop().run_in_executor(_pool.get(), function)
+    try:
+        future = asyncio.get_running_loop().run_in_executor(_pool.get(), function)
+    except RuntimeError:  # the interpreter is exiting, and this loop runs in a thread that outlives `main`
+        return function()
     return await settled(future, abandon)
 
 

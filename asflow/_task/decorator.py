@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from inspect import currentframe
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, final, overload
 
 from asflow._checks import check_flag
 from asflow._labels import short
@@ -20,6 +20,7 @@ from asflow._task.handles import TaskRun
 from asflow._task.mapping import SyncTaskMap, TaskMap
 from asflow._task.options import options_from
 from asflow._task.progress import Progress, track
+from asflow._task.to_thread import in_thread
 from asflow._task.workers import Work
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 
@@ -962,6 +963,37 @@ class TaskDecorator(metaclass=Sealed):
         output: Output[Any] = bind(definition.plan.output)(*args, **kwargs)
         return output
 
+    def to_thread(
+        self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CoroutineType[object, None, R]:
+        """Run the call `task(*args, **kwargs)` of a sync task in a thread, from async code.
+
+            pages = await asyncio.gather(*(flow.task.to_thread(fetch, n) for n in range(1000)))
+
+        As `asyncio.to_thread`, with the context variables of the caller; but the call waits for its slot and
+        its rate on the event loop, so that waiting calls occupy no thread.
+
+        Args:
+            task: a task that is not async.
+            *args: its arguments.
+            **kwargs: its arguments.
+
+        Raises:
+            DefinitionTypeError: *task* is async, or not a task (a TypeError).
+            Exception: what the call raises.
+
+        Cancellation: a call that waits for its slot is not made. A body that runs can't be stopped: it goes
+        on in its thread, keeps its slot until it ends, and what it makes is published.
+        """
+        definition, bind = self._definition(task, "to_thread")
+        if definition.is_async:
+            raise DefinitionTypeError(
+                f"flow.task.to_thread(): takes a sync task, not the async task {definition.spec.name}(); "
+                f"await the task itself"
+            )
+        call = bind(lambda *args, **kwargs: in_thread(definition, args, kwargs))(*args, **kwargs)
+        return cast("CoroutineType[object, None, R]", call)
+
     # A sync function that returns a coroutine is an async one: it fits both overloads, the first is right.
     @overload
     def make(  # type: ignore[overload-overlap]
@@ -1137,8 +1169,9 @@ class TaskDecorator(metaclass=Sealed):
     def _definition(self, task: object, method: str) -> tuple[TaskDefinition, Bind]:
         found = find(task)
         if found is None:
+            options = "" if method == "to_thread" else "(save='...') or (on='...')"
             raise DefinitionTypeError(
                 f"flow.task.{method}(): takes a function under @flow.task, not {short(task)}; "
-                f"put @flow.task(save='...') or (on='...') on it"
+                f"put @flow.task{options} on it"
             )
         return found

@@ -121,7 +121,7 @@ async def test_a_sync_and_an_async_task_that_own_the_same_output(
     await started.wait()
     with pytest.raises(
         DeadlockError,
-        match=r"^task .*quickly\(\): needs the output .*; .* asyncio\.to_thread",
+        match=r"^task .*quickly\(\): needs the output .*; .* flow\.task\.to_thread",
     ):
         quickly()
     second = asyncio.create_task(asyncio.to_thread(quickly))

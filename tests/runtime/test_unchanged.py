@@ -160,7 +160,8 @@ def test_a_cancelled_wait_for_an_output_leaves_nothing_behind(flow: Flow) -> Non
         waiters = [asyncio.create_task(make()) for _ in range(50)]
         for _ in range(3):
             await asyncio.sleep(0)
-        (held,) = owners._owners.values()
+        (held,) = (reference() for reference in owners._owners.values())
+        assert held is not None
         assert len(held.callbacks) == 50
         for waiter in waiters[1:]:
             waiter.cancel()

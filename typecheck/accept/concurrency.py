@@ -56,6 +56,8 @@ async def task_group() -> None:
 async def threads() -> None:
     assert_type(await asyncio.to_thread(blocking, "a", times=2), str)
     assert_type(await asyncio.to_thread(blocking_stored, "a"), str)
+    assert_type(await flow.task.to_thread(blocking, "a", times=2), str)
+    assert_type(await flow.task.to_thread(blocking_stored, "a"), str)
     loop = asyncio.get_running_loop()
     assert_type(await loop.run_in_executor(None, blocking, "a"), str)
     with ThreadPoolExecutor() as pool:

@@ -48,7 +48,10 @@ async def threads() -> None:
     await asyncio.to_thread(blocking, 1)  # E
     await asyncio.to_thread(blocking, "a", time=2)  # E
     number: int = await asyncio.to_thread(blocking, "a")  # E
-    print(number)
+    await flow.task.to_thread(blocking, 1)  # E
+    await flow.task.to_thread(blocking, "a", time=2)  # E
+    other: int = await flow.task.to_thread(blocking, "a")  # E
+    print(number, other)
 
 
 asyncio.run(blocking("a"))  # E

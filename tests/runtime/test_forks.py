@@ -1,0 +1,177 @@
+"""A forked child can use every task, whatever other threads of its parent were doing at the fork."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from asflow import Flow, Limit
+from asflow._runtime.threads import closings
+from asflow.sinks import NullSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
+
+
+def in_child(work: Callable[[], bool]) -> bool:
+    """Fork, call *work* in the child, and return whether it returned True within 20 seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        with suppress(BaseException):
+            signal.alarm(20)
+            status = 0 if work() else 2
+        os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_slots_rates_and_lines_of_other_threads_are_free_in_the_child(tmp_path: Path) -> None:
+    flow = Flow(tmp_path, sink=NullSink())
+    both = Limit(2, rate="1000/s")
+    go, held = threading.Event(), threading.Semaphore(0)
+
+    @flow.task(limit=1)
+    def alone(wait: bool) -> str:
+        if wait:
+            held.release()
+            assert go.wait(60)
+        return "done"
+
+    @flow.task(limit=both, on="{n}.txt")
+    def shared(n: int, wait: bool) -> None:
+        flow.task.write("x")
+        if wait:
+            held.release()
+            assert go.wait(60)
+
+    threads = [threading.Thread(target=alone, args=(True,)) for _ in range(3)]
+    threads += [threading.Thread(target=shared, args=(n, True)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        assert held.acquire(timeout=30)
+
+    def work() -> bool:
+        shared(100 + os.getpid(), False)
+        return alone(False) == "done" and len(closings.free) == closings.total
+
+    try:
+        for _ in range(10):
+            assert in_child(work)
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+    assert alone(False) == "done"
+
+
+def test_a_body_that_forks_keeps_its_slot_in_the_child(tmp_path: Path) -> None:
+    flow = Flow(tmp_path, sink=NullSink())
+    results: list[bool] = []
+
+    @flow.task(limit=1)
+    def inner(depth: int) -> int:
+        if depth == 0:
+            results.append(in_child(lambda: inner(1) == 2 and free() == 0))
+            return 0
+        return depth + 1
+
+    def free() -> int:
+        slots: Any = inner.__asflow__.spec.limit.slots  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+        return len(slots.free)
+
+    inner(0)
+    assert results == [True]
+    assert free() == 1
+
+
+def test_a_hundred_forks_while_threads_call_tasks(tmp_path: Path) -> None:
+    """At random moments of four threads: in flows, with outputs, shared limits and async tasks."""
+    flow = Flow(tmp_path, sink=NullSink())
+    limit = Limit(2, rate="100000/s")
+    stopped = threading.Event()
+
+    @flow.task(limit=limit)
+    def plain(n: int) -> int:
+        return n
+
+    @flow.task(limit=limit)
+    async def awaited(n: int) -> int:
+        await asyncio.sleep(0)
+        return n
+
+    @flow.task(on="{n}.txt", limit=2)
+    def stored(n: int) -> None:
+        flow.task.write("x")
+
+    @flow
+    async def pipeline(n: int) -> int:
+        return sum(await asyncio.gather(*(awaited(n) for _ in range(5)))) + plain(n)
+
+    def busy(first: int) -> None:
+        n = first
+        while not stopped.is_set():
+            n += 4
+            stored(n)
+            assert asyncio.run(pipeline(1)) == 6
+
+    threads = [threading.Thread(target=busy, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+
+    def work() -> bool:
+        stored(-os.getpid())
+        return plain(3) == 3 and asyncio.run(pipeline(1)) == 6
+
+    try:
+        for _ in range(100):
+            assert in_child(work)
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+
+_flow = Flow(sink=NullSink())
+
+
+@_flow.task(limit=Limit(50, rate="100000/s"))
+def pooled(n: int) -> int:
+    return n * 2
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="fork is unsafe beside macOS's own threads")
+def test_a_pool_of_forked_workers_calls_tasks() -> None:
+    stopped = threading.Event()
+
+    def busy() -> None:
+        while not stopped.is_set():
+            pooled(1)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                assert pool.map_async(pooled, range(200)).get(60) == [n * 2 for n in range(200)]
+    finally:
+        stopped.set()
+        thread.join()
