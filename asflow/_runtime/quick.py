@@ -284,11 +284,10 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
                     slot = None  # released there
                     _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
                 raise
-            slot = None  # the driver releases it
-            failure = error
+            failure = error  # the driver releases the slot
         finally:
             try:
-                if slot is not None:
+                if slot is not None and failure is None:
                     run.slot = None
                     if not (slots.lent or slots.debts):
                         put(slot)
@@ -298,12 +297,19 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
                         slots.put(slot)
                     slot = None  # a traceback may hold this frame, and must not hold the slot
             finally:
-                _set_run(parent)
+                try:
+                    _set_run(parent)
+                except BaseException:
+                    slot = None
+                    release(run)
+                    raise
         if failure is not None and begun is not None:
             try:
                 return run_sync(spec, body, args, kwargs, (run, begun, failure))
             finally:
-                failure = None
+                failure = slot = None
+                if run.slot is not None:  # Ctrl-C before the driver had it
+                    release(run)
         if tally is not None:
             seconds = monotonic() - began
             tally.active.pop(run, None)

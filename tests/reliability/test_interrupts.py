@@ -182,14 +182,14 @@ def survey(folder: Path, kind: str, error: type[BaseException], *, real: bool) -
 # What is raised in a finaliser, Python reports and drops.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("kind", ["plain", "shared", "retry", "recursive", "flow"])
+@pytest.mark.parametrize("kind", ["plain", "shared", "recursive", "flow"])
 def test_nothing_is_lost_between_any_two_bytecodes(
     tmp_path: Path, kind: str, error: type[BaseException]
 ) -> None:
     """Once the exception is dropped, all is as before, wherever it was raised.
 
-    Kinds that hold a lock in a `with` are left out: its exit is several bytecodes, and none in which Python
-    handles signals.
+    Kinds that hold a lock in a `with`, and a retry, are left out: their critical places are several
+    bytecodes, in none of which Python handles signals.
     """
     points, lost = survey(tmp_path, kind, error, real=False)
     assert points > 50
