@@ -968,8 +968,6 @@ class TaskDecorator(metaclass=Sealed):
     ) -> CoroutineType[object, None, R]:
         """Run the call `task(*args, **kwargs)` of a sync task in a thread, from async code.
 
-            pages = await asyncio.gather(*(flow.task.to_thread(fetch, n) for n in range(1000)))
-
         As `asyncio.to_thread`, with the context variables of the caller; but the call waits for its slot and
         its rate on the event loop, so that waiting calls occupy no thread.
 
