@@ -49,7 +49,7 @@ class FaultyStore:
         if path is not None:
             self.path = path
         if hasattr(store, "set_modified"):
-            self.set_modified = self._set_modified
+            self.set_modified: Callable[[str, float | None], object] = self._set_modified
 
     def __repr__(self) -> str:
         return f"FaultyStore({self._store!r})"
