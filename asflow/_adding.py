@@ -75,6 +75,6 @@ def add_sink(sink: ProgressSink, *, flows: Flow | Iterable[Flow] | None = None) 
         raise DefinitionTypeError(
             f"add_sink(): flows takes Flow objects, not {short(wrong[0])}; pass the object whose @flow it is"
         )
-    reporters = None if several is None else [each._workspace.reporter for each in several]
+    reporters = None if several is None else [each._workspace.reporter for each in several]  # pyright: ignore[reportPrivateUsage]
     remove = _reporter.add(sink, reporters)
     return create(AddedSink, sink, remove)

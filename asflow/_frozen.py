@@ -100,7 +100,7 @@ class _Fields:
         from dataclasses import field, make_dataclass
 
         defaults: dict[str, Any] = cast("Any", kind)._defaults
-        specs = [
+        specs: list[Any] = [
             (
                 name,
                 hint,

@@ -18,7 +18,7 @@ from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from asflow.events import Event, Outcome
     from asflow.protocols import ProgressSink
@@ -61,7 +61,7 @@ def checked_wish(sink: ProgressSink, option: str = "Flow(): sink") -> Wish:
             f"{option} takes an object whose wants_tasks is 'all', 'made', 'finished', 'outside' or 'none', "
             f"not {short(wish)}; remove the attribute from {_name(sink)} to receive every event"
         )
-    return cast("Wish", wish)
+    return cast("Wish", wish)  # pyright: ignore[reportUnnecessaryCast] - mypy needs it
 
 
 class Route:
@@ -253,7 +253,7 @@ class Reporter:
     @contextmanager
     def replaced(
         self, sinks: ProgressSink | Sequence[ProgressSink] | None, *, swapped: bool
-    ) -> Iterator[None]:
+    ) -> Generator[None]:
         """Within the `with` block, report to *sinks* instead of one's own; None leaves these.
 
         Args:
@@ -339,7 +339,7 @@ def replace_default_display() -> None:
 def _rebuild_all() -> None:
     with _lock:
         for reporter in list(_reporters):
-            reporter._rebuild()
+            reporter._rebuild()  # pyright: ignore[reportPrivateUsage]
 
 
 def _name(sink: ProgressSink) -> str:

@@ -428,8 +428,8 @@ def _made(
     run = _Running()
     run.spec, run.args, run.kwargs, run.parent = spec, args, kwargs, parent
     run.flow = None if parent is None else parent.flow
-    run.slot = run.output = run._label = None
-    run._call_id = 0
+    run.slot = run.output = run._label = None  # pyright: ignore[reportPrivateUsage]
+    run._call_id = 0  # pyright: ignore[reportPrivateUsage]
     run.borrowed = ()
     return run
 

@@ -12,7 +12,7 @@ from asflow._lives import life_of
 from asflow.errors import DefinitionValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from asflow._naming.patterns import Pattern
     from asflow._reporter import Reporter
@@ -57,7 +57,7 @@ class Workspace:
             return list(self._tasks.values())
 
     @contextmanager
-    def replaced(self, store: Store | None) -> Iterator[None]:
+    def replaced(self, store: Store | None) -> Generator[None]:
         """Within the `with` block, keep outputs in *store*; None: as before."""
         before = self.store, self._life
         if store is not None:

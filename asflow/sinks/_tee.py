@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from asflow._reporter import Reporter, has_nothing_to_do, routes_to
+from asflow._reporter import Reporter, Wish, has_nothing_to_do, routes_to
 
 if TYPE_CHECKING:
-    from asflow._reporter import Route, Wish
+    from asflow._reporter import Route
     from asflow.events import Event, TaskQueued
     from asflow.protocols import ProgressSink
 
@@ -42,7 +42,7 @@ class Tee:
     @property
     def wants_tasks(self) -> Literal["all", "made", "finished", "outside", "none"]:
         """The most that any of the sinks asks for."""
-        wishes: set[Wish] = {route.wish for route in self._reporter.flows} - {"none"}
+        wishes = set[Wish](route.wish for route in self._reporter.flows) - {"none"}
         if len(wishes) > 1:
             return "all"
         return wishes.pop() if wishes else "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence  # noqa: TC003 -- read by typing.get_type_hints
+from collections.abc import Generator, Sequence  # noqa: TC003 -- read by typing.get_type_hints
 from contextlib import contextmanager
 
 from asflow._flow import Flow, checked_store
@@ -14,7 +14,7 @@ from asflow.protocols import ProgressSink, Store  # noqa: TC001 -- as above
 @contextmanager
 def use(
     flow: Flow, /, *, store: Store | None = None, sink: ProgressSink | Sequence[ProgressSink] | None = None
-) -> Iterator[Flow]:
+) -> Generator[Flow]:
     """Within the `with` block, let all tasks and flows of *flow* use another store, another sink, or both.
 
     So the functions of a module that says `from asflow import flow` are tested as they are. Outputs keep
@@ -41,6 +41,6 @@ def use(
         )
     if store is not None:
         checked_store(store, "use()")
-    workspace = flow._workspace
+    workspace = flow._workspace  # pyright: ignore[reportPrivateUsage]
     with workspace.reporter.replaced(sink, swapped=store is not None), workspace.replaced(store):
         yield flow

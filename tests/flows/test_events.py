@@ -270,7 +270,7 @@ class Marking:
     def emit(self, event: Event, /) -> None:
         if event.kind == "task_started":
             self.tokens[event.call_id] = _seen.set(f"{event.task} {event.attempt}")
-        elif event.kind in ("task_finished", "task_retrying"):
+        elif event.kind == "task_finished" or event.kind == "task_retrying":
             _seen.reset(self.tokens.pop(event.call_id))
 
 
@@ -358,7 +358,7 @@ def test_events_are_frozen_values() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.attempt = 2  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        del made.attempt
+        del made.attempt  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError, match="no attribute 'note'"):
         _ = made.note  # type: ignore[attr-defined]
     assert made == dataclasses.replace(made)
@@ -393,12 +393,9 @@ def test_events_of_a_run_are_the_same_values(flow: Flow, sink: RecordingSink) ->
 
 
 def test_a_snapshot_no_longer_changes() -> None:
-    class Call(RunningCall):
-        label = "1"
-
     tally = Tally("work")
     tally.queued, tally.completed, tally.seconds = 3, 1, 0.5
-    tally.active[1] = Call()
+    tally.active[1] = RunningCall()
     taken = tally.snapshot()
     tally.queued, tally.completed = 4, 2
     tally.active.clear()
