@@ -9,7 +9,8 @@
     calls.py      from a name to a call               stale.py       stale
     verdicts.py   is it out of date?                  status.py      status
     sinks.py      `run --sink`                        refresh.py     refresh
-                                                      graph.py       graph
+    runs.py       the files of `HistorySink`         graph.py       graph
+                                                      history.py     history
 
 cyclopts (extra `cli`) parses the arguments; it is imported when a command runs.
 """

@@ -12,6 +12,7 @@ from asflow._cli.clean import clean
 from asflow._cli.console import Terminal, UsageError, refusal
 from asflow._cli.failures import errors, retry
 from asflow._cli.graph import graph
+from asflow._cli.history import history
 from asflow._cli.ls import ls
 from asflow._cli.refresh import refresh
 from asflow._cli.run import leading_sinks
@@ -40,6 +41,7 @@ _EXAMPLES = {
     "status": ("asflow status pipeline",),
     "refresh": ("asflow refresh 'data/2024-01-*'", "asflow refresh 'data/**/*.json' --dry-run"),
     "graph": ("asflow graph pipeline", "asflow graph pipeline --svg > pipeline.svg"),
+    "history": ("asflow history", "asflow history runs -n 5 --json"),
     "check": ("asflow check data --quiet",),
     "clean": ("asflow clean data --dry-run",),
     "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
@@ -77,7 +79,8 @@ def run(
         arguments: Its arguments, as `--name value` or by position.
         sink: Before the flow, and possibly repeated: also report to a sink, as `NAME` or `NAME=ARGUMENT`.
             `rich`, `lines`, `tqdm`, `log` and `null` replace the default display, `trace=FILE` writes a
-            timeline; other names are entry points of the group `asflow.sinks`.
+            timeline, `history=FOLDER` a file for each run; other names are entry points of the group
+            `asflow.sinks`.
     """
     return run_flow(target, arguments, sink)
 
@@ -92,7 +95,21 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     return 0
 
 
-for _command in (run, ls, show, errors, retry, stale, status, refresh, graph, check, clean, completion):
+for _command in (
+    run,
+    ls,
+    show,
+    errors,
+    retry,
+    stale,
+    status,
+    refresh,
+    graph,
+    history,
+    check,
+    clean,
+    completion,
+):
     app.command(_command, help_epilogue=_epilogue(_EXAMPLES[_command.__name__]))
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ProgressSink
 
+_WITH_PATH = ("history", "trace")
 _DISPLAYS = ("lines", "log", "null", "rich", "tqdm")
 """These replace the default display."""
 
@@ -36,10 +37,14 @@ def add_named(text: str, option: str) -> None:
         sink = _plugins.maker(points[name])(*arguments)
     elif name == "trace" and not argument:
         raise DefinitionValueError(f"{option} trace takes a file, not {short(text)}; write trace=trace.html")
-    elif name in (*_DISPLAYS, "trace"):
+    elif name == "history" and not argument:
+        raise DefinitionValueError(
+            f"{option} history takes a folder, not {short(text)}; write history=FOLDER"
+        )
+    elif name in (*_DISPLAYS, *_WITH_PATH):
         sink = _shipped(name, arguments, option)
     else:
-        known = ", ".join(sorted({*_DISPLAYS, "trace", *points}))
+        known = ", ".join(sorted({*_DISPLAYS, *_WITH_PATH, *points}))
         raise DefinitionValueError(
             f"{option} takes the name of a sink, not {short(name)}; choose one of {known}"
         )
@@ -51,7 +56,7 @@ def add_named(text: str, option: str) -> None:
 def _shipped(name: str, arguments: tuple[str, ...], option: str) -> ProgressSink:
     from asflow import sinks
 
-    if arguments and name not in ("log", "trace"):
+    if arguments and name not in ("log", *_WITH_PATH):
         raise DefinitionValueError(
             f"{option} {name} takes no argument, not {short(arguments[0])}; write {name} alone"
         )
@@ -60,6 +65,7 @@ def _shipped(name: str, arguments: tuple[str, ...], option: str) -> ProgressSink
 
         logging.basicConfig(level=logging.INFO)  # does nothing if the program has set up logging
     kinds: dict[str, Callable[..., ProgressSink]] = {
+        "history": sinks.HistorySink,
         "lines": sinks.LineSink,
         "log": sinks.LogSink,
         "null": sinks.NullSink,

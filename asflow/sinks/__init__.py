@@ -5,6 +5,7 @@
 - `NullSink`: nothing.
 - `TqdmSink`: a tqdm bar for each task (extra `tqdm`).
 - `LogSink`: records of the standard library's logging.
+- `HistorySink`: what each run did, a file of JSON lines a run.
 - `TraceSink`: a timeline in a file, for Perfetto or any browser.
 - `OpenTelemetrySink`, `PrometheusSink`, `StructlogSink`: spans, metrics, structured logs (an extra each).
 - `GitHubActionsSink`: groups and annotations in the log of a job.
@@ -17,6 +18,7 @@ Importing this package imports neither rich nor tqdm; the sinks do so on first u
 
 from asflow._names import set_homes
 from asflow.sinks._github import GitHubActionsSink
+from asflow.sinks._history import HistorySink
 from asflow.sinks._lines import LineSink
 from asflow.sinks._log import LogSink
 from asflow.sinks._null import NullSink
@@ -32,6 +34,7 @@ from asflow.sinks._webhook import WebhookSink
 
 __all__ = [
     "GitHubActionsSink",
+    "HistorySink",
     "LineSink",
     "LogSink",
     "NullSink",
@@ -50,6 +53,7 @@ set_homes(
     __name__,
     (
         GitHubActionsSink,
+        HistorySink,
         LineSink,
         LogSink,
         NullSink,

@@ -34,6 +34,7 @@ from asflow.dataflow import (
 )
 from asflow.errors import DefinitionTypeError, DefinitionValueError, NoPathError, NotInTaskError
 from asflow.sinks import (
+    HistorySink,
     LineSink,
     LogSink,
     NullSink,
@@ -363,6 +364,9 @@ def sinks() -> Iterator[Mistake]:
     )
     yield from rows("LogSink()", LogSink, [("logger", 3, TYPE)])
     yield from rows("TqdmSink()", TqdmSink, [("bar", 3, TYPE)])
+    yield from rows("HistorySink()", HistorySink, [("folder", 3, TYPE)])
+    kept = partial(HistorySink, "history")
+    yield from rows("HistorySink()", kept, [("keep", "x", TYPE), ("keep", True, TYPE), ("keep", 0, VALUE)])
     yield from rows("TraceSink()", TraceSink, [("path", 3, TYPE)])
     yield from rows("PrometheusSink()", PrometheusSink, [("textfile", 3, TYPE)])
     webhook = partial(WebhookSink, "http://localhost")
@@ -493,6 +497,7 @@ def options_of(function: Any) -> set[str]:
         ("LineSink()", LineSink),
         ("LogSink()", LogSink),
         ("TqdmSink()", TqdmSink),
+        ("HistorySink()", HistorySink),
         ("TraceSink()", TraceSink),
         ("StreamlitSink()", StreamlitSink),
         ("Tee()", Tee),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from asflow.sinks import LogSink, NullSink, Tee, TqdmSink, TraceSink
+from asflow.sinks import HistorySink, LogSink, NullSink, Tee, TqdmSink, TraceSink
 from asflow.testing import check_sink
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ def test_trace(tmp_path: Path) -> None:
     assert len(written) == 2
     one, four = (json.loads(path.read_text("utf-8")) for path in written)
     assert len(four) == 4 * len(one)
+
+
+def test_history(tmp_path: Path) -> None:
+    check_sink(lambda: HistorySink(tmp_path / "history", keep=3))
 
 
 def test_tee(tmp_path: Path) -> None:

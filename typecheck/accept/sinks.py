@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 from asflow import AddedSink, Flow, MemoryStore, ProgressSink, add_sink, flow
 from asflow.events import Event, FlowFinished, FlowStarted, TaskFinished
 from asflow.sinks import (
     GitHubActionsSink,
+    HistorySink,
     LineSink,
     NullSink,
     OpenTelemetrySink,
@@ -103,6 +105,7 @@ def message(event: FlowFinished, default: Mapping[str, Any]) -> dict[str, object
 
 
 webhook: ProgressSink = WebhookSink("https://example.org", when="failed", message=message, timeout=3)  # OK
+kept: ProgressSink = HistorySink(Path("history"), keep=100)  # OK
 calling: ProgressSink = Calling(print)  # OK
 assert_type(Flow(sink=Printing()), Flow)
 assert_type(Flow(sink=Queued()), Flow)

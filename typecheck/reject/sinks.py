@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asflow import Flow, MemoryStore, ProgressSink, add_sink, flow
 from asflow.events import Event, TaskFinished
-from asflow.sinks import LineSink, PrometheusSink, Tee, WebhookSink
+from asflow.sinks import HistorySink, LineSink, PrometheusSink, Tee, WebhookSink
 from asflow.testing import use
 
 
@@ -63,6 +63,8 @@ Tee(LineSink(), NoEmit())  # E
 WebhookSink("https://example.org", when="never")  # E
 WebhookSink("https://example.org", message=lambda event: None)  # E
 PrometheusSink(textfile=3)  # E
+HistorySink()  # E
+HistorySink("history", keep="all")  # E
 one: ProgressSink = OneKind()  # E
 
 
