@@ -183,5 +183,5 @@ if __name__ == "__main__":
     ASSETS.mkdir(exist_ok=True)
     pictures_of_the_terminal()
     picture_of_streamlit()
-    for path in sorted(ASSETS.iterdir()):
+    for path in sorted(path for path in ASSETS.iterdir() if path.is_file()):
         print(f"{path.relative_to(DOCS)}: {path.stat().st_size:,} bytes")
