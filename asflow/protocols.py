@@ -152,7 +152,8 @@ class Store(Protocol):
     - the claim of a process that died ends with it;
     - `publish` overwrites an output only if its claim was made with `replace`.
 
-    Optional members:
+    Optional members, absent or None if the store lacks them. A store that wraps another one gets them from
+    `asflow.stores.StoreWrapper`.
 
     - `is_complete(name) -> bool`: a faster `status`, used to skip calls whose output exists if the store is
       not `blocking`. It may return False whenever it is not sure, and never raises.

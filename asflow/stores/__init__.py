@@ -8,10 +8,18 @@ from asflow.stores._memory import MemoryStore
 
 if TYPE_CHECKING:
     from asflow.stores._objects.store import ObjectStore
+    from asflow.stores._wrapper import ClaimWrapper, StoreWrapper
 else:
     # Imported on first use, because importing asflow must be fast.
-    __getattr__, __dir__ = lazily(__name__, {"ObjectStore": "._objects.store"})
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "ClaimWrapper": "._wrapper",
+            "ObjectStore": "._objects.store",
+            "StoreWrapper": "._wrapper",
+        },
+    )
 
-__all__ = ["LocalStore", "MemoryStore", "ObjectStore"]
+__all__ = ["ClaimWrapper", "LocalStore", "MemoryStore", "ObjectStore", "StoreWrapper"]
 
 set_homes(__name__, (LocalStore, MemoryStore))

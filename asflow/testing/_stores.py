@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from asflow._labels import short
 from asflow.testing._store_claims import CLAIM_CHECKS
+from asflow.testing._store_processes import check_processes
+from asflow.testing._store_sharing import FIRST_CHECKS, SHARING_CHECKS, Sharing
 from asflow.testing._store_steps import (
     expect,
     expect_absent,
@@ -31,16 +33,23 @@ _DAY = 86_400.0
 _PAST = 1_000_000_000.0  # a full, even second
 
 
-def check_store(factory: Callable[[], Store], /, *, base: str = "") -> None:
+def check_store(
+    factory: Callable[[], Store], /, *, base: str = "", processes: bool = False, patience: float = 20.0
+) -> None:
     """Check that a store keeps the promises of `asflow.protocols.Store`.
 
     Each check calls *factory* for a store and uses names of its own, so the store may hold other outputs
-    too. Little is left in it afterwards. Crashes, other processes and full disks are not tested.
+    too. Little is left in it afterwards. If two stores of the factory share their outputs, they must share
+    their claims, too. Full disks are not tested: make them with a `FaultyStore` or a quota.
 
     Args:
-        factory: returns a store; may return the same one each time.
+        factory: returns a store. It may return the same one each time; different ones are closed at the end,
+            if they have a `close`.
         base: prefix of every name that the kit uses, such as an empty folder and a `/`. Unless it is an
             absolute path, everything in the store is listed once.
+        processes: whether the store is for several processes. A second one then uses a store of *factory*,
+            which must be picklable, and is killed.
+        patience: seconds that `claim()` may take, and the claim of a process that died may last.
 
     Raises:
         AssertionError: a promise is broken; the message says which.
@@ -51,10 +60,24 @@ def check_store(factory: Callable[[], Store], /, *, base: str = "") -> None:
             check_store(MyStore, base=f"{tmp_path}/")
         ```
     """
-    for check in (*_STORE_CHECKS, *CLAIM_CHECKS):
-        check(factory(), f"{base}{check.__name__.removeprefix('_')}/")
+    kit = Sharing(factory, patience)
+    for check in _STORE_CHECKS:
+        check(kit.store(), _folder_of(check, base))
+    for first in FIRST_CHECKS:
+        first(kit, _folder_of(first, base))
+    for check in CLAIM_CHECKS:
+        check(kit.store(), _folder_of(check, base))
+    for shared in SHARING_CHECKS:
+        shared(kit, _folder_of(shared, base))
     if not (PurePosixPath(base).is_absolute() or PureWindowsPath(base).drive):
-        _list_all(factory(), f"{base}list_all/")
+        _list_all(kit.store(), f"{base}list_all/")
+    if processes:
+        check_processes(factory, kit.store(), f"{base}processes/", patience)
+    kit.close()
+
+
+def _folder_of(check: Callable[..., None], base: str) -> str:
+    return f"{base}{check.__name__.removeprefix('_')}/"
 
 
 def _absent(store: Store, folder: str) -> None:

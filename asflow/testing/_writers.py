@@ -157,14 +157,14 @@ def _check_two_at_once(kit: _Kit[T]) -> None:
 
 
 def _check_threads(kit: _Kit[T]) -> None:
-    """Each call comes from a thread of its own, one after the other."""
+    """The records come from other threads than the one that opens and ends the output."""
     stream = _Bytes()
     remedy = "let any thread call it; as_file and by_path help with a library that minds"
     try:
-        writer = _in_a_thread(partial(kit.factory, stream))
+        writer = kit.factory(stream)
         for record in kit.records:
             _in_a_thread(partial(_put, writer, record))
-        data = _in_a_thread(partial(_finish, writer, (), stream))
+        data = _finish(writer, (), stream)
     except AssertionError:
         raise
     except Exception as error:

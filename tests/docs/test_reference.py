@@ -76,7 +76,7 @@ def test_the_reference_lists_every_public_name_of_asflow() -> None:
 
 def test_every_store_has_its_entry() -> None:
     text = (REFERENCE / "stores.md").read_text()
-    assert public("asflow.stores") == set(re.findall(r"\b\w+Store\b", text))
+    assert public("asflow.stores") == set(re.findall(r"\b\w+(?:Store|Wrapper)\b", text))
 
 
 @pytest.mark.parametrize("module", sorted(MODULES - {"asflow", "asflow.stores"}))
