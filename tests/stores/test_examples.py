@@ -147,7 +147,7 @@ def test_postgres_passes_the_kit(postgres_place: Postgres) -> None:
 
 
 def test_redis_passes_the_kit(redis_place: Redis) -> None:
-    check_store(partial(redis_store, str(redis_place.socket_path), 1), base="kit/", processes=True)
+    check_store(partial(redis_store, str(redis_place.socket_path), 3), base="kit/", processes=True)
 
 
 @pytest.fixture(params=["postgres", "redis"])
@@ -242,10 +242,10 @@ def test_a_lost_lease_publishes_nothing_and_frees_no_other(redis_place: Redis) -
 
 
 def test_a_lease_outlives_its_seconds_while_it_is_renewed(redis_place: Redis) -> None:
-    store = redis_store(str(redis_place.socket_path), 0.3)
+    store = redis_store(str(redis_place.socket_path), 3)
     claim = taken(store.claim("long", "long.err"))
     renewals = store.client.info("commandstats").get("cmdstat_pexpire", {}).get("calls", 0)
-    while store.client.info("commandstats").get("cmdstat_pexpire", {}).get("calls", 0) < renewals + 5:
+    while store.client.info("commandstats").get("cmdstat_pexpire", {}).get("calls", 0) < renewals + 4:
         assert store.claim("long", "long.err") == "busy"
     claim.publish()
     assert store.status("long", "long.err") == "complete"

@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from openpyxl import Workbook
 
@@ -14,6 +15,7 @@ from asflow.dataflow import optional
 from asflow.executors import RayExecutor
 from asflow.protocols import ByteStream
 from asflow.sinks import StreamlitSink
+from asflow.stores import StoreWrapper
 from asflow.testing import FaultyStore, check_store, check_writer, fake_clock
 from asflow.writers import as_file, by_path
 
