@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import suppress
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -64,7 +65,8 @@ _forks.after_fork(_pool.forget)
 def prepare() -> None:
     """Create the pool now: its imports open files, and could fail later for lack of descriptors."""
     if _pool.executor is None:
-        _pool.get()
+        with suppress(RuntimeError):  # the interpreter is exiting: `in_thread` does without
+            _pool.get()
 
 
 def submit(function: Callable[[], object]) -> None:
