@@ -24,7 +24,7 @@ import json, sys
 from asflow.stores import ObjectStore
 
 url, config, size, letter = json.loads(sys.argv[1])
-store = ObjectStore(url, config=config, client_options={"allow_http": True})
+store = ObjectStore(url, config=config, client_options={"allow_http": True}, lease_seconds=0)
 claim = store.claim("a.bin", "a.err")
 for _ in range(size >> 16):
     claim.write(letter.encode() * (1 << 16))
@@ -59,7 +59,7 @@ def go(*machines: subprocess.Popen[str]) -> list[list[str]]:
 
 @pytest.mark.parametrize("size", [1 << 17, 12 << 20], ids=["small", "large"])
 def test_of_two_processes_one_publishes(bucket: Bucket, size: int) -> None:
-    """Both bodies have run; one output is there, all of it of one of them, and both call it complete."""
+    """Without leases both bodies have run; one output is there, all of it of one of them, complete for both."""
     assert go(machine(bucket, size, "a"), machine(bucket, size, "b")) == [["complete"], ["complete"]]
     assert bucket.names() == ["base/a.bin"]
     assert not bucket.uploads()
@@ -83,7 +83,7 @@ def test_a_large_output_takes_constant_memory(bucket: Bucket) -> None:
 
 def test_a_large_upload_is_spared_where_the_output_is_there(bucket: Bucket) -> None:
     """The slower of two looks first."""
-    slow, fast = bucket.store(), bucket.store()
+    slow, fast = bucket.store(lease_seconds=0), bucket.store(lease_seconds=0)
     claims = [claim_of(store) for store in (slow, fast)]
     for made in claims:
         made.write(bytes(9 << 20))
@@ -103,7 +103,7 @@ def claim_of(store: ObjectStore) -> ObjectClaim:
 
 def test_nothing_leaves_the_machine_before_publishing(bucket: Bucket) -> None:
     """A body that fails has uploaded nothing."""
-    made = claim_of(bucket.store())
+    made = claim_of(bucket.store(lease_seconds=0))
     made.write(bytes(20 << 20))
     made.abort()
     assert bucket.count("^(PUT|POST)") == 0

@@ -29,6 +29,8 @@ from asflow.stores._spool import Spool
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
 
+    from asflow.stores._objects.leases import Lease, Leases
+
 _SUBJECT = "ObjectStore()"
 _MIB = 1 << 20
 _SMALL = 8 * _MIB
@@ -42,6 +44,8 @@ class ClaimedStore(Protocol):
 
     retry_seconds: float
 
+    @property
+    def leases(self) -> Leases | None: ...
     @property
     def client(self) -> Client: ...
 
@@ -59,7 +63,7 @@ class ObjectClaim:
     """
 
     __slots__ = (
-        "__weakref__", "_failure", "_lock", "_name", "_pid",
+        "__weakref__", "_failure", "_lease", "_lock", "_name", "_pid",
         "_replace", "_size", "_spoiled", "_spool", "_state", "_store",
     )  # fmt: skip
 
@@ -68,6 +72,7 @@ class ObjectClaim:
         self._name = name
         self._failure = failure
         self._replace = replace
+        self._lease: Lease | None = None
         self._lock = threading.Lock()
         self._spool = Spool(_SMALL)
         self._size = 0
@@ -82,6 +87,13 @@ class ObjectClaim:
         # The store's weak reference has freed the name already; no lock may be taken here.
         with contextlib.suppress(Exception):
             self._spool.close()
+
+    def lease(self) -> bool:
+        """Take the output's lease, if the store has leases; return whether no other machine has it."""
+        leases = self._store.leases
+        if leases is not None:
+            self._lease = leases.acquire(self._name)
+        return leases is None or self._lease is not None
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append all of *data*; return the number of its bytes.
@@ -129,6 +141,7 @@ class ObjectClaim:
                 )
             with translated(self._store.url(self._name)):
                 if self._replace:
+                    self._check_lease()
                     # In this order: a call that raises has published nothing.
                     self._store.delete(self._failure)
                     self._upload(self._name)
@@ -158,6 +171,17 @@ class ObjectClaim:
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
             raise fork_error(_SUBJECT, self._name)
+
+    def _check_lease(self) -> None:
+        """Refuse to replace what another machine, which has taken the lease over, may have made meanwhile."""
+        leases = self._store.leases
+        if leases is not None and self._lease is not None and not leases.confirm(self._lease):
+            raise OSError(
+                errno.ESTALE,
+                f"{_SUBJECT}: another machine has taken this output over, as this one was silent for "
+                f"lease_seconds; run the task again, or give the store more lease_seconds",
+                self._name,
+            )
 
     def _create(self) -> None:
         """Publish if the name is free; otherwise the other output stays, which is as good as ours."""
@@ -220,4 +244,7 @@ class ObjectClaim:
             self._state = "ended"
             with contextlib.suppress(OSError):
                 self._spool.close()
+            lease, self._lease = self._lease, None
+            if lease is not None and self._store.leases is not None:
+                self._store.leases.release(lease)
             self._store.free(self._name)

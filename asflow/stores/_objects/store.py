@@ -21,6 +21,7 @@ from asflow.errors import (
 from asflow.stores._common import PART, Info, check_name
 from asflow.stores._objects.claims import ObjectClaim
 from asflow.stores._objects.errors import first_line, patiently, translated
+from asflow.stores._objects.leases import Leases
 from asflow.stores._objects.reading import open_object, pages_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class ObjectStore:
         listing_seconds: for how long (>= 0) a listing of an output's folder is used to answer that the
             output exists. 0: each call sends a request. A resume of 10^5 outputs costs 100 listings
             instead of 10^5 requests; a deletion by another machine is noticed at most this much later.
+        lease_seconds: for how long (>= 0) the claim of a process that is dead, stopped or cut off keeps
+            others from making its output. A claim is an object beside the output, `NAME.lease.part`, kept
+            by a request every third of this time; machines' clocks are not compared. 0: no leases; several
+            machines may then run the same body, and one publishes.
 
     Raises:
         MissingExtraError: obstore is not installed.
@@ -97,6 +102,7 @@ class ObjectStore:
         credential_provider: Callable[[], object] | None = None,
         retry_seconds: float = 180.0,
         listing_seconds: float = 0.0,
+        lease_seconds: float = 60.0,
     ) -> None:
         scheme = _checked_scheme(url)
         self.retry_seconds: float = checked_seconds(
@@ -125,6 +131,10 @@ class ObjectStore:
         self._looked = False
         seconds = checked_seconds(_SUBJECT, "listing_seconds", listing_seconds, longest=1e9)
         self._listings = _Listings(self.list, seconds)
+        seconds = checked_seconds(_SUBJECT, "lease_seconds", lease_seconds, longest=1e9)
+        # `file:` has no conditional requests, and `memory:` no other machines.
+        shared = seconds > 0 and scheme not in ("file", "memory")
+        self._leases = Leases(lambda: self.client, seconds, retry_seconds) if shared else None
 
     def __repr__(self) -> str:
         return f"ObjectStore({self._base!r})"
@@ -144,6 +154,11 @@ class ObjectStore:
             )
         _used_by = os.getpid()
         return self._client
+
+    @property
+    def leases(self) -> Leases | None:
+        """The leases of this process; None for `lease_seconds=0`."""
+        return self._leases
 
     def url(self, name: str, /) -> str:
         """Return the URL of the output or failure called *name*."""
@@ -166,7 +181,7 @@ class ObjectStore:
         return None if found is None else Info(found["size"], found["last_modified"].timestamp())
 
     def claim(self, name: str, failure: str, /, *, replace: bool = False) -> ObjectClaim | ClaimRefusal:
-        """Claim the output *name* within this process without waiting, or return why that is refused.
+        """Claim the output *name*, on all machines, without waiting, or return why that is refused.
 
         Raises:
             OutputNameError: no output can be called that.
@@ -184,18 +199,43 @@ class ObjectStore:
             if holder is not None and holder() is not None:
                 return "busy"
             self._claims[name] = weakref.ref(claim)
-        if replace:
-            return claim
-        found: OutputStatus = "absent"
+        found: ClaimRefusal | None = None
         try:
-            found = self._status(name, failure)
+            with translated(self.url(name)):
+                if not claim.lease():
+                    found = "busy"
+            if found is None and not replace:
+                status = self._status(name, failure)
+                found = None if status == "absent" else status
         except BaseException:
             claim.abort()
             raise
-        if found == "absent":
+        if found is None:
             return claim
         claim.abort()
         return found
+
+    def is_claimed(self, name: str, /) -> bool:
+        """Return whether *name* is being made, by a call of this process or on another machine.
+
+        One request, or none for `lease_seconds=0`. Raises as `status`.
+        """
+        _check_key(name)
+        with self._lock:
+            holder = self._claims.get(name)
+            if holder is not None and holder() is not None:
+                return True
+        if self._leases is None:
+            return False
+        with translated(self.url(name)):
+            return self._leases.is_held(name)
+
+    def owner(self, name: str, /) -> str | None:
+        """Return host and process id of whoever makes *name*, as `host:123`, or None. Raises as `status`."""
+        if self._leases is None:
+            return None
+        with translated(self.url(name)):
+            return self._leases.owner(name)
 
     def open(self, name: str, /) -> BinaryIO:
         """Open the output or failure called *name* for reading: one request, and one per 4 MiB if large.
