@@ -334,6 +334,7 @@ def stores() -> Iterator[Mistake]:
         *[("retry_seconds", value, error) for value, error in SECONDS],
         ("retry_seconds", 0, VALUE),
         *[("listing_seconds", value, error) for value, error in SECONDS],
+        *[("lease_seconds", value, error) for value, error in SECONDS],
     ]
     yield from rows("ObjectStore()", store, wrong)
     subject = "ObjectStore()"

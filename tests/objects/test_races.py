@@ -59,7 +59,7 @@ def go(*machines: subprocess.Popen[str]) -> list[list[str]]:
 
 @pytest.mark.parametrize("size", [1 << 17, 12 << 20], ids=["small", "large"])
 def test_of_two_processes_one_publishes(bucket: Bucket, size: int) -> None:
-    """Without leases both bodies have run; one output is there, all of it of one of them, complete for both."""
+    """Without leases both bodies have run; one output is there, whole, and of one of them."""
     assert go(machine(bucket, size, "a"), machine(bucket, size, "b")) == [["complete"], ["complete"]]
     assert bucket.names() == ["base/a.bin"]
     assert not bucket.uploads()

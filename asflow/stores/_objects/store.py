@@ -52,13 +52,15 @@ class ObjectStore:
 
     An output is spooled on this machine (in memory, beyond 8 MiB in the temporary folder) and uploaded
     when it is published, with create-if-absent: of several machines that make the same output one
-    publishes, and the others' bytes are discarded. There are no locks: within a process one claim holds an
-    output, but two processes may both run its body. A machine that is killed leaves nothing or, in the
-    middle of a large upload, an unfinished multipart upload or an object `NAME.<random>.part`, which no
-    listing shows; a lifecycle rule of the bucket removes the former.
+    publishes, and the others' bytes are discarded. A claim is a lease, an object `NAME.lease.part` that is
+    kept while the body runs: machines that share a bucket run each body once, unless one of them dies, is
+    stopped or is cut off for *lease_seconds*. A machine that is killed leaves no more than a lease or, in
+    the middle of a large upload, an unfinished multipart upload or an object `NAME.<random>.part`; no
+    listing shows them, and a lifecycle rule of the bucket can remove them.
 
-    A call that finds its output costs one request (HEAD), a call that makes it six: two to look, two more
-    under the claim, the upload, and one look at the bucket per store.
+    A call that finds its output costs one request (HEAD), a call that makes it eight: two to look and one
+    at the lease, two more under the claim, the upload, the lease and its end; and one look at the bucket
+    per store.
 
     Args:
         url: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`,
