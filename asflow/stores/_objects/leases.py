@@ -48,7 +48,7 @@ class _Found(NamedTuple):
 
 
 class Lease:
-    """One that this process holds. Dropping it lets it run out; `Leases.release` gives it back at once."""
+    """One that this process holds. Dropping it lets it run out; `Leases.release` ends it at once."""
 
     __slots__ = ("__weakref__", "content", "kept_at", "lost", "name", "version")
 
