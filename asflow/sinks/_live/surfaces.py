@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
@@ -229,10 +230,9 @@ class NotebookSurface:
 class PlainSurface:
     """Plain lines for logs and pipes: when a flow starts, every few seconds, and when it ends."""
 
-    waits_for_tracebacks: bool = True
-
     def __init__(self, stream: IO[str], every: float) -> None:
         """Write to *stream*, a line about each running flow every *every* seconds."""
+        self.waits_for_tracebacks: bool = stream is sys.stderr
         self.first: float = every
         self.every: float = every
         self._stream = stream

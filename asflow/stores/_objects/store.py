@@ -233,7 +233,7 @@ class ObjectStore:
             return self._leases.is_held(name)
 
     def owner(self, name: str, /) -> str | None:
-        """Return host and process id of whoever makes *name*, as `host:123`, or None. Raises as `status`."""
+        """Return host and id of the process that makes *name*, as `host:123`, or None. Raises as `status`."""
         if self._leases is None:
             return None
         with translated(self.url(name)):
