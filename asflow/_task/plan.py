@@ -345,7 +345,8 @@ def _custom_format(options: TaskOptions) -> Format[Any] | None:
         return None
     from asflow.writers._format import Format
 
-    return options.writer if isinstance(options.writer, Format) else None
+    writer: Any = options.writer
+    return writer if isinstance(writer, Format) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _may_return(subject: Subject) -> bool:

@@ -80,14 +80,15 @@ def format_of(name: str, subject: str) -> Format[Any] | None:
 def _load(entry: EntryPoint, suffix: str, subject: str) -> Format[Any]:
     where = f"the format {entry.value!r} of package {entry.dist.name if entry.dist else '?'}"
     try:
-        found: object = entry.load()
+        found: Any = entry.load()
     except Exception as error:
         raise DefinitionValueError(
             f"{subject}: the suffix {suffix} needs {where}, which does not load: {error_line(error)}; "
             f"repair or remove that package"
         ) from error
+    shown = short(found)
     if not isinstance(found, Format) or found.suffix != suffix:
         raise DefinitionTypeError(
-            f"{subject}: {where} is {short(found)}, not a Format of {suffix}; repair or remove that package"
+            f"{subject}: {where} is {shown}, not a Format of {suffix}; repair or remove that package"
         )
-    return REGISTERED.setdefault(suffix, found)
+    return REGISTERED.setdefault(suffix, found)  # pyright: ignore[reportUnknownArgumentType]

@@ -156,7 +156,7 @@ def any_json(kind: object, within: tuple[object, ...] = ()) -> Any:
     origin: Any = get_origin(kind)
     if origin in (list, dict, tuple):
         changed = tuple(any_json(each, within) for each in arguments)
-        return kind if changed == arguments else origin[changed]
+        return kind if changed == arguments else origin[changed]  # pyright: ignore[reportInvalidTypeArguments] - it is bare
     return kind
 
 
