@@ -11,6 +11,7 @@
     sinks.py      `run --sink`                        refresh.py     refresh
     runs.py       the files of `HistorySink`         graph.py       graph
                                                       history.py     history
+    page.py       the page of a report           report.py      report
 
 cyclopts (extra `cli`) parses the arguments; it is imported when a command runs.
 """

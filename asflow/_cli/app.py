@@ -15,6 +15,7 @@ from asflow._cli.graph import graph
 from asflow._cli.history import history
 from asflow._cli.ls import ls
 from asflow._cli.refresh import refresh
+from asflow._cli.report import report
 from asflow._cli.run import leading_sinks
 from asflow._cli.run import run as run_flow
 from asflow._cli.show import show
@@ -42,6 +43,7 @@ _EXAMPLES = {
     "refresh": ("asflow refresh 'data/2024-01-*'", "asflow refresh 'data/**/*.json' --dry-run"),
     "graph": ("asflow graph pipeline", "asflow graph pipeline --svg > pipeline.svg"),
     "history": ("asflow history", "asflow history runs -n 5 --json"),
+    "report": ("asflow report", "asflow report runs -o runs.html --module pipeline"),
     "check": ("asflow check data --quiet",),
     "clean": ("asflow clean data --dry-run",),
     "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
@@ -106,6 +108,7 @@ for _command in (
     refresh,
     graph,
     history,
+    report,
     check,
     clean,
     completion,

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from asflow._cli.console import REASON, Terminal, moment, printable
 from asflow._cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
-from asflow._cli.runs import paths_of_runs, read_run
+from asflow._cli.runs import SLOWEST, paths_of_runs, read_run
 from asflow._digest import digest_lines
 from asflow._labels import cut
 from asflow.sinks._words import duration, join
@@ -41,7 +41,7 @@ def history(folder: str = "history", /, *, number: Some = 20, as_json: AsJson = 
         OSError: it can't be read.
     """
     terminal = Terminal()
-    runs = _runs(terminal, paths_of_runs(folder)[:number])
+    runs = read_runs(terminal, paths_of_runs(folder)[:number])
     if as_json:
         terminal.json(_as_json(run) for run in runs)
         return terminal.code
@@ -53,10 +53,11 @@ def history(folder: str = "history", /, *, number: Some = 20, as_json: AsJson = 
     return terminal.code
 
 
-def _runs(terminal: Terminal, paths: list[str]) -> Iterator[Run]:
+def read_runs(terminal: Terminal, paths: list[str], *, slowest: int = SLOWEST) -> Iterator[Run]:
+    """Yield the runs in *paths*, each with its *slowest* calls; complain about damaged files."""
     for path in paths:
         try:
-            run = read_run(path)
+            run = read_run(path, slowest=slowest)
         except FileNotFoundError:
             continue  # deleted meanwhile
         except OSError as error:

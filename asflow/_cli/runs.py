@@ -18,7 +18,9 @@ from asflow.sinks._words import Counts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SLOWEST = 10
+SLOWEST = 10
+"""Calls that are kept of a run, by default."""
+
 _decoder = Decoder(Row)
 
 
@@ -30,6 +32,7 @@ class Run:
         start: its first row.
         end: the row of the outermost flow; None: it goes on, or was killed.
         counts: the calls of all its flows by outcome; of a run without end, those in the file.
+        made: how many rows of calls the file has.
         calls: how many calls were made, as far as the file says.
         digest: what went wrong, in groups.
         slowest: the calls with the longest bodies, slowest first.
@@ -43,6 +46,7 @@ class Run:
         self.start: Row = start
         self.end: Row | None = None
         self.counts: Counts = Counts()
+        self.made: int = 0
         self.calls: int = 0
         self.digest: Digest = Digest()
         self.slowest: list[Row] = []
@@ -95,7 +99,7 @@ def rows_of(path: str) -> Iterator[Row | None]:
                 yield None
 
 
-def read_run(path: str, *, slowest: int = _SLOWEST) -> Run | None:
+def read_run(path: str, *, slowest: int = SLOWEST) -> Run | None:
     """Return the run in *path*, read line by line; None if its first line is not that of a run.
 
     Raises:
@@ -119,6 +123,7 @@ def read_run(path: str, *, slowest: int = _SLOWEST) -> Run | None:
             if row.flow_id == start.flow_id:
                 run.end = row
         elif row.kind == "call":
+            run.made += 1
             _count(in_file, row)
             _problem(run, row)
             heapq.heappush(longest, (row.seconds or 0.0, -number, row))
