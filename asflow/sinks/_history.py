@@ -33,11 +33,12 @@ class HistorySink:
     """Writes one `.jsonl` file for each run, an outermost call of a flow, for people and for SQL.
 
     `asflow history` lists the runs of a folder, `asflow report` makes a page of them, and DuckDB and Polars
-    read the files as one table. asflow never decides anything by them: they may be deleted at any time. A file
-    begins with a row of the kind `start`. A row `call` follows for each call that was made or went wrong, when
-    it has ended, and a row `flow` for each flow that has ended, the outermost one last; without it the run goes
-    on, or was killed. Calls whose output existed, or whose failure was recorded earlier, are only counted. Calls
-    outside any flow are not written, nor are runs that began before the sink was added.
+    read the files as one table. asflow never decides anything by them: they may be deleted at any time. A
+    file begins with a row of the kind `start`. A row `call` follows for each call that was made or went
+    wrong, when it has ended, and a row `flow` for each flow that has ended, the outermost one last; without
+    it the run goes on, or was killed. Calls whose output existed, or whose failure was recorded earlier,
+    are only counted. Calls outside any flow are not written, nor are runs that began before the sink was
+    added.
 
     | column | type | |
     |---|---|---|
