@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import pytest
 
@@ -276,7 +276,7 @@ def test_an_async_refresh_is_refused_when_it_answers(flow: Flow) -> None:
         async def __call__(self, name: str) -> bool:
             return False
 
-    refresh: Callable[[str], Any] = Asks()
+    refresh = cast("Callable[[str], Any]", Asks())
 
     @flow.task(on="{name}.txt", refresh=refresh)
     def make(name: str) -> None: ...

@@ -238,7 +238,8 @@ def formats() -> Iterator[Mistake]:
     def write(stream: Any) -> Any: ...
 
     def by(**options: Any) -> object:
-        return Format(**{"suffix": ".x", "writer": write, **options})
+        given: dict[str, Any] = {"suffix": ".x", "writer": write, **options}
+        return Format(**given)
 
     for value, error in (3, TYPE), ("x", VALUE), (".a.b", VALUE), (".gz", VALUE), (".part", VALUE):
         yield Mistake(with_option(by, "suffix", value), "suffix", error, "Format()", repr(value))

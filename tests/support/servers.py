@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _find(name: str) -> str:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     """A folder with a short name, for sockets, that another user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="asf", dir="/tmp"))
     folder.chmod(0o755)
@@ -121,7 +121,7 @@ class Postgres(_Server):
 
 
 @contextmanager
-def redis_server() -> Iterator[Redis]:
+def redis_server() -> Generator[Redis]:
     """Start Redis; skip the test if it is not installed."""
     with _folder() as folder:
         server = Redis(folder)
@@ -133,7 +133,7 @@ def redis_server() -> Iterator[Redis]:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Generator[Postgres]:
     """Start PostgreSQL with an empty database; skip the test if it is not installed."""
     with _folder() as folder:
         server = Postgres(folder)

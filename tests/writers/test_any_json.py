@@ -69,7 +69,7 @@ def test_records_and_parts_may_be_any_json() -> None:
         return {"x": {"y": [1]}}
 
     @work.task(save="{name}-named.json")
-    def named(name: str) -> Named:
+    def named(name: str) -> Named:  # pyright: ignore[reportInvalidTypeForm] - made in another way for each Python
         return VALUE
 
     for _ in range(2):

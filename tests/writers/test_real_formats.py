@@ -116,7 +116,8 @@ def test_the_libraries_read_the_files(page: dict[str, Any], tmp_path: Path) -> N
     assert [cell.value for cell in sheet[1]] == ["city", "celsius"]
     assert pandas.read_excel(kept(page, ".xlsx", ROWS, tmp_path))["celsius"].tolist() == [-3.5, 21.0]
     with h5py.File(kept(page, ".h5", RECORDS[".h5"], tmp_path)) as data:
-        assert data["0"][1] == 2.5
+        stored: Any = data["0"]
+        assert stored[1] == 2.5
     with kept(page, ".avro", ROWS, tmp_path).open("rb") as file:
         assert list(fastavro.reader(file)) == ROWS
     with kept(page, ".msgpack", ROWS, tmp_path).open("rb") as file:

@@ -130,7 +130,7 @@ class Leases:
     def _put(self, name: str, mode: Literal["create"] | UpdateVersion) -> Lease | None:
         """Write a lease if there is none, or only the one that *mode* names; None if that is not so."""
         import obstore
-        from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         content = f"{self._owner} {os.urandom(8).hex()}\n".encode()
 
@@ -140,7 +140,7 @@ class Leases:
 
         try:
             return patiently(attempt, self._patience)
-        except (AlreadyExistsError, NotFoundError, PreconditionError):
+        except (AlreadyExistsError, FileNotFoundError, PreconditionError):
             # A request that is repeated because its answer was lost meets what it has written itself.
             found = self._look(name)
             if found is None or found.content != content:

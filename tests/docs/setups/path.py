@@ -11,7 +11,7 @@ class Stations(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *args: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - its name in the base class
 
 
 _server = HTTPServer(("127.0.0.1", 0), Stations)
