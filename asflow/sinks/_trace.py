@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import os
 import threading
 from typing import TYPE_CHECKING, Literal, final
 
-from asflow._labels import clean, short
+from asflow._labels import clean, cut, error_text, short
 from asflow.errors import DefinitionTypeError
 from asflow.sinks._trace_file import TraceFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asflow.events import Event, FlowFinished, TaskFinished, TaskRetrying
+
+_MOST_ARGUMENTS = 20
 
 
 @final
@@ -20,9 +25,10 @@ class TraceSink:
     """Writes a timeline to a file; calls that run at the same time are shown in separate lanes.
 
     The file's suffix selects the format: `.html` is a self-contained page that shows the timeline, offline
-    too; any other suffix is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open.
-    Events are written as they come and not kept in memory. The file is complete whenever no flow and no
-    call is running.
+    too, lists and finds the calls that went wrong, and shows arguments, attempts and times of a call; any
+    other suffix is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open. Events
+    are written as they come and not kept in memory. The file is complete whenever no flow and no call is
+    running.
 
     Threads: `emit` may be called from any thread.
 
@@ -104,8 +110,13 @@ class TraceSink:
             "label": clean(event.label),
             "outcome": outcome,
             "error": _named(event.error),
+            "message": None if event.error is None else error_text(event.error),
+            "arguments": _arguments(event.arguments),
         }
         if event.kind == "task_finished":
+            args["attempts"] = event.attempts
+            args["seconds"] = round(event.seconds, 6)
+            args["waited_seconds"] = round(event.waited_seconds, 6)
             args["output"] = None if event.output is None else clean(event.output)
         start = self._starts.pop(event.call_id, None)
         if start is None:  # the body was never called
@@ -118,6 +129,12 @@ class TraceSink:
         self._file.write(
             "X", since, event.flow_id, lane=lane, name=clean(event.task), cat="task", end=event.at, args=args
         )
+
+
+def _arguments(arguments: Mapping[str, object]) -> dict[str, str]:
+    """Return the first arguments by name, each shortened to one line."""
+    first = itertools.islice(arguments.items(), _MOST_ARGUMENTS)
+    return {cut(clean(name), 80): short(value) for name, value in first}
 
 
 def _named(error: BaseException | None) -> str | None:

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asflow import Flow, Retry
+from asflow._labels import HIDDEN
+from asflow.events import FlowFinished, FlowStarted, TaskFinished, TaskStarted
 from asflow.sinks import TraceSink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from selenium.webdriver import Chrome
+
+    from asflow.events import Outcome
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -191,3 +198,139 @@ async def test_a_browser_draws_the_page(tmp_path: Path) -> None:
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     assert re.search(r'<span id="sum">16 calls in \d', done.stdout), done.stdout[-2000:]
     assert "fetch()</span>" in done.stdout
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[Path], Chrome]]:
+    """Opens a page in a browser without a network, and looks for errors of its script at the end."""
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        pytest.skip("needs Chromium and its driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+
+    options = webdriver.ChromeOptions()
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,700"):
+        options.add_argument(option)
+    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    browser: Chrome
+    with webdriver.Chrome(options=options, service=service) as browser:
+
+        def open_page(path: Path) -> Chrome:
+            browser.get(path.as_uri())
+            return browser
+
+        yield open_page
+        log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
+        assert [line for line in log if line["level"] == "SEVERE"] == []
+
+
+def wide(path: Path, calls: int, lanes: int) -> None:
+    """Write a trace of *calls* calls, *lanes* at a time, of which each hundredth fails, through the sink."""
+    sink = TraceSink(path)
+    flow: dict[str, Any] = {"run_id": "0" * 32, "flow_id": 1, "flow": "main", "label": "'wide'", "time": 0.0}
+    sink.emit(FlowStarted(**flow, at=0.0, progress=True, tallies={}))
+    of = {"run_id": "0" * 32, "flow_id": 1, "task": "work", "time": 0.0}
+    for start in range(0, calls, lanes):
+        at = start / lanes
+        for n in range(start, min(start + lanes, calls)):
+            named: dict[str, Any] = {**of, "call_id": n, "label": str(n), "arguments": {"n": n}}
+            sink.emit(TaskStarted(**named, at=at, attempt=1))
+        for n in range(start, min(start + lanes, calls)):
+            named = {**of, "call_id": n, "label": str(n), "arguments": {"n": n, "token": HIDDEN}}
+            error = ValueError(f"<b>bad</b> {n}") if n % 100 == 0 else None
+            times: dict[str, Any] = {"seconds": 0.75, "waited_seconds": 0.25, "attempts": 3, "at": at + 0.9}
+            ended: Outcome = "failed" if error else "completed"
+            sink.emit(TaskFinished(**named, **times, outcome=ended, error=error, output=None))
+    at = calls / lanes
+    ended_flow = FlowFinished(**flow, at=at, outcome="completed", error=None, seconds=at)
+    sink.emit(ended_flow)
+
+
+@pytest.mark.timeout(180)  # a browser is started
+def test_a_hundred_thousand_calls_five_thousand_at_a_time(
+    tmp_path: Path, opened: Callable[[Path], Chrome]
+) -> None:
+    """Only what is in sight is drawn; the wheel scrolls, with Ctrl it zooms; head and axis stay."""
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    path = tmp_path / "trace.html"
+    wide(path, 100_000, 5000)
+    browser = opened(path)
+
+    def value(expression: str) -> Any:
+        return browser.execute_script(f"return {expression}")
+
+    def text(name: str) -> str:
+        return str(value(f"document.getElementById('{name}').textContent"))
+
+    assert "100,000 calls in 20.0 s, 1,000 went wrong" in text("sum")
+    assert value("rows.length") == 5001
+    assert value("view.height") < 800
+    drawn = "let count = 0; const old = paintRow; paintRow = (...all) => { count++; old(...all); };"
+    assert 10 < browser.execute_script(drawn + "paint(); paintRow = old; return count") < 60
+    pixels = "Array.from(view.getContext('2d').getImageData(0, 20, view.width, view.height - 20).data)"
+    assert value(f"new Set({pixels}.filter((_, n) => n % 4 === 0)).size") > 3
+
+    view = browser.find_element("id", "view")
+    origin = ScrollOrigin.from_element(view)
+    ActionChains(browser).scroll_from_origin(origin, 0, 900).perform()
+    wait(browser, "scroller.scrollTop >= 800")
+    assert value("to - from") == value("last - first")
+    places = "['axis', 'sum', 'view'].map(id => document.getElementById(id).getBoundingClientRect().top)"
+    axis, head, top = value(places)
+    assert 0 <= head < axis < top < 300
+    scrolled = value("scroller.scrollTop")
+    ActionChains(browser).key_down(Keys.CONTROL).scroll_from_origin(origin, 0, -300).key_up(
+        Keys.CONTROL
+    ).perform()
+    wait(browser, "to - from < last - first")
+    assert value("scroller.scrollTop") == scrolled
+
+
+@pytest.mark.timeout(180)  # a browser is started
+def test_what_went_wrong_is_found_and_a_click_shows_the_call(
+    tmp_path: Path, opened: Callable[[Path], Chrome]
+) -> None:
+    from selenium.webdriver import ActionChains
+
+    path = tmp_path / "trace.html"
+    wide(path, 10_000, 500)
+    browser = opened(path)
+
+    def said(name: str) -> str:
+        return str(browser.find_element("id", name).text)
+
+    assert said("found") == "100 calls that went wrong"
+    browser.find_element("id", "search").send_keys("BAD</b> 42")
+    assert said("found") == "1 call that went wrong"
+    assert said("list") == "work(4200) failed ValueError: <b>bad</b> 4200"
+    browser.find_element("css selector", "#list button").click()
+    detail = said("detail").split("\n")
+    assert detail[0] == "work(4200)"
+    fields = dict(zip(detail[1::2], detail[2::2], strict=True))
+    assert fields["attempts"] == "3"
+    assert (fields["in bodies"], fields["waited"], fields["took"]) == ("750.0 ms", "250.0 ms", "900.0 ms")
+    assert (fields["message"], fields["n ="], fields["token ="]) == ("<b>bad</b> 4200", "4200", "***")
+
+    browser.find_element("id", "every").click()
+    browser.find_element("id", "search").clear()
+    browser.find_element("id", "search").send_keys("work(77)")
+    assert said("list") == "work(77)"
+    browser.execute_script("from = first; to = last; scroller.scrollTop = 0; paint()")
+    view = browser.find_element("id", "view")
+    left, top = browser.execute_script(
+        "const mark = rows[3].marks[5]; return [x(mark.ts + mark.dur / 2), 3.5 * ROW]"
+    )
+    middle = view.size["width"] / 2, view.size["height"] / 2
+    ActionChains(browser).move_to_element_with_offset(
+        view, round(left - middle[0]), round(top - middle[1])
+    ).click().perform()
+    assert said("detail").startswith("work(2502)")
+
+
+def wait(browser: Chrome, condition: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 30).until(lambda _: browser.execute_script(f"return {condition}"))
