@@ -116,7 +116,7 @@ class HistorySink:
                 case "flow_started":
                     run.flows[event.flow_id] = clean(event.flow)
                 case "task_started" if event.attempt == 1:
-                    run.starts[event.call_id] = event.time
+                    run.starts.setdefault(event.flow_id, {})[event.call_id] = event.time
                 case "task_finished":
                     run.call_ended(event)
                 case "flow_finished":
@@ -166,7 +166,8 @@ class _RunFile:
         self._encode, self._row = encode, Row
         self.flow_id = event.flow_id
         self.flows = {event.flow_id: clean(event.flow)}
-        self.starts: dict[int, float] = {}
+        # By flow: of calls that it did not wait for, no end is reported.
+        self.starts: dict[int | None, dict[int, float]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         when = datetime.fromtimestamp(event.time, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.path = folder / f"{when}-{event.run_id}.jsonl"
@@ -178,7 +179,7 @@ class _RunFile:
 
     def call_ended(self, event: TaskFinished) -> None:
         """Write the row of a call."""
-        started = self.starts.pop(event.call_id, event.time)
+        started = self.starts.get(event.flow_id, {}).pop(event.call_id, event.time)
         self._write(
             self._row(
                 kind="call",
@@ -212,6 +213,7 @@ class _RunFile:
             calls += tally.queued
             retries += tally.retries
         self.flows.pop(event.flow_id, None)
+        self.starts.pop(event.flow_id, None)
         self._write(
             self._row(
                 kind="flow",

@@ -189,6 +189,35 @@ def test_runs_that_have_ended_leave_nothing_in_memory(tmp_path: Path) -> None:
     assert not sink._runs
 
 
+async def test_a_call_that_its_flow_did_not_wait_for_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    sink = HistorySink(tmp_path)
+    flow = Flow(sink=sink)
+    running, left = asyncio.Event(), set[asyncio.Task[None]]()
+
+    @flow.task
+    async def endless() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    @flow
+    async def inner() -> None:
+        left.add(asyncio.create_task(endless()))
+        await running.wait()
+
+    @flow
+    async def main() -> int:
+        await inner()
+        [run] = sink._runs.values()
+        return len(run.starts)
+
+    assert await main() == 0
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    [path] = list(tmp_path.iterdir())  # noqa: ASYNC240 - a test
+    assert [row["flow"] for row in read(path)] == ["main", "inner", "main"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_a_row_that_does_not_fit_is_not_left_in_part(tmp_path: Path) -> None:
     """The file's size is limited in the middle of a row, as on a full disk."""

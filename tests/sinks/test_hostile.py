@@ -22,7 +22,7 @@ from asflow._cli import main
 from asflow.dag import scope, task
 from asflow.dataflow import DataFlow, amapper
 from asflow.errors import AsflowError
-from asflow.sinks import LineSink, LogSink, RichSink, TraceSink
+from asflow.sinks import HistorySink, LineSink, LogSink, RichSink, TraceSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,6 +178,26 @@ def test_traces(tmp_path: Path, kind: str) -> None:
         harmless(each)
     assert any("RED" in each for each in found)
     assert len(text) < LONGEST
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_histories_and_their_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(HistorySink("history"), tmp_path / "data", kind)
+    [path] = (tmp_path / "history").iterdir()
+    lines = path.read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    for each in texts(rows):
+        harmless(each)
+    assert [row["kind"] for row in rows] == ["start", "call", "call", "flow"]
+    assert max(map(len, lines)) < 5_000
+    assert main(["history"]) == main(["history", "--json"]) == main(["report"]) == 0
+    shown = "".join(capsys.readouterr()) + (tmp_path / "report.html").read_text("utf-8")
+    harmless(shown)
+    assert "RED" in shown
+    assert len(shown) < LONGEST
 
 
 FILE = BAD.replace("\r", "") + ".jsonl"
