@@ -37,7 +37,11 @@ _EXAMPLES = {
     "ls": ("asflow ls data", "asflow ls data --json"),
     "show": ("asflow show data/2024-01-01.jsonl.zst --head 5",),
     "errors": ("asflow errors data", "asflow errors data/2024-01-15.err --full"),
-    "retry": ("asflow retry data/2024-01-15.err", "asflow retry data --dry-run"),
+    "retry": (
+        "asflow retry pipeline:download",
+        "asflow retry data/2024-01-15.err",
+        "asflow retry data --dry-run",
+    ),
     "stale": ("asflow stale pipeline", "asflow stale pipeline:clean --json"),
     "status": ("asflow status pipeline",),
     "refresh": ("asflow refresh 'data/2024-01-*'", "asflow refresh 'data/**/*.json' --dry-run"),

@@ -1,11 +1,11 @@
-"""`asflow errors` lists suppressed failures, `asflow retry` removes them."""
+"""`asflow errors` lists suppressed failures; `asflow retry` removes them, or calls them again."""
 
 from __future__ import annotations
 
 import os
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
@@ -13,7 +13,9 @@ from asflow._cli.console import REASON, Terminal, UsageError, age, moment, print
 from asflow._cli.counting import open_file
 from asflow._cli.files import find
 from asflow._cli.parameters import AsJson  # noqa: TC001 - cyclopts reads it
+from asflow._cli.replay import call_again, is_module
 from asflow._labels import cut
+from asflow._ledger import parsed
 from asflow._naming.parsing import FAILURE
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from asflow._cli.files import Found
 
+_FIRST = 5  # calls of a group that are listed without --all
 _MOST = 1 << 20  # bytes that are read of the beginning and of the end of a recorded failure
 
 # The start of a traceback. Those of a group's members are indented, so they don't match.
@@ -31,13 +34,15 @@ def errors(
     path: str = ".",
     /,
     *,
+    every: Annotated[bool, Parameter(name="--all")] = False,
     full: bool = False,
     as_json: AsJson = False,
 ) -> int:
-    """List suppressed failures with their exceptions.
+    """List suppressed failures, grouped by task and exception, the largest group first.
 
     Args:
         path: A folder, searched with all folders below it, or one `.err` file.
+        every: List every call; otherwise the latest five of each group.
         full: Print each traceback in full.
         as_json: Write one JSON array instead, a line per entry.
 
@@ -51,40 +56,86 @@ def errors(
         raise _not_a_failure(path)
     failures = _failures(terminal, files)
     if as_json:
-        terminal.json(
-            {"name": name, "modified": moment(modified), "error": reason(text), "traceback": text}
-            for name, modified, text in failures
-        )
+        terminal.json(_row(*failure) for failure in failures)
         return terminal.code
-    count = 0
-    for name, modified, text in failures:
-        count += 1
-        if full:
-            terminal.line((printable(name), "bold"), (f"  {age(modified)} ago", "dim"))
-            for line in text.splitlines():
-                terminal.line((printable(line), ""))
-            terminal.line()
-        else:
-            why = cut(reason(text) or "(no traceback)", REASON, "…")
-            terminal.line((f"{age(modified):>8}  ", "dim"), (f"{printable(name)}  ", ""), (why, "yellow"))
+    count = _print_full(terminal, failures) if full else _print_groups(terminal, failures, every=every)
     terminal.note((f"{count:,} suppressed", "dim"))
     return terminal.code
 
 
-def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_run: bool = False) -> int:
-    """Forget suppressed failures, so that the next run tries them again.
+def _row(name: str, modified: float, text: str) -> dict[str, object]:
+    call, traceback = parsed(text)
+    row: dict[str, object] = {"name": name, "modified": moment(modified), "error": reason(text)}
+    if call is not None:
+        row |= {"task": call.task, "qualname": call.qualname, "label": call.label}
+        row |= {"arguments": call.arguments, "values": call.values}
+    return {**row, "traceback": traceback}
 
-    Deletes only `.err` files that hold a traceback in the form that asflow writes.
+
+def _print_full(terminal: Terminal, failures: Iterable[tuple[str, float, str]]) -> int:
+    count = 0
+    for name, modified, text in failures:
+        count += 1
+        terminal.line((printable(name), "bold"), (f"  {age(modified)} ago", "dim"))
+        call, traceback = parsed(text)
+        if call is not None:
+            terminal.line((printable(f"{call.task}({call.label})"), ""))
+        for line in traceback.splitlines():
+            terminal.line((printable(line), ""))
+        terminal.line()
+    return count
+
+
+class _Listed(NamedTuple):
+    """A failure as it is listed; sorted by its time."""
+
+    modified: float
+    name: str
+    call: str
+    message: str
+
+
+def _print_groups(terminal: Terminal, failures: Iterable[tuple[str, float, str]], *, every: bool) -> int:
+    """Print the calls of each task and exception under a heading of their own; return how many there are."""
+    groups: dict[tuple[str, str], list[_Listed]] = {}
+    for name, modified, text in failures:
+        call, _ = parsed(text)
+        kind, _, message = (reason(text) or "(no traceback)").partition(": ")
+        shown = "" if call is None else f"{call.task}({call.label})"
+        listed = _Listed(modified, name, shown, message)
+        groups.setdefault(("" if call is None else call.task, kind), []).append(listed)
+    for (task, kind), calls in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
+        title = printable(f"{task}: {kind}" if task else kind)
+        terminal.line((title, "bold"), (f"  {len(calls):,}", "yellow"))
+        calls.sort(reverse=True)
+        for each in calls if every else calls[:_FIRST]:
+            text = "  ".join(printable(part) for part in (each.call, each.name) if part)
+            why = f"  {cut(each.message, REASON, '…')}" if each.message else ""
+            terminal.line((f"{age(each.modified):>10}  ", "dim"), (text, ""), (why, "dim"))
+        if not every and len(calls) > _FIRST:
+            terminal.line((f"{'':>10}  ... {len(calls) - _FIRST:,} more, with --all", "dim"))
+    return sum(map(len, groups.values()))
+
+
+def retry(paths: Annotated[tuple[str, ...], Parameter(name="PATH")], /, *, dry_run: bool = False) -> int:
+    """Call again what failed and was suppressed; or forget it, so that the next run tries it again.
+
+    With a module or a task, `package.module` or `package.module:task`, the calls whose failures are recorded
+    are made again, just these. The exit code is 1 if one of them fails again.
+    With `.err` files or folders, the failures are forgotten and nothing is called. Only `.err` files that
+    hold a traceback in the form that asflow writes are deleted.
 
     Args:
-        paths: `.err` files, or folders, searched with all folders below them.
-        dry_run: Only show what would be deleted.
+        paths: One module or task; or `.err` files, or folders, searched with all folders below them.
+        dry_run: Only show what would be called or deleted.
 
     Raises:
         UsageError: a path is neither a folder nor a recorded failure, or does not exist; nothing is
             deleted.
         OSError: a path can't be read; nothing is deleted.
     """
+    if len(paths) == 1 and is_module(paths[0]):
+        return call_again(paths[0], dry_run=dry_run)
     terminal = Terminal()
     files: list[Iterator[Found]] = []
     for path in paths:

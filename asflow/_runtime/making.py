@@ -6,6 +6,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
+from asflow import _ledger
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
@@ -279,7 +280,7 @@ class Making:
                     writer.abort()
                 if self._abandoned:
                     return
-                claim.fail(_report(closing))
+                claim.fail(_report(closing, run))
         self._claim = None
 
     def _renew(self, error: Exception) -> None:
@@ -440,14 +441,15 @@ def refuse_writes(put: Callable[[object], object]) -> None:
         put.close()
 
 
-def _report(closing: words.RecordFailure) -> bytes:
-    """Return the traceback as Python prints it, starting in the user's code."""
+def _report(closing: words.RecordFailure, run: TaskCall) -> bytes:
+    """Return a line about the call, and the traceback as Python prints it, starting in the user's code."""
     error = closing.error
     try:
         lines = traceback.format_exception(error)
     except Exception:  # noqa: BLE001 - Python can't print every error, such as a SyntaxError whose lineno is a str
         lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
-    return "".join(lines).encode("utf-8", "backslashreplace")
+    call = _ledger.header(run.task, run.spec.qualname, run.label, run.named_arguments())
+    return (call + _ledger.bounded("".join(lines))).encode("utf-8", "backslashreplace")
 
 
 def _quietly(step: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, final, overload
 
 from asflow._labels import short
+from asflow._ledger import parsed
 from asflow._names import Sealed, create
 from asflow.errors import NoPathError, NoTimesError
 from asflow.stores import LocalStore
@@ -252,7 +253,7 @@ class Output(Generic[V_co], metaclass=Sealed):
         """Return the recorded failure, a traceback as Python prints it, or None."""
         try:
             with self._store.open(self._failure) as file:
-                return file.read().decode("utf-8", "replace")
+                return parsed(file.read().decode("utf-8", "replace"))[1]
         except FileNotFoundError:
             return None
 

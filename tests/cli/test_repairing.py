@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from asflow import Flow, LocalStore
 from asflow._cli.failures import reason
+from asflow._ledger import header
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
@@ -31,13 +33,47 @@ def names(folder: Path) -> list[str]:
 def test_errors_lists_what_was_suppressed_and_why(asflow: Command, filled: Path) -> None:
     answer = asflow("errors")
     assert answer.code == 0
-    assert answer.out.split() == ["0", "s", "data/3.err", "LookupError:", "gone", "for", "good"]
+    heading, line = answer.out.splitlines()
+    assert heading == "fetch: LookupError  1"
+    assert line.split() == ["0", "s", "fetch(3)", "data/3.err", "gone", "for", "good"]
     assert answer.err == "1 suppressed\n"
     full = asflow("errors", "data", "--full").out
-    assert (filled / "data/3.err").read_text() in full
+    _, _, traceback = (filled / "data/3.err").read_text().partition("\n")
+    assert "fetch(3)" in full
+    assert traceback in full
     [row] = json.loads(asflow("errors", "data/3.err", "--json").out)
     assert (row["name"], row["error"]) == ("data/3.err", "LookupError: gone for good")
-    assert row["traceback"] == (filled / "data/3.err").read_text()
+    assert row["traceback"] == traceback
+    assert (row["task"], row["label"], row["arguments"], row["values"]) == (
+        "fetch",
+        "3",
+        {"n": "3"},
+        {"n": 3},
+    )
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "x.py", line 1, in fetch
+{}: why
+"""
+
+
+def test_errors_are_grouped_and_the_latest_of_a_group_come_first(asflow: Command, tmp_path: Path) -> None:
+    """A record without a line about its call, as of old, is one of a group without a task."""
+    for number in range(7):
+        path = tmp_path / f"{number}.err"
+        path.write_text(header("fetch", "m.fetch", str(number), {"n": number}) + TRACEBACK.format("KeyError"))
+        os.utime(path, (1e9 + number, 1e9 + number))
+    (tmp_path / "old.err").write_text(TRACEBACK.format("OSError"))
+    lines = asflow("errors", str(tmp_path)).out.splitlines()
+    assert lines[0] == "fetch: KeyError  7"
+    assert [re.findall(r"fetch\(\d\)", line) for line in lines[1:6]] == [
+        [f"fetch({n})"] for n in (6, 5, 4, 3, 2)
+    ]
+    assert lines[6].strip() == "... 2 more, with --all"
+    assert lines[7] == "OSError  1"
+    assert asflow("errors", str(tmp_path), "--all").out.count("fetch(") == 7
 
 
 def test_errors_of_a_file_that_is_not_a_failure(asflow: Command, filled: Path) -> None:

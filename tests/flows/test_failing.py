@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import traceback
 import weakref
 from collections.abc import Callable
@@ -169,6 +170,14 @@ def test_the_err_file_is_the_traceback_as_python_prints_it(store: MemoryStore, f
     assert body("a.b") is None
     assert list(store.list("")) == ["data/a.b.err"]
     text = store.open("data/a.b.err").read().decode()
+    line, _, text = text.partition("\n")
+    assert json.loads(line) == {
+        "task": "body",
+        "qualname": f"{body.__module__}.{body.__qualname__}",
+        "label": "'a.b'",
+        "arguments": {"name": "'a.b'"},
+        "values": {"name": "a.b"},
+    }
     assert text.startswith("Traceback (most recent call last):\n")
     assert "The above exception was the direct cause" in text
     last = text.rindex("Traceback (most recent call last):")

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "asflow"
 
 # One helper each, for everybody above.
 GROUND = {
-    *("_checks", "_descriptors", "_digest", "_forks", "_frozen", "_inspect", "_labels", "_lives"),
+    *("_checks", "_descriptors", "_digest", "_forks", "_frozen", "_inspect", "_labels", "_ledger", "_lives"),
     *("_markers", "_mermaid", "_names"),
     "_svg",
     "_tracebacks",
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_tracebacks": {"_labels"},
     "_lives": {"_labels", "_tracebacks"},
     "_checks": {"errors", "_labels"},
+    "_ledger": {"_labels"},
     "_markers": {"errors", "_labels"},
     "_run": {"_labels"},
     "_mermaid": {"_labels"},
