@@ -54,7 +54,7 @@ def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = ()) -> int:
         SystemExit, KeyboardInterrupt: the flow raised it.
     """
     module_name, _, name = target.partition(":")
-    if not module_name or module_name.endswith(".py") or "/" in module_name:
+    if not module_name or module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
         raise UsageError(f"{target!r} is not a flow; give module and function, as in package.module:flow")
     sys.path.insert(0, os.getcwd())  # as `python -m` does
     _add_sinks(sinks)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def is_relative(store: Store, prefix: str) -> bool:
     """Return whether names that begin with *prefix* depend on the current directory: those of files may."""
-    return hasattr(store, "path") and not os.path.isabs(prefix)
+    return hasattr(store, "path") and not (os.path.isabs(prefix) or prefix.startswith("/"))
 
 
 class Workspace:

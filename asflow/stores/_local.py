@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, get_args
 
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
+from asflow.stores import _posix, _windows
 from asflow.stores._common import MARKED, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import is_locked, lock_part, sweep, unlock_part
-from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder
+from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder, unlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +52,9 @@ class LocalStore:
     Threads: every method may be called from any thread. A forked child may use the store; claims made
     before the fork belong to the parent alone.
 
-    Platforms: Linux and macOS. On Windows, which has no flock, everything but `claim` works. On a network
-    file system, one writer per output is as reliable as its flock.
+    Platforms: Linux and macOS; Windows as a beta (tried with a stand-in for its calls, and not on a real
+    one), where `"full"` is about bytes only, as folders can't be synced. On a network file system, one
+    writer per output is as reliable as its locks.
 
     Example:
         ```python
@@ -159,6 +161,8 @@ class LocalStore:
             OSError: the folder can't be written to (EACCES, ENOSPC, EMFILE, ...); nothing is left behind.
         """
         check_name(_SUBJECT, name)
+        if _posix.WINDOWS:
+            _windows.check_name(_SUBJECT, name)
         name, failure = absolute(name), absolute(failure)
         part = name + PART
         if not replace and (os.access(name, os.F_OK) or os.access(failure, os.F_OK)):
@@ -231,7 +235,7 @@ class LocalStore:
             OSError: it can't be deleted (EACCES, EROFS, ...).
         """
         try:
-            os.unlink(name)
+            unlink(name)
         except FileNotFoundError:
             return False
         except (IsADirectoryError, PermissionError):  # macOS: EPERM for a folder
@@ -247,7 +251,10 @@ def _open_regular(path: str, flags: int) -> int:
     """Open a regular file; refuse anything else, which could make a reader wait for ever."""
     try:
         # A FIFO without a writer opens only with O_NONBLOCK, which a regular file ignores.
-        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        if _posix.WINDOWS:
+            descriptor = _windows.open_shared(path, flags)
+        else:
+            descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         if error.errno == errno.ENXIO or os.path.isdir(path):
             raise place_error(path) from None

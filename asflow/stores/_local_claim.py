@@ -47,8 +47,12 @@ from asflow.stores._posix import (
     make_folder,
     mark_of,
     name_file,
+    rename,
+    replace,
+    set_times,
     sync_file,
     sync_folder,
+    unlink,
 )
 
 _SUBJECT = "LocalStore()"
@@ -170,7 +174,7 @@ class LocalClaim:
         with self._lock:
             if self._state != "open":
                 raise closed_error(_SUBJECT, self._name)
-            os.utime(self._descriptor, None if seconds is None else (seconds, seconds))
+            set_times(self._descriptor, self._part, seconds)
             self._modified = os.fstat(self._descriptor).st_mtime
             return self._modified
 
@@ -281,11 +285,11 @@ class LocalClaim:
         """Sync the bytes, name them *target*, and end. After an error nothing has that name."""
         try:
             if self._modified is not None and target is self._name:
-                os.utime(self._descriptor, (self._modified, self._modified))
+                set_times(self._descriptor, self._part, self._modified)
             elif monotonic() - self._touched > _RECENTLY:
                 # An empty output, or one last written to earlier, also gets the time of its publishing.
                 with contextlib.suppress(OSError):
-                    os.utime(self._descriptor)
+                    set_times(self._descriptor, self._part, None)
             if self._durability != "atomic":
                 sync_file(self._descriptor)
             replaces = replace and os.path.lexists(target)
@@ -310,7 +314,7 @@ class LocalClaim:
                 if self._link(target):
                     return
                 if look(target) is None:
-                    os.rename(self._part, target)
+                    rename(self._part, target)
                     return
             except FileExistsError:
                 pass
@@ -329,11 +333,11 @@ class LocalClaim:
                 # Before the rename: a kill in between costs one more run. After it, a kill would leave an
                 # old failure beside the new output.
                 remove(forget)
-            os.replace(staged, target)
+            replace(staged, target)
         except BaseException as error:
             if staged != self._part:
                 with contextlib.suppress(OSError):
-                    os.unlink(staged)
+                    unlink(staged)
             if isinstance(error, FileNotFoundError):
                 raise self._lost() from None
             look(target)
@@ -383,7 +387,7 @@ class LocalClaim:
         except OSError:
             if undo and is_at(self._mark, target):
                 with contextlib.suppress(OSError):
-                    os.unlink(target)
+                    unlink(target)
             raise
 
     def _end(self) -> None:

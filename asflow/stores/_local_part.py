@@ -8,6 +8,7 @@ import os
 import stat
 
 from asflow.errors import ClaimLostError
+from asflow.stores import _posix
 from asflow.stores._common import PART
 from asflow.stores._posix import (
     Mark,
@@ -18,8 +19,11 @@ from asflow.stores._posix import (
     name_file,
     open_held,
     place_error,
+    too_long,
     try_lock,
+    unlink,
 )
+from asflow.stores._windows import is_too_long
 
 _TRIES = 100
 
@@ -75,6 +79,8 @@ def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
         except FileExistsError:
             pass
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOENT and _lacks_room(part)):
+                raise too_long(part) from None
             if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
                 make_folder(part, known)
                 continue
@@ -100,6 +106,11 @@ def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
             close_held(descriptor)
             raise
     raise _removed_error(f"{part!r} or its folder")
+
+
+def _lacks_room(part: str) -> bool:
+    """Return whether *part* can't be created because Windows takes its path for too long."""
+    return _posix.WINDOWS and is_too_long(part) and os.path.isdir(os.path.dirname(part))
 
 
 def _removed_error(what: str) -> ClaimLostError:
@@ -148,10 +159,10 @@ def sweep(name: str, found: os.stat_result) -> None:
 def drop(mark: Mark, part: str) -> None:
     """Remove *part* if it is still the file *mark*, and not one that has replaced it."""
     if is_at(mark, part):
-        os.unlink(part)
+        unlink(part)
 
 
 def remove(path: str) -> None:
     """Remove the file *path* if there is one."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        unlink(path)

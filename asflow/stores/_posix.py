@@ -15,11 +15,14 @@ import sys
 import threading
 from typing import Literal
 
-from asflow._descriptors import open_above_standard
+from asflow._descriptors import above_standard, open_above_standard
 from asflow.errors import OutputPlaceError
+from asflow.stores import _windows
 
 Mark = tuple[int, int]
 """Device and inode: the identity of a file, independent of its names."""
+
+WINDOWS = os.name == "nt"
 
 _NO_LOCKS = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK})
 """Errors of a file system that has no flock."""
@@ -33,7 +36,10 @@ _fork_lock = threading.RLock()
 def open_held(path: str, flags: int) -> int:
     """Open *path* for a lock; neither a forked child nor an executed program keeps the descriptor."""
     with _fork_lock:
-        descriptor = open_above_standard(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        if WINDOWS:
+            descriptor = above_standard(_windows.open_shared(path, flags | os.O_RDWR))
+        else:
+            descriptor = open_above_standard(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         _held.add(descriptor)
     return descriptor
 
@@ -65,12 +71,8 @@ def _after_fork_in_child() -> None:
 
 if sys.platform == "win32":
 
-    def try_lock(descriptor: int) -> bool:
-        """Refuse: there is no flock on Windows."""
-        raise OSError(
-            errno.ENOTSUP,
-            "LocalStore(): outputs can't be claimed on Windows, which has no flock; use WSL or another store",
-        )
+    def _try_flock(descriptor: int) -> bool:
+        raise AssertionError(descriptor)
 
     def _flush_drive(descriptor: int) -> bool:
         return False
@@ -78,15 +80,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def try_lock(descriptor: int) -> bool:
-        """Lock the open file for its writer, without waiting; False if another descriptor holds the lock.
-
-        Two descriptors of one file conflict within a process too. The lock ends with the descriptor, and
-        so with the process, even if that is killed.
-
-        Raises:
-            OutputPlaceError: the file system has no such locks.
-        """
+    def _try_flock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -133,6 +127,51 @@ else:
     )
 
 
+def try_lock(descriptor: int) -> bool:
+    """Lock the open file for its writer, without waiting; False if another descriptor holds the lock.
+
+    Two descriptors of one file conflict within a process too. The lock ends with the descriptor, and so with
+    the process, even if that is killed.
+
+    Raises:
+        OutputPlaceError: the file system has no such locks.
+    """
+    return _windows.try_lock(descriptor) if WINDOWS else _try_flock(descriptor)
+
+
+def rename(path: str, target: str) -> None:
+    """Rename *path*. On Windows an existing *target* is refused with FileExistsError, elsewhere replaced."""
+    if WINDOWS:
+        _windows.retried(lambda: os.rename(path, target), target)
+    else:
+        os.rename(path, target)
+
+
+def replace(path: str, target: str) -> None:
+    """Rename *path*, replacing *target*."""
+    if WINDOWS:
+        _windows.retried(lambda: os.replace(path, target), target)
+    else:
+        os.replace(path, target)
+
+
+def unlink(path: str) -> None:
+    """Remove the name *path*."""
+    if WINDOWS:
+        _windows.retried(lambda: os.unlink(path), path)
+    else:
+        os.unlink(path)
+
+
+def set_times(descriptor: int, path: str, seconds: float | None) -> None:
+    """Set the time of the open file *path*; None is now."""
+    times = None if seconds is None else (seconds, seconds)
+    if WINDOWS:  # which takes no descriptor
+        os.utime(path, times)
+    else:
+        os.utime(descriptor, times)
+
+
 def sync_file(descriptor: int) -> None:
     """Wait until the file's bytes are on the disk."""
     if not _flush_drive(descriptor):
@@ -146,6 +185,8 @@ def sync_folder(folder: str, known: set[Mark]) -> None:
         folder: absolute path.
         known: folders whose path from the root was synced before; new ones are added.
     """
+    if WINDOWS:  # a folder can't be opened there: its names reach the disk when the system writes them
+        return
     fresh: set[Mark] = set()
     while True:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
@@ -170,6 +211,8 @@ def link_descriptor(descriptor: int, name: str) -> None:
     Linking the descriptor rather than a path publishes the bytes that were written, even if another
     process has replaced the file at the path. A file that has lost its last name is refused with ENOENT.
     """
+    if WINDOWS:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     # With src_dir_fd Python calls linkat with AT_SYMLINK_FOLLOW, otherwise link, which fails with EXDEV.
     os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor, follow_symlinks=True)
 
@@ -201,6 +244,8 @@ def look(path: str) -> os.stat_result | None:
     except OSError as error:
         if error.errno in {errno.ENOTDIR, errno.ELOOP}:
             raise _folder_error(path) from None
+        if error.errno == errno.ENAMETOOLONG:
+            raise too_long(path) from None
         raise
     if stat.S_ISLNK(found.st_mode):
         try:
@@ -263,6 +308,12 @@ def _folder_error(path: str) -> OSError:
 
 def absolute(name: str) -> str:
     """Resolve *name* against the current directory; unlike `os.path.abspath`, leave `link/..` as it is."""
+    if WINDOWS and os.name == "nt":  # `/x` is on the drive of the current directory
+        return (
+            name
+            if os.path.isabs(os.path.splitdrive(name)[1]) and os.path.splitdrive(name)[0]
+            else (os.path.join(os.getcwd(), name).replace("\\", "/"))
+        )
     return name if name.startswith("/") or os.path.isabs(name) else os.path.join(os.getcwd(), name)
 
 
@@ -272,6 +323,16 @@ def is_same_folder(path: str, other: str) -> bool:
         return os.path.samefile(os.path.dirname(path), os.path.dirname(other))
     except OSError:
         return False
+
+
+def too_long(path: str) -> OutputPlaceError:
+    """Return the error of a path that the system has no room for."""
+    return OutputPlaceError(
+        errno.ENAMETOOLONG,
+        "LocalStore(): the path, with '.part' added, is too long for this system; shorten base or on, or use "
+        "`*` in on" + (" (or let Windows take long paths: LongPathsEnabled)" if WINDOWS else ""),
+        path,
+    )
 
 
 def _no_locks(error: OSError) -> OutputPlaceError:

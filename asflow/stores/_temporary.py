@@ -103,9 +103,9 @@ def _owned_folder(place: str) -> str:
 
 def _remove_at_exit(process: int, folder: str, descriptor: int) -> None:
     if process == os.getpid():
-        remove_folder(folder)
-        if descriptor >= 0:
+        if descriptor >= 0:  # before: Windows renames no folder with an open file in it
             close_held(descriptor)
+        remove_folder(folder)
 
 
 def remove_folder(folder: str) -> None:

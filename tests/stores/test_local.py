@@ -756,10 +756,10 @@ def test_the_time_is_that_of_publishing(place: Place) -> None:
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
-    """The error of the operating system passes, and nothing is left."""
+    """An error of the system's number says what to do, and nothing is left."""
     name = str(tmp_path / ("x" * 255))
     assert LocalStore().status(name, str(tmp_path / "x.err")) == "absent"
-    with pytest.raises(OSError, match="name too long") as caught:
+    with pytest.raises(OSError, match="too long for this system; shorten base or on") as caught:
         LocalStore().claim(name, str(tmp_path / "x.err"))
     assert caught.value.errno == errno.ENAMETOOLONG
     assert os.listdir(tmp_path) == []
