@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from asflow import Flow
+from asflow import Flow, _reporter
 from asflow._cli import main
 from asflow.sinks import NullSink
 
@@ -71,3 +71,13 @@ def filled(folder: Path) -> Path:
     for n in range(4):
         fetch(n)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def added_sinks() -> Iterator[None]:
+    """Take back what `asflow run --sink` adds until its process ends, which here goes on."""
+    before = list(_reporter._added)
+    yield
+    _reporter._added[:] = before
+    _reporter._rebuild_all()
+    _reporter._default.replaced = False

@@ -119,11 +119,11 @@ class Leases:
 
         with self._lock:
             self._held.discard(lease)
-        is_ours = not lease.lost and time.monotonic() - lease.kept_at < self._seconds / 2
-        lease.lost = True
-        if is_ours:
-            with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):
+            is_fresh = not lease.lost and time.monotonic() - lease.kept_at < self._seconds / 2
+            if is_fresh or (not lease.lost and self.confirm(lease)):
                 obstore.delete(self._client(), lease.name + _SUFFIX)
+        lease.lost = True
 
     # ---------------------------------------------------------------- requests
 
