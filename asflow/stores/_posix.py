@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Literal
 
-from asflow._descriptors import above_standard, open_above_standard
+from asflow._descriptors import above_standard
 from asflow.errors import OutputPlaceError
 from asflow.stores import _windows
 
@@ -23,6 +23,7 @@ Mark = tuple[int, int]
 """Device and inode: the identity of a file, independent of its names."""
 
 WINDOWS = os.name == "nt"
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 _NO_LOCKS = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK})
 """Errors of a file system that has no flock."""
@@ -37,9 +38,12 @@ def open_held(path: str, flags: int) -> int:
     """Open *path* for a lock; neither a forked child nor an executed program keeps the descriptor."""
     with _fork_lock:
         if WINDOWS:
-            descriptor = above_standard(_windows.open_shared(path, flags | os.O_RDWR))
+            descriptor = _windows.open_shared(path, flags | os.O_RDWR)
         else:
-            descriptor = open_above_standard(path, flags | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            descriptor = os.open(path, flags | os.O_RDWR | _NO_FOLLOW, 0o666)
+        # No call in between but for low ones: a Ctrl-C there would lose the descriptor.
+        if descriptor < 3:
+            descriptor = above_standard(descriptor)
         _held.add(descriptor)
     return descriptor
 
