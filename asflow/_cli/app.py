@@ -16,7 +16,7 @@ from asflow._cli.history import history
 from asflow._cli.ls import ls
 from asflow._cli.refresh import refresh
 from asflow._cli.report import report
-from asflow._cli.run import leading_sinks
+from asflow._cli.run import leading_options
 from asflow._cli.run import run as run_flow
 from asflow._cli.show import show
 from asflow._cli.stale import stale
@@ -73,6 +73,7 @@ def run(
     /,
     *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
     sink: tuple[str, ...] = (),
+    fail_on: tuple[str, ...] = (),
 ) -> int:
     """Call a flow, or a task, with arguments from the command line.
 
@@ -87,8 +88,10 @@ def run(
             `rich`, `lines`, `tqdm`, `log` and `null` replace the default display, `trace=FILE` writes a
             timeline, `history=FOLDER` a file for each run; other names are entry points of the group
             `asflow.sinks`.
+        fail_on: Before the flow: make the exit code 1 if a call ended like that, though the flow returned:
+            `failed`, `skipped`, `suppressed` or `cancelled`, joined by commas.
     """
-    return run_flow(target, arguments, sink)
+    return run_flow(target, arguments, sink, fail_on)
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
@@ -124,9 +127,9 @@ def dispatch(tokens: list[str]) -> int:
     """Run the command in *tokens* and return its exit code."""
     try:
         # Everything after the flow is for the flow, `--help` and `--version` too.
-        sinks, rest = leading_sinks(tokens[1:]) if tokens[:1] == ["run"] else ([], [])
+        options, rest = leading_options(tokens[1:]) if tokens[:1] == ["run"] else ({}, [])
         if rest and not rest[0].startswith("-"):
-            return run_flow(rest[0], rest[1:], sinks)
+            return run_flow(rest[0], rest[1:], options["--sink"], options["--fail-on"])
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
         code = command(*bound.args, **bound.kwargs)
     except cyclopts.CycloptsError as error:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cyclopts
 
-from asflow._cli.console import UsageError, escape_odd_text, refusal
+from asflow._cli.console import Terminal, UsageError, escape_odd_text, refusal
+from asflow._cli.failing import FailOn, outcomes_in
 from asflow._cli.sinks import add_named
 from asflow._flow import Flow
 from asflow._labels import clean, error_line
@@ -25,29 +26,41 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
 
-def leading_sinks(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return what `--sink` options say before the flow, and the flow with its arguments.
+_OPTIONS = {
+    "--sink": "--sink names no sink; write for example --sink trace=trace.html",
+    "--fail-on": "--fail-on names no outcome; write for example --fail-on failed,skipped",
+}
+
+
+def leading_options(tokens: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return what the options before the flow say, by option, and the flow with its arguments.
 
     Raises:
         UsageError: one says nothing.
     """
-    sinks: list[str] = []
+    found: dict[str, list[str]] = {option: [] for option in _OPTIONS}
     rest = list(tokens)
-    while rest and rest[0].partition("=")[0] == "--sink":
+    while rest and (option := rest[0].partition("=")[0]) in _OPTIONS:
         _, given, text = rest.pop(0).partition("=")
         if not given:
             text = rest.pop(0) if rest else ""
         if not text:
-            raise UsageError("--sink names no sink; write for example --sink trace=trace.html")
-        sinks.append(text)
-    return sinks, rest
+            raise UsageError(_OPTIONS[option])
+        found[option].append(text)
+    return found, rest
 
 
-def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = ()) -> int:
-    """Call the flow *target* (`package.module:flow`) with the arguments in *tokens*; report to *sinks*, too.
+def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = (), fail_on: Sequence[str] = ()) -> int:
+    """Call the flow *target* (`package.module:flow`) with the arguments in *tokens*.
+
+    Args:
+        target: the flow.
+        tokens: its arguments.
+        sinks: names of sinks that are reported to as well.
+        fail_on: outcomes of calls that make the exit code 1, joined by commas.
 
     Returns:
-        0 if it returned, 1 if it raised.
+        0 if it returned, 1 if it raised or a call ended as *fail_on* says.
 
     Raises:
         UsageError: no such flow exists, or the arguments don't fit it.
@@ -58,6 +71,7 @@ def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = ()) -> int:
         raise UsageError(f"{target!r} is not a flow; give module and function, as in package.module:flow")
     sys.path.insert(0, os.getcwd())  # as `python -m` does
     _add_sinks(sinks)
+    failing = FailOn(outcomes_in(",".join(fail_on))) if fail_on else None
     try:
         module = imported(module_name)
         function = _found(module, name)
@@ -71,10 +85,16 @@ def run(target: str, tokens: Sequence[str], sinks: Sequence[str] = ()) -> int:
     except (Exception, asyncio.CancelledError, BaseExceptionGroup) as error:  # noqa: BLE001 - the user's own
         _show(error)
         return 1
+    finally:
+        if failing is not None:
+            failing.remove()
     if text is not None:
         escape_odd_text()
         # A pipe gets the text as it is, a terminal without control characters.
         print(clean(text, lines=True) if sys.stdout.isatty() else text)
+    if failing is not None and failing.found:
+        Terminal().complain(f"{target}: {failing.summary()}, as --fail-on asks")
+        return 1
     return 0
 
 
