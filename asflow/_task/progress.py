@@ -48,7 +48,7 @@ class Progress(metaclass=Sealed):
         self.completed: float = 0
         self.description = description
         self.total = total
-        self.unit = unit
+        self.unit: str | None = unit
 
     def __enter__(self) -> Progress:
         """Show this progress in the task's line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -88,12 +89,20 @@ def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
     return pool  # type: ignore[no-any-return]
 
 
+def close_logs() -> None:
+    """Parsl leaves the files of its logs open."""
+    for handler in [*logging.getLogger("parsl").handlers]:
+        logging.getLogger("parsl").removeHandler(handler)
+        handler.close()
+
+
 def make_parsl(closing: list[Callable[[], object]]) -> Any:
     """Parsl's own processes; it looks for its programs on the path."""
     parsl: Any = pytest.importorskip("parsl")
     folder, path = tempfile.mkdtemp(), os.environ["PATH"]
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), path))
     closing.append(lambda: shutil.rmtree(folder))
+    closing.append(close_logs)
     closing.append(lambda: os.environ.update(PATH=path))
     paths = os.pathsep.join(sys.path)
     processes = parsl.HighThroughputExecutor(

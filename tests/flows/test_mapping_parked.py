@@ -81,10 +81,10 @@ async def test_results_in_order_wait_behind_the_first_in_bounds(flow: Flow, is_a
 
     def called(number: int) -> int:
         begun.append(number)
+        if len(begun) == 24:
+            loop.call_soon_threadsafe(last.set)
         if number == 0:
             raise ConnectionError
-        if number == 23:
-            loop.call_soon_threadsafe(last.set)
         return number
 
     task: Any = flow.task(limit=2, retry=NEVER)

@@ -53,11 +53,11 @@ class Lease:
     __slots__ = ("__weakref__", "content", "kept_at", "lost", "name", "version")
 
     def __init__(self, name: str, content: bytes, version: UpdateVersion) -> None:
-        self.name = name
-        self.content = content
-        self.version = version
-        self.kept_at = time.monotonic()
-        self.lost = False
+        self.name: str = name
+        self.content: bytes = content
+        self.version: UpdateVersion = version
+        self.kept_at: float = time.monotonic()
+        self.lost: bool = False
 
 
 class Leases:
