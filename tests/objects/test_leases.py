@@ -329,7 +329,7 @@ def test_a_machine_that_was_stopped_goes_on_and_does_no_harm(machines: Machines)
     machines.check(started[0])
     started[0].send_signal(signal.SIGCONT)
     machines.end(started[0])
-    machines.check()
+    machines.check(started[0])
     bodies = Counter(number for number, _ in machines.bodies())
     twice = {number for number, count in bodies.items() if count > 1}
     assert max(bodies.values()) <= 2

@@ -50,7 +50,7 @@ class _Found(NamedTuple):
 class Lease:
     """One that this process holds. Dropping it lets it run out; `Leases.release` ends it at once."""
 
-    __slots__ = ("__weakref__", "content", "kept_at", "lost", "name", "version")
+    __slots__ = ("__weakref__", "content", "kept_at", "lock", "lost", "name", "version")
 
     def __init__(self, name: str, content: bytes, version: UpdateVersion) -> None:
         self.name: str = name
@@ -58,6 +58,8 @@ class Lease:
         self.version: UpdateVersion = version
         self.kept_at: float = time.monotonic()
         self.lost: bool = False
+        self.lock: threading.Lock = threading.Lock()
+        """Held while the lease is kept: of two requests at once one would find that it had changed."""
 
 
 class Leases:
@@ -106,12 +108,13 @@ class Leases:
 
     def confirm(self, lease: Lease) -> bool:
         """Keep *lease* now; return whether it is still held."""
-        kept = self._put(lease.name, lease.version)
-        if kept is None:
-            lease.lost = True
-            return False
-        lease.version, lease.content, lease.kept_at = kept.version, kept.content, kept.kept_at
-        return True
+        with lease.lock:
+            kept = None if lease.lost else self._put(lease.name, lease.version)
+            if kept is None:
+                lease.lost = True
+                return False
+            lease.version, lease.content, lease.kept_at = kept.version, kept.content, kept.kept_at
+            return True
 
     def release(self, lease: Lease) -> None:
         """Give *lease* back, unless it may be another's by now. Never raises: at worst it runs out."""
