@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
 import sys
 import tempfile
+import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -43,6 +45,10 @@ def executors() -> Iterator[Callable[[str], Executor]]:
     yield get
     for close in reversed(closing):
         close()
+    made.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries leave open would count against a later test
+        gc.collect()
 
 
 def make(kind: str, closing: list[Callable[[], object]]) -> Executor:
