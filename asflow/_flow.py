@@ -101,6 +101,11 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow({self._base!r})"
 
+    if not TYPE_CHECKING:  # else checkers would take every attribute for one of a Flow
+
+        def __getattr__(self, name: str) -> object:
+            raise AttributeError(_missing(name), name=name, obj=self)
+
     def __reduce__(self) -> tuple[object, ...] | str:
         """Pickle the arguments, so that functions that use a flow can be sent to worker processes."""
         if self is flow:
@@ -223,6 +228,18 @@ class Flow:
         if is_relative(self.store, prefix):
             prefix = pinned(prefix, current.get())
         return path_of(self.store, prefix + os.fspath(path))
+
+
+_OLD_ATTRIBUTES = {
+    "base": "flow.path('x') is a path below it",
+    "console": "print() and logging appear above the live display",
+}
+"""Attributes of the Flow of AsFlow 0.0.x, and what to use instead."""
+
+
+def _missing(name: str) -> str:
+    hint = _OLD_ATTRIBUTES.get(name)
+    return f"'Flow' object has no attribute {name!r}" + (f"; {hint}" if hint else "")
 
 
 def checked_store(store: Store, subject: str) -> None:

@@ -12,6 +12,7 @@
     runs.py       the files of `HistorySink`         graph.py       graph
                                                       history.py     history
     page.py       the page of a report           report.py      report
+                                                      adopt.py       adopt
 
 cyclopts (extra `cli`) parses the arguments; it is imported when a command runs.
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
+from asflow._cli.adopt import adopt
 from asflow._cli.check import check
 from asflow._cli.clean import clean
 from asflow._cli.console import Terminal, UsageError, refusal
@@ -50,6 +51,7 @@ _EXAMPLES = {
     "report": ("asflow report", "asflow report runs -o runs.html --module pipeline"),
     "check": ("asflow check data --quiet",),
     "clean": ("asflow clean data --dry-run",),
+    "adopt": ("asflow adopt pipeline:download --calls urls.txt",),
     "completion": ("asflow completion bash > ~/.local/share/bash-completion/completions/asflow",),
 }
 
@@ -118,6 +120,7 @@ for _command in (
     report,
     check,
     clean,
+    adopt,
     completion,
 ):
     app.command(_command, help_epilogue=_epilogue(_EXAMPLES[_command.__name__]))

@@ -43,7 +43,7 @@ def call_of(task: TaskDefinition, name: str) -> Call | None:
     The values of placeholders are read from the name, by the annotations of the parameters; the others are
     their defaults. It counts only if the name is made of them again.
     """
-    hints = _hints(task)
+    hints = hints_of(task)
     for reading in fields_in(task.plan.namer.pattern, name):
         values = _values(reading, hints)
         call = None if values is None else call_with(task, values)
@@ -100,7 +100,7 @@ def _names(task: TaskDefinition, call: Call) -> str | None:
         return None
 
 
-def _hints(task: TaskDefinition) -> dict[str, Any]:
+def hints_of(task: TaskDefinition) -> dict[str, Any]:
     function = inspect.unwrap(cast("Any", task.function))
     try:
         return get_type_hints(getattr(function, "__func__", function))
@@ -116,17 +116,17 @@ def _values(reading: Sequence[tuple[Field, str]], hints: Mapping[str, Any]) -> d
             parts.setdefault(field.name, []).append((field.spec, text))
     values: dict[str, object] = {}
     for name, found in parts.items():
-        converted = next(_converted(found, hints.get(name, str)), _NOTHING)
-        if converted is _NOTHING:
+        value = next(converted(found, hints.get(name, str)), _NOTHING)
+        if value is _NOTHING:
             return None
-        values[name] = converted
+        values[name] = value
     return values
 
 
 _NOTHING = object()
 
 
-def _converted(parts: Sequence[tuple[str, str]], kind: Any) -> Iterator[object]:
+def converted(parts: Sequence[tuple[str, str]], kind: Any) -> Iterator[object]:
     """Yield what the text of an argument, in parts of a format each, is as a *kind*."""
     members = get_args(kind) if get_origin(kind) not in (None, list, dict, tuple, set) else ()
     for each in [member for member in members if member is not type(None)] or [kind]:

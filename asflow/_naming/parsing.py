@@ -150,7 +150,9 @@ def _refuse_unknown(name: str, parameters: Sequence[str], refuse: _Refuse) -> No
     from difflib import get_close_matches
 
     near = get_close_matches(name, parameters, n=1, cutoff=0.5)
-    if near:
+    if name == "hash":  # AsFlow 0.0.x had it
+        hint = "write '*' for the hash of a call's arguments"
+    elif near:
         hint = f"did you mean '{{{near[0]}}}'? (parameters: {', '.join(parameters)})"
     else:
         hint = _choice(parameters)

@@ -48,6 +48,13 @@ class TaskOptions:
         return self.on if self.save is None else self.save
 
 
+_OLD_OPTIONS = {
+    "serializer": "the suffix names the format; for one of your own give writer= or asflow.add_format",
+    "compressor": "the suffix .gz or .zst names the compression; its level is level=",
+}
+"""Options of AsFlow 0.0.x that are spelled otherwise now."""
+
+
 def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
     """Return the options that were *given*, by name.
 
@@ -61,6 +68,7 @@ def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
 
             close = [one for one in known if one[:4] == name[:4]] or get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
+            hint = _OLD_OPTIONS.get(name, hint)
             raise DefinitionTypeError(f"task {subject.name}(): has no option {name!r}; {hint}")
     return TaskOptions(**given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked one by one later
 
