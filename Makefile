@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 
 CODE := asflow tests $(wildcard typecheck/*.py) docs/examples
 
-.PHONY: help demo test lint format types typecheck unit coverage soak mutants wheel docs pictures clean
+.PHONY: help demo test lint format types typecheck api unit coverage soak mutants wheel docs pictures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ types: $(VENV)/.dev  ## mypy strict and pyright strict: the code, and the cases 
 
 typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each Python: a matrix
 	$(BIN)/python -m typecheck
+
+api: $(VENV)/.dev  ## record the public interface in tests/types/api.txt, after a change that is meant
+	PYTHONPATH=tests $(BIN)/python -m support.api
 
 unit: $(VENV)/.dev  ## the tests, without the slow ones
 	$(BIN)/pytest -q -n auto -m "not slow"
