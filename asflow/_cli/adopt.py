@@ -62,7 +62,7 @@ def adopt(
         dry_run: Only show what would be renamed.
 
     Raises:
-        UsageError: there is no such task, it keeps no outputs on the local disk, or a line is no call of it.
+        UsageError: there is no such task, it keeps no outputs on the local disk, or a line doesn't fit it.
         OSError: *calls* can't be read.
     """
     terminal = Terminal()

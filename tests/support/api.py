@@ -62,10 +62,23 @@ def _class(path: str, member: griffe.Class) -> Iterator[str]:
 
 
 _SPECIAL = {
-    f"__{name}__"
-    for name in (
-        "init new call iter next aiter anext await len enter exit aenter aexit getitem contains bool match_args"
-    ).split()
+    "__init__",
+    "__new__",
+    "__call__",
+    "__iter__",
+    "__next__",
+    "__aiter__",
+    "__anext__",
+    "__await__",
+    "__len__",
+    "__enter__",
+    "__exit__",
+    "__aenter__",
+    "__aexit__",
+    "__getitem__",
+    "__contains__",
+    "__bool__",
+    "__match_args__",
 }
 
 
