@@ -74,10 +74,11 @@ class Digest:
 
     Attributes:
         left_out: calls beyond the first 20 groups.
+        lock: a context manager that makes changes wait.
         folder: a folder whose recorded failures `asflow errors` lists, or None.
     """
 
-    __slots__ = ("_groups", "_lock", "folder", "left_out")
+    __slots__ = ("_groups", "folder", "left_out", "lock")
 
     def __init__(self, lock: AbstractContextManager[object] | None = None) -> None:
         """Start empty.
@@ -85,7 +86,7 @@ class Digest:
         Args:
             lock: held around each change; None if only one thread counts.
         """
-        self._lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
+        self.lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
         self._groups: dict[tuple[str, str, str | None], ProblemGroup] = {}
         self.left_out: int = 0
         self.folder: str | None = None
@@ -106,7 +107,7 @@ class Digest:
     @property
     def groups(self) -> tuple[ProblemGroup, ...]:
         """The groups as they are now: failed calls first, then skipped and suppressed ones."""
-        with self._lock:
+        with self.lock:
             groups = [group.snapshot() for group in self._groups.values()]
         return tuple(sorted(groups, key=lambda group: _ORDER.index(group.outcome)))
 
@@ -120,7 +121,7 @@ class Digest:
             call: describes the call; it is called for the first few of a group only.
         """
         key = task, outcome, error_type
-        with self._lock:
+        with self.lock:
             group = self._groups.get(key)
             if group is None:
                 if len(self._groups) >= _MOST_GROUPS:

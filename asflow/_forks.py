@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 class Renewable(Protocol):
@@ -26,7 +28,20 @@ renewables: weakref.WeakSet[Renewable] = weakref.WeakSet()
 """Add an object to have it renewed for as long as it lives."""
 
 _functions: list[Callable[[], object]] = []
+_locks: weakref.WeakKeyDictionary[object, tuple[str, Callable[[], object]]] = weakref.WeakKeyDictionary()
 _count: list[None] = []  # one entry for each fork that led to this process
+
+
+def renewed(owner: object, attribute: str, make: Callable[[], T]) -> T:
+    """Return the lock of *owner*, which gets another one in every forked child, for as long as it lives.
+
+    Args:
+        owner: hashable by identity and weakly referable: an instance, or the module of a global.
+        attribute: where *owner* keeps it. An owner has one such lock.
+        make: makes a lock, as `threading.Lock` does.
+    """
+    _locks[owner] = attribute, make
+    return make()
 
 
 def after_fork(function: Callable[[], object]) -> None:
@@ -41,6 +56,8 @@ def fork_count() -> int:
 
 def _renew() -> None:
     _count.append(None)
+    for owner, (attribute, make) in list(_locks.items()):
+        setattr(owner, attribute, make())
     for function in _functions:
         function()
     for renewable in list(renewables):

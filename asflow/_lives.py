@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
+from asflow import _forks
 from asflow._tracebacks import log_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_lock = threading.RLock()
+_lock = _forks.renewed(sys.modules[__name__], "_lock", threading.RLock)
 
 
 class Life:

@@ -6,10 +6,11 @@ added to all flows when the first flow is called, or the first event is reported
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, cast
 
-from asflow import _reporter
+from asflow import _forks, _reporter
 from asflow._tracebacks import log_error
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class _State:
 
 
 state = _State()
-_lock = threading.RLock()
+_lock = _forks.renewed(sys.modules[__name__], "_lock", threading.RLock)
 
 
 def load() -> None:

@@ -6,11 +6,13 @@ attached to any number of them by one `Route`; `add` attaches one to all, also t
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, cast
 
+from asflow import _forks
 from asflow._checks import refuse_async_methods
 from asflow._labels import short
 from asflow._lives import life_of
@@ -30,7 +32,8 @@ _WISHES = ("all", "made", "finished", "outside", "none")
 MOST_ERRORS = 5
 """Errors in a row after which a sink is dropped."""
 
-_lock = threading.RLock()  # reentrant: a garbage collection under it may end the last use of a sink
+# Reentrant: a garbage collection under it may end the last use of a sink.
+_lock = _forks.renewed(sys.modules[__name__], "_lock", threading.RLock)
 
 
 def checked_wish(sink: ProgressSink, option: str = "Flow(): sink") -> Wish:

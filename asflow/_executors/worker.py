@@ -16,6 +16,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, cast
 
+from asflow import _forks
 from asflow._checks import checked_records
 from asflow._descriptors import open_above_standard
 from asflow._engine.policy import TaskPolicy
@@ -81,7 +82,7 @@ class _RemoteRun(TaskCall):
         self.wrote = False
         self.scratch: ScratchFile | None = None
         self._folder = request.folder
-        self._scratch_lock = threading.Lock()
+        self._scratch_lock = _forks.renewed(self, "_scratch_lock", threading.Lock)
 
     def scratch_for_body(self) -> ScratchFile:
         """Return the file of `flow.task.path()`, in the caller's folder if that can be reached from here."""

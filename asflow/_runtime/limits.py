@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from sys import float_info
 from typing import TYPE_CHECKING
@@ -141,13 +142,8 @@ class Limiter:
         self.starts: StartLog = StartLog(rate)
         self._clock: clock.Clock = clock.current.clock
         self._pacing = Slots(1, shared=True)  # who waits for the rate: one at a time
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._longest_wait = float("inf")  # until the first start is returned
-        _forks.renewables.add(self)
-
-    def after_fork(self) -> None:
-        """Make a new lock: see `_forks`."""
-        self._lock = threading.Lock()
 
     @property
     def paced(self) -> bool:
@@ -201,14 +197,7 @@ class Limiter:
 
 
 _by_task: dict[Hashable, Limiter] = {}
-_by_task_lock = [threading.Lock()]
-
-
-def _after_fork() -> None:
-    _by_task_lock[0] = threading.Lock()
-
-
-_forks.after_fork(_after_fork)
+_by_task_lock = _forks.renewed(sys.modules[__name__], "_by_task_lock", threading.Lock)
 
 
 def task_limiter(key: Hashable | None, total: int | None) -> Limiter:
@@ -221,7 +210,7 @@ def task_limiter(key: Hashable | None, total: int | None) -> Limiter:
     limiter = Limiter(os.cpu_count() or 1 if total is None else total, shared=False)
     if key is None:
         return limiter
-    with _by_task_lock[0]:
+    with _by_task_lock:
         known = _by_task.get(key)
         if known is None or known.slots is None or limiter.slots is None:
             _by_task[key] = limiter

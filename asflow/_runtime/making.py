@@ -6,7 +6,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from asflow import _ledger
+from asflow import _forks, _ledger
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
@@ -369,12 +369,12 @@ class _Counted:
 class LockedWrite:
     """Calls a writer from one thread at a time, and refuses once closed."""
 
-    __slots__ = ("_closed", "_lock", "_write")
+    __slots__ = ("__weakref__", "_closed", "_lock", "_write")
 
     def __init__(self, write: Callable[[object], object]) -> None:
         self._write = write
         # Reentrant: a record's own encoding may write another record.
-        self._lock = threading.RLock()
+        self._lock = _forks.renewed(self, "_lock", threading.RLock)
         self._closed = False
 
     def __call__(self, record: object) -> object:

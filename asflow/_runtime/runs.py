@@ -343,6 +343,7 @@ class FlowCall(RunningFlow):
     def after_fork(self) -> None:
         """Forget what other threads count and report at this moment: see `_forks`."""
         self.emitting.clear()
+        self.digest.lock = threading.RLock()
         for tally in self.tallies.values():
             tally.lock = threading.RLock()
 

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from asflow import _forks
 from asflow._runtime.stopping import Stop, stopping
 from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching
@@ -41,7 +42,7 @@ class Crew:
         self._staff = Staff(work.size, work.most_parked)
         self._pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
         # Reentrant, as it is by default: a garbage collection inside the lock may end another map.
-        self._changed = threading.Condition()
+        self._changed = _forks.renewed(self, "_changed", threading.Condition)
         self._pulled: deque[tuple[int, Any]] = deque()
         self._results: dict[int, object] = {}
         self._error: BaseException | None = None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from asflow import _forks
 from asflow._lives import life_of
 from asflow.errors import DefinitionValueError
 
@@ -34,7 +35,7 @@ class Workspace:
         reporter: receives the events of each call.
     """
 
-    __slots__ = ("_life", "_lock", "_owners", "_tasks", "prefix", "reporter", "store")
+    __slots__ = ("__weakref__", "_life", "_lock", "_owners", "_tasks", "prefix", "reporter", "store")
 
     def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
         self.store: Store = store
@@ -43,7 +44,7 @@ class Workspace:
         self.reporter: Reporter = reporter
         self._owners: dict[str, tuple[Origin, str]] = {}
         self._tasks: WeakValueDictionary[tuple[object, ...], object] = WeakValueDictionary()
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
 
     def add(self, subject: Subject, definition: object) -> None:
         """Note the definition of a task, for as long as it is in use. The newest one of a task counts."""

@@ -15,9 +15,11 @@ none of them says what will wake it; and a cycle of more than `MAX_STEPS` tasks.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from asflow import _forks
 from asflow.dag._errors import CycleError
 from asflow.dag._failures import Path, forget, register
 
@@ -36,7 +38,7 @@ MAX_STEPS: Final = 10_000
 _alive: dict[asyncio.AbstractEventLoop, set[NodeTask[Any]]] = {}
 """Tasks that have not ended: asyncio itself holds them weakly, and the caller need not hold them."""
 
-_alive_lock = threading.Lock()
+_alive_lock = _forks.renewed(sys.modules[__name__], "_alive_lock", threading.Lock)
 
 
 class Group(Protocol):

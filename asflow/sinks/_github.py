@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, final
 
+from asflow import _forks
 from asflow._labels import clean, error_line
 from asflow._tracebacks import text_of
 from asflow.sinks._words import Counts, flow_summary, plain, task_line
@@ -41,7 +42,7 @@ class GitHubActionsSink:
             stream: where the commands go; None: standard output, where GitHub looks for them.
         """
         self._stream = stream
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._flows: dict[int, FlowStarted] = {}
         self._written = {"error": 0, "warning": 0}
         self._is_in_group = False

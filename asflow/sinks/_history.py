@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
+from asflow import _forks
 from asflow._descriptors import open_above_standard
 from asflow._labels import clean, cut, error_text, short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
@@ -94,7 +95,7 @@ class HistorySink:
             )
         self._folder = Path(folder).absolute()
         self._keep = keep
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._runs: dict[str, _RunFile] = {}
 
     def __repr__(self) -> str:

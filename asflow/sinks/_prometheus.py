@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Literal, final
 from weakref import WeakKeyDictionary
 
+from asflow import _forks
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError
 from asflow.sinks._extras import needed
@@ -18,7 +20,7 @@ _BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 30
 
 # A registry takes each name once, and several sinks may share it.
 _made: WeakKeyDictionary[object, _Instruments] = WeakKeyDictionary()
-_making = threading.Lock()
+_making = _forks.renewed(sys.modules[__name__], "_making", threading.Lock)
 
 
 @final

@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Literal, Protocol, cast, final
 
+from asflow import _forks
 from asflow._digest import digest_lines
 from asflow._labels import clean, short
 from asflow.errors import DefinitionTypeError, MissingExtraError
@@ -58,7 +59,7 @@ class TqdmSink:
             )
         self._given = bar
         self._make = cast("Callable[..., _Bar]", _default() if bar is None else bar)
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._flows: dict[int, tuple[str, dict[str, _TaskBar]]] = {}
         self._hidden: set[int] = set()
 

@@ -8,6 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Literal, final
 
+from asflow import _forks
 from asflow._labels import clean, cut, error_text, short
 from asflow.errors import DefinitionTypeError
 from asflow.sinks._trace_file import TraceFile
@@ -52,7 +53,7 @@ class TraceSink:
                 f"write for example TraceSink('trace.html')"
             )
         self._file = TraceFile(path)
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._flows: set[int] = set()
         # By call: start, attempt, lane, flow, task, label.
         self._starts: dict[int, tuple[float, int, int, int | None, str, str]] = {}

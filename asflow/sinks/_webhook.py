@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, final
 
+from asflow import _forks
 from asflow._checks import checked_seconds
 from asflow._labels import clean, error_line, short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
@@ -83,7 +84,7 @@ class WebhookSink:
         self._headers = dict(headers or {})
         self._timeout = checked_seconds("WebhookSink()", "timeout", timeout, positive=True, longest=1e6)
         self._flows: dict[int, FlowStarted] = {}
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 

@@ -27,6 +27,7 @@ import threading
 from time import monotonic
 from typing import Literal
 
+from asflow import _forks
 from asflow.errors import ClaimLostError, OutputPlaceError
 from asflow.stores._common import (
     PART,
@@ -96,7 +97,7 @@ class LocalClaim:
     """
 
     __slots__ = (
-        "_descriptor", "_durability", "_failure", "_forgets", "_forks", "_known", "_lock",
+        "__weakref__", "_descriptor", "_durability", "_failure", "_forgets", "_forks", "_known", "_lock",
         "_mark", "_modified", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
     )  # fmt: skip
 
@@ -120,7 +121,7 @@ class LocalClaim:
         self._durability = durability
         self._known = known
         self._forks = fork_count()
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._state: ClaimState = "open"
         self._spoiled = 0
         self._touched = 0.0

@@ -10,6 +10,7 @@ import weakref
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from asflow import _forks
 from asflow.stores._common import Info, check_name, closed_error, fork_error, is_void
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class MemoryStore:
     """False: no call waits."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._files: dict[str, tuple[bytes, float]] = {}
         # Weak: a garbage-collected claim holds nothing, and needs no finaliser that would take the lock.
         self._claims: dict[str, weakref.ref[MemoryClaim]] = {}
@@ -102,8 +103,7 @@ class MemoryStore:
             return self._files.pop(name, None) is not None
 
     def _forked(self) -> None:
-        """In a forked child: free the lock and all claims, whose threads exist only in the parent."""
-        self._lock = threading.Lock()
+        """In a forked child: free all claims, whose threads exist only in the parent."""
         self._claims.clear()
 
     def _find(self, name: str) -> tuple[bytes, float] | None:
@@ -136,8 +136,7 @@ def _after_fork_in_child() -> None:
         store._forked()  # pyright: ignore[reportPrivateUsage] - the other half of one class
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+_forks.after_fork(_after_fork_in_child)
 
 
 class MemoryClaim:
@@ -165,7 +164,7 @@ class MemoryClaim:
         self._failure = failure
         self._replace = replace
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._chunks: list[bytes] | None = []
         self._modified: float | None = None
 

@@ -14,6 +14,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
+from asflow import _forks
 from asflow.errors import OutputPlaceError, RecordValueError
 from asflow.stores._common import is_void
 from asflow.stores._posix import close_held, open_held, try_lock
@@ -57,7 +58,7 @@ class TemporaryFolders:
     """Makes the temporary folders of this process. Threads: any."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._made: dict[str, str] = {}
         self._process = os.getpid()
 

@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
+from asflow import _forks
 from asflow._labels import short
 from asflow._runtime.clock import current
 
@@ -39,7 +40,7 @@ class FakeClock:
         self.waits: list[float] = []
         self._now = start
         self._manual = manual
-        self._lock = threading.Condition()
+        self._lock = _forks.renewed(self, "_lock", threading.Condition)
         self._ends: list[tuple[float, int]] = []  # a heap; may hold cancelled waits
         self._wakes: dict[int, Callable[[], object]] = {}
         self._order = itertools.count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast, final, get_args
 
+from asflow import _forks
 from asflow._labels import short
 from asflow.errors import DefinitionValueError
 
@@ -44,7 +45,7 @@ class FaultyStore:
         self.blocking: bool = store.blocking if blocking is None else blocking
         self._store = store
         self._faults: list[tuple[Step | None, int, BaseException, bool]] = []
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         path = cast("object", getattr(store, "path", None))
         if path is not None:
             self.path = path

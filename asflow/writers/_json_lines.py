@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from asflow import _forks
 from asflow._checks import closed_error
 from asflow.writers._compression import CHUNK
 from asflow.writers._encoding import (
@@ -56,6 +57,7 @@ class JsonLinesWriter:
     # The lock is reentrant; `_passing` marks a call from within the stream's write, or a signal handler.
 
     __slots__ = (
+        "__weakref__",
         "_batch",
         "_closed",
         "_encode",
@@ -84,7 +86,7 @@ class JsonLinesWriter:
         self._encoded_types: set[type] = {dict}  # seen, and known to be encoded as they are
         self._lines: list[bytes] = []
         self._batch = 64  # lines to gather; follows the length of the lines
-        self._lock = threading.RLock()
+        self._lock = _forks.renewed(self, "_lock", threading.RLock)
         self._passing = False
         self._closed = False
         self._failure: BaseException | None = None

@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
+from asflow import _forks
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError, RecordValueError
 from asflow.writers._refusals import raise_again
@@ -117,7 +118,7 @@ class PathWriter(Generic[T]):
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         # Guarded by `_changed`, once the thread runs:
-        self._changed = threading.Condition()
+        self._changed = _forks.renewed(self, "_changed", threading.Condition)
         self._records: deque[T] = deque()
         self._no_more = self._discarded = self._returned = False
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from asflow import _forks
 from asflow._labels import error_line, short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.writers._format import Format
@@ -13,7 +15,7 @@ from asflow.writers._suffixes import FORMATS, REGISTERED, last_suffix, offered, 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-_lock = threading.Lock()
+_lock = _forks.renewed(sys.modules[__name__], "_lock", threading.Lock)
 
 
 def add_format(

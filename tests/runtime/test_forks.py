@@ -9,18 +9,21 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asflow import Flow, Limit
+from asflow import Flow, Limit, MemoryStore, _forks
 from asflow._runtime.threads import closings
-from asflow.sinks import NullSink
+from asflow.sinks import NullSink, TraceSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from asflow.protocols import ByteStream
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -147,6 +150,63 @@ def test_a_hundred_forks_while_threads_call_tasks(tmp_path: Path) -> None:
         stopped.set()
         for thread in threads:
             thread.join()
+
+
+def test_every_lock_that_another_thread_holds_is_free_in_the_child(tmp_path: Path) -> None:
+    parts = Flow(tmp_path, sink=TraceSink(tmp_path / "trace.json"), store=MemoryStore())
+    owners: dict[object, str] = {owner: name for owner, (name, _) in list(_forks._locks.items())}  # pyright: ignore[reportPrivateUsage]
+    held, go = threading.Event(), threading.Event()
+
+    def hold_all() -> None:
+        with ExitStack() as stack:
+            for owner, name in owners.items():
+                stack.enter_context(getattr(owner, name))
+            held.set()
+            assert go.wait(60)
+
+    def work() -> bool:
+        taken = [getattr(owner, name).acquire(timeout=0) for owner, name in owners.items()]
+        return all(taken)
+
+    assert len(owners) > 8, parts
+    thread = threading.Thread(target=hold_all)
+    thread.start()
+    try:
+        assert held.wait(30)
+        assert in_child(work)
+    finally:
+        go.set()
+        thread.join()
+
+
+def test_a_body_that_forks_while_a_thread_of_it_writes(tmp_path: Path) -> None:
+    """A write in the child does not wait for the other thread, which the child doesn't have."""
+    flow = Flow(tmp_path, sink=NullSink())
+    writing, go, results = threading.Event(), threading.Event(), list[bool]()
+
+    class Blocking:
+        def __init__(self, stream: ByteStream) -> None: ...
+
+        def write(self, record: str, /) -> None:
+            if record == "slow":
+                writing.set()
+                assert go.wait(60)
+
+        def commit(self) -> None: ...
+
+        def abort(self) -> None: ...
+
+    @flow.task(on="{n}.txt", writer=Blocking)
+    def body(n: int) -> None:
+        thread = threading.Thread(target=copy_context().run, args=(flow.task.write, "slow"))
+        thread.start()
+        assert writing.wait(30)
+        results.append(in_child(lambda: flow.task.write("quick") is None))
+        go.set()
+        thread.join()
+
+    body(1)
+    assert results == [True]
 
 
 _flow = Flow(sink=NullSink())

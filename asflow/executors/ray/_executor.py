@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Executor, Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
+from asflow import _forks
 from asflow.errors import ExecutorError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class RayExecutor(Executor):
         self._options: dict[str, object] = {"max_retries": 0, **options}
         self._ray = cast("Any", ray)
         self._remote: Any = self._ray.remote(**self._options)(_call)
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._calls: set[Future[Any]] = set()
         self._is_closed = False
 

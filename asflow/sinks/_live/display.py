@@ -7,12 +7,13 @@ to be shown and ends with the last.
 from __future__ import annotations
 
 import atexit
-import os
+import sys
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from asflow import _forks
 from asflow._digest import digest_lines
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import Forest
@@ -81,7 +82,7 @@ class Display:
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
         self._forest = Forest(time.monotonic)
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._poller: _Poller | None = None
         self._muted = False
         self._quiet = Quiet()
@@ -163,7 +164,6 @@ class Display:
         self._muted = self._poller is not None or self._muted
         self._poller = None
         self._held = []
-        self._lock = threading.Lock()
         self._forest = Forest(time.monotonic)
         self._surface.after_fork()
 
@@ -224,7 +224,7 @@ def _guarded(act: Callable[[], None]) -> bool:
 
 _displays: weakref.WeakSet[Display] = weakref.WeakSet()
 _shared: weakref.WeakValueDictionary[Hashable, Display] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = _forks.renewed(sys.modules[__name__], "_lock", threading.Lock)
 
 
 def shared(key: Hashable, make: Callable[[], Surface]) -> Display:
@@ -237,8 +237,6 @@ def shared(key: Hashable, make: Callable[[], Surface]) -> Display:
 
 
 def _after_fork() -> None:
-    global _lock  # the inherited lock may be held by a thread that doesn't exist in the child
-    _lock = threading.Lock()
     for display in list(_displays):
         display.after_fork()
 
@@ -249,5 +247,4 @@ def _at_exit() -> None:
 
 
 atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_forks.after_fork(_after_fork)

@@ -11,6 +11,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from asflow import _forks
 from asflow._labels import clean
 from asflow.sinks._words import Counts
 
@@ -259,7 +260,7 @@ class Forest:
     def __init__(self, now: Callable[[], float]) -> None:
         """Start empty; *now* returns monotonic seconds."""
         self.now = now
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._views: dict[int, FlowView] = {}
         self._roots: dict[int, FlowView] = {}
         self._visible = 0

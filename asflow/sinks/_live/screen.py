@@ -22,6 +22,8 @@ import time
 import weakref
 from typing import IO, TYPE_CHECKING
 
+from asflow import _forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -133,7 +135,7 @@ class Screen:
         """Nothing is written or replaced before the first frame."""
         self.stream = stream
         # Reentrant: a signal handler or a finalizer may print during a write.
-        self.lock: threading.RLock = threading.RLock()
+        self.lock: threading.RLock = _forks.renewed(self, "lock", threading.RLock)
         self.is_open: bool = False
         self._taps: list[_Tap] = []
         self._lines: list[str] = []
@@ -209,7 +211,6 @@ class Screen:
 
     def forget(self) -> None:
         """In a forked child process: restore the streams and leave the terminal to the parent."""
-        self.lock = threading.RLock()
         self._busy = False
         for tap in self._taps:
             tap.discard()

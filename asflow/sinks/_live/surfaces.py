@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
+from asflow import _forks
 from asflow._labels import clean
 from asflow.sinks._live.layout import Layout, fold, rows_of
 from asflow.sinks._live.model import first_values
@@ -168,7 +169,7 @@ class NotebookSurface:
         self._cell_len = cell_len
         self._width = min(console.width, _NOTEBOOK_WIDTH)
         self._layout = Layout(cell_len, color=True)
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._handle: _Handle | None = None
         self._ended: _Handle | None = None  # of a flow that has ended, for its summary
         self._stamp = _Stamp()
@@ -218,7 +219,6 @@ class NotebookSurface:
                 handle.update(self._text([]))
 
     def after_fork(self) -> None:
-        self._lock = threading.Lock()
         self._handle = self._ended = None
 
     def _text(self, lines: list[list[Piece]]) -> Text:
@@ -238,7 +238,7 @@ class PlainSurface:
         self._stream = stream
         self._unicode = supports_unicode(stream)
         self._stamp = _Stamp()
-        self._lock = threading.RLock()
+        self._lock = _forks.renewed(self, "_lock", threading.RLock)
         # By flow: its last line, and how often that was omitted since.
         self._last: dict[int, tuple[str, int]] = {}
 
@@ -277,7 +277,6 @@ class PlainSurface:
         self._last = {}
 
     def after_fork(self) -> None:
-        self._lock = threading.RLock()
         self._last = {}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast, final
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
+from asflow import _forks
 from asflow._labels import clean, cut
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import first_values
@@ -61,7 +62,7 @@ class Page:
         self._slot = slot
         self._every = every
         self._keep = keep
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._flows: dict[int, _Running] = {}
         self._lines: dict[str, Line] = {}
         self._unshown: dict[str, Line] = {}

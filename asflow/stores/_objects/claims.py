@@ -22,6 +22,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from asflow import _forks
 from asflow.stores._common import PART, ClaimState, closed_error, fork_error, may_publish
 from asflow.stores._objects.errors import patiently, translated
 from asflow.stores._spool import Spool
@@ -73,7 +74,7 @@ class ObjectClaim:
         self._failure = failure
         self._replace = replace
         self._lease: Lease | None = None
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._spool = Spool(_SMALL)
         self._size = 0
         self._spoiled = False

@@ -24,6 +24,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from asflow import _forks
 from asflow._labels import clean, cut
 from asflow.stores._common import PART
 from asflow.stores._objects.errors import patiently
@@ -58,7 +59,7 @@ class Lease:
         self.version: UpdateVersion = version
         self.kept_at: float = time.monotonic()
         self.lost: bool = False
-        self.lock: threading.Lock = threading.Lock()
+        self.lock: threading.Lock = _forks.renewed(self, "lock", threading.Lock)
         """Held while the lease is kept: of two requests at once one would find that it had changed."""
 
 
@@ -78,7 +79,7 @@ class Leases:
         self._seconds = seconds
         self._patience = min(retry_seconds, seconds / 3)
         self._owner = f"{clean(socket.gethostname())}:{os.getpid()} {os.urandom(8).hex()}"
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._held: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._keeper: threading.Thread | None = None
         # Of other owners' leases: the content that was seen, and since when.

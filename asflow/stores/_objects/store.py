@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from asflow import _forks
 from asflow._checks import checked_seconds
 from asflow._labels import short
 from asflow.errors import (
@@ -127,7 +128,7 @@ class ObjectStore:
         self._client: Client = _client(
             url, scheme, config, client_options, credential_provider, retry_seconds
         )
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         # Weak: a garbage-collected claim holds nothing.
         self._claims: dict[str, weakref.ref[ObjectClaim]] = {}
         self._looked = False
@@ -324,12 +325,12 @@ class ObjectStore:
 class _Listings:
     """Remembers for some time which outputs a folder had."""
 
-    __slots__ = ("_folders", "_list", "_lock", "_seconds")
+    __slots__ = ("__weakref__", "_folders", "_list", "_lock", "_seconds")
 
     def __init__(self, names: Callable[[str], Iterator[str]], seconds: float) -> None:
         self._list = names
         self._seconds = seconds
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._folders: dict[str, tuple[threading.Lock, set[str], float]] = {}
 
     def has(self, name: str) -> bool:
