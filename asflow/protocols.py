@@ -159,6 +159,10 @@ class Store(Protocol):
       not `blocking`. It may return False whenever it is not sure, and never raises.
     - `is_claimed(name) -> bool`: whether a claim on *name* is held, by any process. A call then waits for its
       end before it takes a slot. It may return False whenever it is not sure.
+    - `owner(name) -> str | None`: who holds the claim on *name*, in a few words for people, as `process 123`
+      or `host:123`; None if no process does, or if that is not known. Asked when a call has waited for a
+      second for the end of that claim, and shown to the user; see `asflow.events.TaskWaiting`. An exception
+      counts as None.
     - `path(name) -> pathlib.Path`: the file of an output or failure, for a store that keeps files; used by
       `Output.path`. Relative names are then resolved against the current directory before a claim.
     - `set_modified(name, seconds: float | None) -> object`: set the time of the output *name*; None is now,

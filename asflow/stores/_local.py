@@ -13,7 +13,7 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import _posix, _windows
 from asflow.stores._common import MARKED, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
-from asflow.stores._local_part import is_locked, lock_part, sweep, unlock_part
+from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep, unlock_part
 from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder, unlink
 
 if TYPE_CHECKING:
@@ -135,6 +135,14 @@ class LocalStore:
     def is_claimed(self, name: str, /) -> bool:
         """Return whether a living writer, of any process, is making *name*; False if that is not certain."""
         return is_locked(name + PART)
+
+    def owner(self, name: str, /) -> str | None:
+        """Return the process of this machine that is making *name*, as `process 123`, if that is known.
+
+        Linux says it for a file system of the machine; elsewhere, and if no process is making it, None.
+        """
+        process = owner_of(name + PART)
+        return None if process is None else f"process {process}"
 
     def info(self, name: str, /) -> Info | None:
         """Return size and age of the output or failure called *name*; None if there is none that is whole.

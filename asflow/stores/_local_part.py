@@ -26,6 +26,7 @@ from asflow.stores._posix import (
 from asflow.stores._windows import is_too_long
 
 _TRIES = 100
+_LOCKS = "/proc/locks"
 
 
 def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
@@ -139,6 +140,23 @@ def is_locked(part: str) -> bool:
         return False
     finally:
         close_held(descriptor)
+
+
+def owner_of(part: str) -> int | None:
+    """Return the process that has locked the file *part*, if the system says so: Linux, for flock."""
+    try:
+        found = os.stat(part)
+        with open(_LOCKS, encoding="ascii") as locks:
+            lines = locks.readlines()
+    except (OSError, ValueError):
+        return None
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    for line in lines:
+        # 1: FLOCK  ADVISORY  WRITE 1234 fe:00:131 0 EOF; one that waits has `->` after the number.
+        words = line.split()
+        if len(words) == 8 and words[1] == "FLOCK" and words[5] == place and words[4].isdecimal():
+            return int(words[4]) or None
+    return None
 
 
 def sweep(name: str, found: os.stat_result) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from asflow.protocols import Claim, ClaimRefusal, OutputInfo, OutputStatus, Store
 
-OF_STORES = ("close", "is_claimed", "is_complete", "path", "set_modified", "url")
+OF_STORES = ("close", "is_claimed", "is_complete", "owner", "path", "set_modified", "url")
 """The optional members of a store."""
 
 OF_CLAIMS = ("set_modified",)

@@ -19,6 +19,7 @@ import pytest
 
 from asflow import Flow, Limit, LocalStore, MemoryStore
 from asflow.sinks import NullSink
+from asflow.stores import _local_part
 
 SCRIPT = """
 import asyncio, os, random, sys, time
@@ -277,6 +278,64 @@ async def test_a_start_that_finds_the_output_claimed_is_given_back(tmp_path: Pat
     waits.cancel()
     await asyncio.wait([waits])
     claim.abort()
+
+
+_NAME_OWNER = """
+import sys
+from asflow import LocalStore
+
+claim = LocalStore().claim(sys.argv[1], sys.argv[1] + ".err")
+print("claimed", flush=True)
+sys.stdin.readline()
+claim.abort()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/locks"), reason="the system does not say who holds a lock")
+def test_a_local_store_names_the_process_that_makes_an_output(tmp_path: Path) -> None:
+    store, name = LocalStore(), str(tmp_path / "x.txt")
+    assert store.owner(name) is None
+    claim: Any = store.claim(name, name + ".err")
+    assert store.owner(name) == f"process {os.getpid()}"
+    claim.abort()
+    assert store.owner(name) is None
+    with subprocess.Popen(
+        [sys.executable, "-c", _NAME_OWNER, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "claimed\n"
+        assert store.owner(name) == f"process {other.pid}"
+        other.communicate("\n")
+    (tmp_path / "x.txt.part").write_text("of a dead writer")
+    assert store.owner(name) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="no locks"),
+        pytest.param("1: FLOCK  ADVISORY  WRITE -1 {place} 0 EOF\n", id="a process that is not visible"),
+        pytest.param("1: FLOCK  ADVISORY  WRITE 0 {place} 0 EOF\n", id="in another container"),
+        pytest.param("1: OFDLCK  ADVISORY  WRITE -1 {place} 0 EOF\n", id="another kind of lock"),
+        pytest.param("1: -> FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n", id="one that waits"),
+        pytest.param("1: FLOCK  ADVISORY  WRITE 77 00:00:1 0 EOF\n", id="of another file"),
+        pytest.param("1: FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n", id="77"),
+        pytest.param(None, id="no such list"),
+    ],
+)
+def test_what_the_list_of_locks_may_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, text: str | None
+) -> None:
+    part = tmp_path / "x.txt.part"
+    part.write_text("")
+    found = part.stat()
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    locks = tmp_path / "locks"
+    if text is not None:
+        locks.write_text(text.format(place=place))
+    monkeypatch.setattr(_local_part, "_LOCKS", str(locks))
+    expected = "process 77" if "[77]" in request.node.name else None
+    assert LocalStore().owner(str(tmp_path / "x.txt")) == expected
 
 
 def test_a_local_store_sees_a_claim_of_any_process(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def test_it_has_the_optional_members_of_the_wrapped_store() -> None:
         def is_claimed(self, name: str, /) -> bool:
             return name == "a"
 
+        def owner(self, name: str, /) -> str | None:
+            return "host:1"
+
         def is_complete(self, name: str, /) -> bool:
             return True
 
@@ -85,6 +88,7 @@ def test_it_has_the_optional_members_of_the_wrapped_store() -> None:
     assert wrapper.url("a") == "memory://a"
     assert wrapper.is_claimed("a")
     assert wrapper.is_complete("a")
+    assert wrapper.owner("a") == "host:1"
     wrapper.close()
     assert inner.closed == 1
     assert not hasattr(wrapper, "closed")
@@ -92,7 +96,7 @@ def test_it_has_the_optional_members_of_the_wrapped_store() -> None:
 
 def test_it_lacks_what_the_wrapped_store_lacks() -> None:
     wrapper = StoreWrapper(MemoryStore())
-    for name in ("path", "url", "close", "no_such_thing"):
+    for name in ("path", "url", "owner", "close", "no_such_thing"):
         assert not hasattr(wrapper, name)
         with pytest.raises(AttributeError, match=f"'StoreWrapper' object has no attribute '{name}'"):
             getattr(wrapper, name)

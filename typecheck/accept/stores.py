@@ -68,6 +68,9 @@ class DictStore:
     def delete(self, name: str) -> bool:
         return self._outputs.pop(name, None) is not None
 
+    def owner(self, name: str) -> str | None:
+        return None
+
 
 @dataclass
 class Wrapping(Store):
@@ -128,3 +131,4 @@ def used(store: Store) -> None:
     if not isinstance(claimed, str):
         claimed.write(b"")  # OK
         claimed.publish()  # OK
+    assert_type(LocalStore().owner("a"), str | None)

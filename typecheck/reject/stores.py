@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asflow import Flow, MemoryStore, Store
+from asflow import Flow, LocalStore, MemoryStore, Store
 from asflow.protocols import Claim, ClaimRefusal, OutputStatus
 from asflow.testing import check_store
 
@@ -73,6 +73,7 @@ class AsyncStatus:
         return getattr(MemoryStore(), name)
 
 
+process: int | None = LocalStore().owner("a")  # E
 Flow(store=NoDelete())  # E
 Flow(store=AsyncStatus())  # E
 Flow(store=MemoryStore)  # E
