@@ -7,7 +7,8 @@
     ```output, ```text         right after a Python block: what that block prints
 
 A comment `<!-- skip: why -->` right before a block skips it; it must still be valid Python. `setups/PAGE.py`
-defines names and files that a page takes for granted, and runs before the page's first block.
+defines names that a page takes for granted, and runs before its first block; files in `setups/PAGE/` are
+there from the beginning.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def converse(page: Path, block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "api.py")
+    if (files := HERE / "setups" / page.stem).is_dir():
+        shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     setup = HERE / "setups" / f"{page.stem}.py"
     first: list[tuple[int, str]] = [(1, setup.read_text())] if setup.exists() else []
     code = list(first)
