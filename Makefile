@@ -17,8 +17,8 @@ CODE := asflow tests $(wildcard typecheck/*.py) docs/examples
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.demo  ## download, transform, show a table; run it twice
-	$(BIN)/python docs/examples/demo/pipeline.py
+demo: $(VENV)/.demo  ## download, crash, go on, show a table; a second time it asks for nothing
+	$(BIN)/python docs/examples/demo/crash.py
 
 test: lint types unit  ## everything that must pass before a commit, but for the slow tests
 

@@ -97,3 +97,15 @@ def test_a_killed_demo_keeps_what_it_had(tmp_path: Path, slow_api: str) -> None:
     again = run(tmp_path, "--url", slow_api)
     assert f"{353 - had} downloaded, {had} on disk already, 12 not available" in again
     assert len(list(pages.glob("*.jsonl.zst"))) == 353
+
+
+def test_a_killed_run_goes_on(tmp_path: Path, slow_api: str) -> None:
+    command = [*PYTHON, str(DEMO / "crash.py"), "--base", str(tmp_path), "--url", slow_api]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    before, _, after = done.stdout.partition(" pages on disk, each of them whole")
+    survived = int(before.rpartition(" ")[2])
+    assert 120 <= survived < 353
+    assert f"{353 - survived} downloaded, {survived} on disk already" in after
+    again = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert "kill -9" not in again.stdout
+    assert "Everything was on disk already." in again.stdout
