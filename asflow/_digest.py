@@ -170,10 +170,9 @@ def _group_lines(group: ProblemGroup) -> list[Line]:
     by_message: dict[str, list[str]] = {}
     for call in group.calls:
         by_message.setdefault(call.message, []).append(unquoted(call.label))
-    lines += [
-        [("  " + ", ".join(labels) + (f": {message}" if message else ""), "")]
-        for message, labels in by_message.items()
-    ]
+    for message, labels in by_message.items():
+        pieces = [(":", ""), (f" {message}", "")] if message else []  # a narrow line is broken between them
+        lines.append([("  " + ", ".join(labels), ""), *pieces])
     more = group.count - len(group.calls)
     if more > 0:
         lines.append([(f"  … and {more:,} more", "dim")])

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished
-from asflow.sinks._live.layout import Layout, rows_of
+from asflow.sinks._live.layout import Layout
 from asflow.sinks._live.model import Forest
+from asflow.sinks._live.rows import rows_of
 from asflow.sinks._words import Counts, clock, duration, flow_summary, plain, task_line, to_ascii
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Lays out the running flows as lines: selects the rows and fits them to a width and a height.
+"""Fits rows to a width, as lines of styled pieces.
 
 The picture, on 100 columns:
 
@@ -16,19 +16,14 @@ little room, bars give way first, then labels, then the time left; counts, rates
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asflow._digest import group_line
-from asflow._labels import clean, cut
-from asflow.sinks._live.model import Progress, first_values
-from asflow.sinks._words import Counts, Piece, amount, call_title, join, rate, remaining, took, wait_words
+from asflow.sinks._words import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from asflow.events import RunningCall, Tally
-    from asflow.sinks._live.model import FlowView, Forest
+    from asflow.sinks._live.rows import Row
 
 Line = list[Piece]
 
@@ -36,176 +31,8 @@ _BAR = 40  # as wide as rich's bars
 _BAR_LEAST = 8
 _LABEL_LEAST = 12
 _PROGRESS_MOST, _PROGRESS_LEAST = 30, 8
-_DESCRIPTION_MOST = 200  # characters, before it is measured
+_NARROW = 60  # columns; on fewer, calls are indented less
 _TURN = 1.5  # seconds in which a moving bar goes through once
-
-
-@dataclass(slots=True)
-class Row:
-    """One row of the display before it is fitted to a width.
-
-    Attributes:
-        indent: blank columns before *title*.
-        title: the flow, task or call.
-        has_bar: whether it has a bar and numbers; a row without is only text.
-        done: the finished share, 0 <= done <= 1; None if the total is unknown.
-        left: seconds left, or None if unknown.
-        count, rate, elapsed: the numbers, as text; empty if there is none.
-        notes: counts that must be shown: after the numbers, or on a line of their own.
-        progress: the call's own description; like *notes*, but truncated rather than wrapped.
-        text: what a row without a bar says after its title.
-    """
-
-    indent: int
-    title: str
-    has_bar: bool = False
-    done: float | None = None
-    left: float | None = None
-    count: str = ""
-    rate: str = ""
-    elapsed: str = ""
-    text: list[Piece] = field(default_factory=list[Piece])
-    notes: list[Piece] = field(default_factory=list[Piece])
-    progress: list[Piece] = field(default_factory=list[Piece])
-
-    @property
-    def time_left(self) -> str:
-        """The time left as text; empty if there is none to show."""
-        if self.done is None or self.done >= 1:
-            return ""
-        return "-:--" if self.left is None else remaining(self.left)
-
-    def measure(self, progress: Progress, unit: str | None = None, *, count: bool = True) -> Row:
-        """Put the numbers of *progress* into the row; return it."""
-        self.has_bar = True
-        done, total = progress.done, progress.total
-        if total:
-            self.done = min(1.0, max(0.0, done / total))
-            self.left = progress.left
-        if count:
-            self.count = amount(done, total, unit)
-        self.rate = rate(progress.rate, unit)
-        self.elapsed = took(progress.elapsed)
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class _Detail:
-    """How much is shown: concurrent flows, calls of a task, whether idle tasks are, groups of problems."""
-
-    flows: int
-    calls: int
-    idle: bool
-    problems: int
-
-
-# Tried in turn until the rows fit the height.
-_DETAILS = (
-    _Detail(8, 4, True, 3),
-    _Detail(6, 2, True, 3),
-    _Detail(4, 1, True, 2),
-    _Detail(4, 0, True, 2),
-    _Detail(4, 0, False, 1),
-    _Detail(2, 0, False, 1),
-    _Detail(2, 0, False, 0),
-)
-_TASKS = 50  # of one flow; more never fit a screen
-
-
-def rows_of(forest: Forest, height: int) -> list[Row]:
-    """Return at most *height* (>= 1) rows that show *forest*, with as much detail as fits."""
-    rows: list[Row] = []
-    for detail in _DETAILS:
-        roots, more = forest.roots(detail.flows)
-        rows = [row for view in roots for row in _root_rows(view, detail, forest.now())]
-        if more:
-            rows.append(_more(0, more, "flow"))
-        if len(rows) <= height:
-            return rows
-    return [*rows[: height - 1], _more(0, len(rows) - height + 1, "line")]
-
-
-def _more(indent: int, count: int, noun: str) -> Row:
-    return Row(indent, f"… and {count:,} more {noun}{'s' * (count > 1)}")
-
-
-def _root_rows(view: FlowView, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the rows of a flow that no other one called, and below them what went wrong so far."""
-    yield from _flow_rows(view, 0, detail, now)
-    groups = view.live.digest.groups if view.live.digest else ()
-    for group in groups[: detail.problems]:
-        yield Row(1, "", text=group_line(group))
-    if detail.problems and len(groups) > detail.problems:
-        yield _more(1, sum(group.count for group in groups[detail.problems :]), "call")
-
-
-def _flow_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the rows of a flow, of its tasks, and of the flows that it called."""
-    row = Row(depth, f"@flow {view.title}").measure(view.progress(now))
-    if view.live.description:
-        row.progress = [(cut(clean(view.live.description), _DESCRIPTION_MOST, "…"), "")]
-    yield row
-    for tally in first_values(view.tallies, _TASKS):
-        if detail.idle or tally.active or tally.queued > tally.finished:
-            yield from _task_rows(view, tally, depth + 1, detail, now)
-    yield from _child_rows(view, depth + 1, detail, now)
-
-
-def _child_rows(view: FlowView, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the flows called by a flow: one row for all of a name, then the first running ones."""
-    for name, started in list(view.started_flows.items())[:_TASKS]:
-        ended = view.ended_flows.get(name, 0)
-        progress = view.nested_progress(name, now)
-        if started > 1 and (detail.idle or ended < started):
-            yield Row(depth, f"@flow {name}()").measure(progress)
-    running = [child for child in first_values(view.children, len(view.children)) if not child.hidden]
-    for child in running[: detail.calls]:
-        yield from _flow_rows(child, depth, detail, now)
-    if len(running) > detail.calls:
-        yield _more(depth, len(running) - detail.calls, "flow")
-
-
-def _task_rows(view: FlowView, tally: Tally, depth: int, detail: _Detail, now: float) -> Iterator[Row]:
-    """Yield the row of a task and a row for each of its first running calls."""
-    counts = Counts()
-    counts.add(tally)
-    finished = tally.finished
-    total = max(tally.queued, tally.total or 0, finished)
-    row = Row(depth, f"@task {clean(tally.task)}()", notes=join(counts.words(done=False)))
-    row.measure(view.task_progress(tally, now))
-    active = len(tally.active)
-    calls = first_values(tally.active, detail.calls if total > 1 else 1)
-    if total == 1 and calls:  # the only call is shown in the task's row
-        row = _show_call(Row(row.indent, row.title, notes=row.notes), view, calls[0], now)
-        calls = []
-    yield row
-    for call in calls:
-        yield _show_call(Row(depth + 6, call_title(call)), view, call, now)
-    waiting = first_values(tally.waiting, max(detail.calls - len(calls), detail.calls // 2))
-    for wait in waiting:
-        title, text = call_title(wait.call), wait_words(wait, view.since(now))
-        yield Row(depth + 6, title, text=[(text, "yellow")])
-    if calls and active > len(calls):
-        yield _more(depth + 6, active - len(calls), "call")
-    elif waiting and len(tally.waiting) > len(waiting):
-        yield _more(depth + 6, len(tally.waiting) - len(waiting), "waiting call")
-
-
-def _show_call(row: Row, view: FlowView, call: RunningCall, now: float) -> Row:
-    """Put the progress of *call* into *row*."""
-    progress: list[Piece] = []
-    if call.description:
-        progress.append((cut(clean(call.description), _DESCRIPTION_MOST, "…"), ""))
-    if call.attempt > 1 and not row.notes:
-        progress.append((f"attempt {call.attempt}", "yellow"))
-    reported = bool(call.completed or call.total)
-    unit = None if call.unit is None else cut(clean(call.unit), 12, "…")
-    measured = view.call_progress(call, now)
-    row.measure(measured, unit, count=reported)
-    if measured.elapsed < 0.95 and not reported:  # the next one takes its place
-        row.elapsed = ""
-    row.progress = join(progress)
-    return row
 
 
 def fold(pieces: list[Piece], width: int, cell_len: Callable[[str], int], hang: int = 0) -> list[Line]:
@@ -297,7 +124,7 @@ class Layout:
         left = self._widest("left", (length + len(" left") for length in lefts if length))
         columns.left = left + 1 if left else 0
         titled = (row for row in rows if row.has_bar or (row.title and row.text))
-        label = self._widest("label", (row.indent + self._cell_len(row.title) for row in titled))
+        label = self._widest("label", (self._indent(row) + self._cell_len(row.title) for row in titled))
         self._give_way(columns, width, label)
         progress = min(
             self._widest("progress", (self._pieces_len(row.progress) for row in bars)), _PROGRESS_MOST
@@ -320,15 +147,19 @@ class Layout:
             if width - columns.numbers < min(label, least):
                 setattr(columns, name, 0)
 
+    def _indent(self, row: Row) -> int:
+        return row.indent + (row.more_indent if self._width >= _NARROW else 0)
+
     def _pieces_len(self, pieces: list[Piece]) -> int:
         return sum(self._cell_len(text) for text, _ in pieces)
 
     def _row_lines(self, row: Row, width: int, columns: _Columns, now: float) -> list[Line]:
-        title = " " * row.indent + row.title
+        indent = self._indent(row)
+        title = " " * indent + row.title
         if not row.has_bar:
             if not row.text:
                 return [self._cut([(title, "dim")], width)]
-            label = min(columns.label, max(_LABEL_LEAST, width // 3)) if row.title else row.indent
+            label = min(columns.label, max(_LABEL_LEAST, width // 3)) if row.title else indent
             return [
                 self._cut([(self._fit(title, label), ""), (" " if row.title else "", ""), *row.text], width)
             ]
@@ -354,7 +185,7 @@ class Layout:
             line.append((" " * (columns_of - self._cell_len(text)) + text if columns_of else "", style))
         while line and not line[-1][0].strip():
             line.pop()
-        return self._with_notes(line, row.notes, [] if instead else row.progress, row.indent, width)
+        return self._with_notes(line, row.notes, [] if instead else row.progress, indent, width)
 
     def _with_notes(
         self, line: Line, notes: list[Piece], progress: list[Piece], indent: int, width: int

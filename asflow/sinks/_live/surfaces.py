@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from asflow import _forks
 from asflow._labels import clean
-from asflow.sinks._live.layout import Layout, fold, rows_of
+from asflow.sinks._live.layout import Layout, fold
 from asflow.sinks._live.model import first_values
+from asflow.sinks._live.rows import rows_of
 from asflow.sinks._live.screen import Screen
 from asflow.sinks._words import Counts, amount, clock, join, plain, rate, time_of_day, to_ascii, took
 
@@ -97,8 +98,10 @@ class TerminalSurface:
     def show(self, forest: Forest, stopped: Callable[[], bool]) -> None:
         """Draw a frame. The flows are read before the terminal is locked, since a user's repr may print."""
         width, height = self._console.size
-        lines = self._layout.lines(rows_of(forest, max(1, height - 2)), width, forest.now())
-        lines = lines[: max(1, height - 2)]
+        height = max(1, height - 2)
+        lines = self._layout.lines(rows_of(forest, height), width, forest.now())
+        if (over := len(lines) - height) > 0:  # some rows took two lines
+            lines = self._layout.lines(rows_of(forest, max(1, height - over)), width, forest.now())[:height]
         painted = [self._painted(line) for line in lines]
         lengths = [sum(self._cell_len(text) for text, _ in line) for line in lines]
         with self._screen.lock:
