@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from asflow import _forks
 from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.slots import Slots, home_of, kept
+from asflow._runtime.waits import UNNOTICED, notice_of
 
 if TYPE_CHECKING:
     from asflow._runtime.limits import Limiter
@@ -68,9 +69,11 @@ async def acquire(limit: Limiter, run: TaskCall) -> None:
             queue = _queue_of(run, limit.slots)
             run.slot = queue.try_acquire()
             if run.slot is None:
-                run.slot = await queue.acquire()
-        if limit.paced:
-            await limit.pace()
+                with notice_of(run, "slot") or UNNOTICED:
+                    run.slot = await queue.acquire()
+        if limit.paced and not limit.try_start():
+            with notice_of(run, "rate") or UNNOTICED:
+                await limit.pace()
     except GeneratorExit:
         drop(run)
         raise
@@ -93,12 +96,21 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
             queue = _queue_of(run, limit.slots)
             run.slot = queue.try_acquire()
             if run.slot is None:
-                run.slot = queue.acquire_blocking(run.spec.name)
-        if limit.paced:
-            limit.pace_blocking(run.spec.name)
+                run.slot = queue.acquire_blocking(run.spec.name, notice_of(run, "slot"))
+        if limit.paced and not limit.try_start():
+            _pace_blocking(limit, run)
     except BaseException:
         release(run)
         raise
+
+
+def _pace_blocking(limit: Limiter, run: TaskCall) -> None:
+    notice = notice_of(run, "rate")
+    try:
+        limit.pace_blocking(run.spec.name, notice)
+    finally:
+        if notice is not None:
+            notice.end()
 
 
 def release(run: TaskCall) -> None:

@@ -86,6 +86,17 @@ async def _in_time(seconds: float, attempt: Awaitable[R]) -> R:
     return value
 
 
+async def _await_owner(job: Job) -> None:
+    """Wait until the owner of the output has ended; of another process, until it is worth another look."""
+    notice = job.making.notice(job.run)
+    with notice:
+        if await owners.wait(job.making.key):
+            return
+    await clock.current.clock.sleep_async(job.making.next_poll())
+    if notice.left == 0:
+        await in_thread(notice.report) if job.making.blocking else notice.report()
+
+
 async def _act(job: Job, action: words.Action) -> words.Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     blocking = job.made is not None and job.made.blocking
@@ -123,8 +134,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
             return words.Waited()
         case words.AwaitOwner():
             parked(job.run)
-            if not await owners.wait(job.making.key):
-                await clock.current.clock.sleep_async(job.making.next_poll())
+            await _await_owner(job)
             return words.Waited()
         case words.Call() | words.Finish() | words.Fail():
             raise AssertionError(action)

@@ -104,8 +104,10 @@ def _act(job: Job, action: words.Action) -> words.Event:
             return words.Waited()
         case words.AwaitOwner():
             parked(job.run)
-            if not owners.wait_blocking(job.making.key, job.run):
+            notice = job.making.notice(job.run)
+            if not owners.wait_blocking(job.making.key, job.run, notice):
                 clock.current.clock.sleep(job.making.next_poll())
+                notice.look()
             return words.Waited()
         case words.Call() | words.Finish() | words.Fail():
             raise AssertionError(action)

@@ -22,6 +22,8 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from asflow._runtime.slots import Onlooker
+
 _MOST = 1_000_000  # each slot takes memory at once
 
 _LOOK_AGAIN = 1.0  # seconds until a call that waits for the rate looks for starts that were given back
@@ -150,6 +152,14 @@ class Limiter:
         """Whether starts may have to wait although a slot is free."""
         return self.starts.delays
 
+    def try_start(self) -> bool:
+        """Start a body, if the rate lets it and no call waits for that; the caller holds a slot."""
+        turn = self._pacing.try_acquire()
+        try:
+            return turn is not None and self._start() <= 0
+        finally:
+            del turn  # which returns it
+
     async def pace(self) -> None:
         """Wait until the rate lets a body start; the caller holds a slot."""
         # One at a time, in order: a caller that is cancelled here has used up no start.
@@ -160,16 +170,23 @@ class Limiter:
         finally:
             del turn
 
-    def pace_blocking(self, task: str) -> None:
+    def pace_blocking(self, task: str, onlooker: Onlooker | None = None) -> None:
         """Wait on this thread until the rate lets a body of *task* start; the caller holds a slot.
+
+        Args:
+            task: named in messages.
+            onlooker: looks at the wait now and then.
 
         Raises:
             DeadlockError: a call on this thread's own event loop comes first, and has to wait.
         """
-        turn = self._pacing.acquire_blocking(task)
+        turn = self._pacing.acquire_blocking(task, onlooker)
         try:
             while (wait := self._start()) > 0:
-                clock.current.clock.sleep(wait)
+                left = None if onlooker is None else onlooker.left
+                clock.current.clock.sleep(wait if left is None else min(wait, left))
+                if onlooker is not None:
+                    onlooker.look()
         finally:
             del turn  # which returns it
 

@@ -12,6 +12,7 @@ from asflow._labels import short
 from asflow._runtime import owners, threads
 from asflow._runtime.runs import batches_through, output_closed, path_instead, reports_calls, saved_instead
 from asflow._runtime.slots import running_loop
+from asflow._runtime.waits import Notice
 from asflow._tracebacks import follows, log_error
 from asflow.errors import DeadlockError, OutputClosedError
 
@@ -50,6 +51,7 @@ class Making:
         "_kwargs",
         "_loop",
         "_name",
+        "_notice",
         "_owner",
         "_polls",
         "_scratch",
@@ -79,6 +81,7 @@ class Making:
         self._closing: int | None = None  # the thread that is ending the claim
         self._counted: _Counted | None = None
         self._polls = 0
+        self._notice: Notice | None = None
         self._scratch: dict[str, Scratch] = {}
         self._loop = running_loop()
         self.closing_slots: list[Slot] = []
@@ -200,6 +203,7 @@ class Making:
         self._counted = _Counted(answer) if counts else None
         self._writer = outputs.open_writer(self._counted or answer)
         self._polls = 0
+        self._notice = None
         return words.Claimed()
 
     @property
@@ -210,6 +214,24 @@ class Making:
         """Return the seconds until the next look at another process's claim; they grow with each look."""
         self._polls += 1
         return min(_LONGEST_POLL, _FIRST_POLL * _GROWTH ** min(self._polls, 40))
+
+    def notice(self, run: TaskCall) -> Notice:
+        """Return the notice of the wait of *run* for another owner; one for all looks at its claim."""
+        if self._notice is None:
+            self._notice = Notice(run, "owner", self._name_owner)
+        return self._notice
+
+    def _name_owner(self) -> str | None:
+        """Return who makes the output: a call of this process, or what the store knows."""
+        owner = owners.owner_of(self.key)
+        if owner is not None:
+            return f"{owner.run.task}({owner.run.label})"
+        if self.blocking and running_loop() is not None:
+            return None
+        try:
+            return self.outputs.owner(self._name)
+        except Exception:  # noqa: BLE001 - it is only shown
+            return None
 
     # ---------------------------------------------------------------- around the body
 

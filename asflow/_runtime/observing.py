@@ -108,11 +108,11 @@ def queued(run: TaskCall) -> None:
 
 def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float) -> None:
     """Report that the call has waited for *waited* seconds already; see `TaskWaiting`."""
-    if run.flow is not None:
+    if run.flow is not None and reason != "slot":
         since = monotonic() - waited
         run.flow.tally(run.spec.name).waiting[run.call_id] = WaitingCall(run, reason, since, detail=owner)
     scope = run.scope
-    if scope.begun:
+    if scope.begun and is_queued(run):
         run.emit_held(scope)
         event = run.begin_event(_Waiting(), monotonic())
         event.reason = reason
@@ -120,6 +120,17 @@ def waiting(run: TaskCall, reason: WaitReason, owner: str | None, waited: float)
         event.waited_seconds = waited
         event.__class__ = TaskWaiting
         run.emit(scope.begun, event)
+
+
+def waited(run: TaskCall) -> None:
+    """Note that the call, whose wait was reported, waits no longer."""
+    if run.flow is not None:
+        run.flow.tally(run.spec.name).waiting.pop(run.call_id, None)
+
+
+def is_queued(run: TaskCall) -> bool:
+    """Whether `queued` has reported the call, so that more events of it may follow."""
+    return run.since > 0
 
 
 def started(run: TaskCall, attempt: int) -> None:

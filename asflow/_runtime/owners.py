@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from asflow import _forks
-from asflow._runtime.slots import running_loop
+from asflow._runtime.slots import LOOK_AGAIN, running_loop
 from asflow._runtime.stopping import stopping
 from asflow.errors import DeadlockError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.slots import Onlooker
 
 Key = tuple[int, str]
 """A namespace of names (see `Outputs.namespace`), and an absolute name in it."""
@@ -140,10 +141,16 @@ def _woken_by(callbacks: deque[Callable[[], object]], wake: Callable[[], object]
         raise
 
 
-def wait_blocking(key: Key, run: TaskCall) -> bool:
+def wait_blocking(key: Key, run: TaskCall, onlooker: Onlooker) -> bool:
     """Wait on this thread until the call that has *key* has ended; False if none of this process has it.
 
+    Args:
+        key: the output.
+        run: the call that waits.
+        onlooker: looks now and then while it waits.
+
     Raises:
+        CancelledError: the map that has made the call ends.
         DeadlockError: that call runs on the event loop of this very thread.
     """
     owner = owner_of(key)
@@ -157,8 +164,10 @@ def wait_blocking(key: Key, run: TaskCall) -> bool:
     done = threading.Event()
     with _woken_by(owner.callbacks, done.set):
         is_done, owner = owner.done, None  # a waiter must not keep it, see `Owner`
-        if not is_done:
-            stop.wait(done) if (stop := stopping.get()) is not None else done.wait()
+        stop = stopping.get()
+        while not (is_done or done.is_set()):
+            done.wait(LOOK_AGAIN) if stop is None else stop.wait(done, LOOK_AGAIN)
+            onlooker.look()
     return True
 
 

@@ -20,10 +20,11 @@ import weakref
 from asyncio import events
 from collections import deque
 from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
 
 from asflow import _forks
+from asflow._runtime.stopping import stopping
 from asflow.errors import DeadlockError
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ Waiter = tuple[
 
 LOOK_AGAIN = 1.0
 """Seconds after which a waiting thread checks that its wake-up was not lost, and may report its wait."""
+
+
+class Onlooker(Protocol):
+    """Sees how long a thread waits; `asflow._runtime.waits.Notice` is one."""
+
+    @property
+    def left(self) -> float | None:
+        """The seconds until it wants to look, or None."""
+        ...
+
+    def look(self) -> None:
+        """Look at the wait, which goes on."""
+        ...
 
 
 kept: list[Slot] = []
@@ -151,14 +165,15 @@ class Slots:
             self._abandon(waiter)
             raise
 
-    def acquire_blocking(self, task: str, report: Callable[[float], object] | None = None) -> Slot:
+    def acquire_blocking(self, task: str, onlooker: Onlooker | None = None) -> Slot:
         """Wait for a slot on this thread, for a call of *task*.
 
         Args:
             task: named in messages.
-            report: called now and then with the seconds that this has waited for.
+            onlooker: looks now and then while this waits.
 
         Raises:
+            CancelledError: the map that has made the call ends.
             DeadlockError: a loop is running on this thread, and only it can free a slot.
         """
         slot = self.try_acquire()
@@ -173,17 +188,25 @@ class Slots:
         asleep = threading.Lock()
         asleep.acquire()
         waiter: Waiter = (asleep, [], loop)
-        began = monotonic()
+        stop = stopping.get()
         try:
             self._enqueue(waiter)
-            while not waiter[1] and not asleep.acquire(timeout=LOOK_AGAIN):
-                self.grant()  # a thread that was interrupted may have freed a slot without passing it on
-                if report is not None:
-                    report(monotonic() - began)
+            if stop is not None:
+                stop.wake = partial(_wake, waiter)
+            while not waiter[1]:
+                if stop is not None and stop.asked:  # after `wake` is set: the caller does the reverse
+                    raise asyncio.CancelledError
+                if not asleep.acquire(timeout=LOOK_AGAIN):
+                    self.grant()  # a thread that was interrupted may have freed a slot without passing it on
+                    if onlooker is not None:
+                        onlooker.look()
             return _granted(waiter)
         except BaseException:
             self._abandon(waiter)
             raise
+        finally:
+            if stop is not None:
+                stop.wake = None
 
     def release(self, slot: Slot) -> None:
         """Give back *slot*, which its holder drops; the longest waiter gets it."""

@@ -138,6 +138,14 @@ class Outputs(Protocol):
         """
         ...
 
+    def owner(self, name: str, /) -> str | None:
+        """Return who is making the output *name*, in a few words, if the store knows.
+
+        Raises:
+            Exception: what the store raises.
+        """
+        ...
+
     def renew(self, name: str, seconds: float | None, /) -> None:
         """Set the time of the output *name*; None is now.
 

@@ -156,6 +156,11 @@ class OutputPlan:
         check = cast("Callable[[str], bool] | None", getattr(self.store, "is_claimed", None))
         return check is not None and check(name)
 
+    def owner(self, name: str, /) -> str | None:
+        """Return who is making the output *name*, as far as the store knows."""
+        ask = cast("Callable[[str], str | None] | None", getattr(self.store, "owner", None))
+        return None if ask is None else ask(name)
+
     def is_same(self, name: str, other: str, /) -> bool:
         """Return whether two names are one output; see `Outputs.is_same`."""
         return hasattr(self.store, "path") and is_same_folder(name, other)

@@ -9,13 +9,14 @@ from asflow._checks import check_flag
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.sinks._live.display import shared
-from asflow.sinks._words import task_line
+from asflow.sinks._words import task_line, waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from asflow.events import Event
     from asflow.sinks._live.display import Display, Surface
+    from asflow.sinks._words import Piece
 
 
 class StreamSink(ABC):
@@ -54,12 +55,18 @@ class StreamSink(ABC):
                 if display is not None:
                     display.finish(event, nested=self._verbose is True)
             case "task_finished":
-                logs = self._verbose is True or (self._verbose is None and event.flow_id is None)
-                display = self._display() if logs else None
-                if display is not None:
-                    display.line(task_line(event))
+                self._log(event.flow_id, task_line(event))
+            case "task_waiting" if event.reason == "owner":
+                self._log(event.flow_id, waiting_line(event))
             case _:
                 pass
+
+    def _log(self, flow_id: int | None, pieces: list[Piece]) -> None:
+        """Write a line about a call of the flow *flow_id*, if such calls are logged."""
+        logs = self._verbose is True or (self._verbose is None and flow_id is None)
+        display = self._display() if logs else None
+        if display is not None:
+            display.line(pieces)
 
     @abstractmethod
     def _stream(self) -> IO[str] | None:

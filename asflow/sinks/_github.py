@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Literal, final
 from asflow import _forks
 from asflow._labels import clean, error_line
 from asflow._tracebacks import text_of
-from asflow.sinks._words import Counts, flow_summary, plain, task_line
+from asflow.sinks._words import Counts, flow_summary, plain, task_line, waiting_line
 
 if TYPE_CHECKING:
     from asflow.events import Event, FlowFinished, FlowStarted, TaskFinished
@@ -61,6 +61,9 @@ class GitHubActionsSink:
                 self._finished(event)
             case "task_finished" if event.outcome != "cached":
                 self._task_finished(event)
+            case "task_waiting" if event.reason == "owner":
+                with self._lock:
+                    self._write(_data(plain(waiting_line(event))))
             case _:
                 pass
 

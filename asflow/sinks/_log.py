@@ -9,7 +9,7 @@ from asflow._frozen import field_names
 from asflow._labels import clean, short
 from asflow._tracebacks import log_error
 from asflow.errors import DefinitionTypeError
-from asflow.sinks._words import Counts, join, plain, task_line, waiting_words
+from asflow.sinks._words import Counts, join, plain, task_line, waiting_line
 
 if TYPE_CHECKING:
     import logging
@@ -33,10 +33,11 @@ _NOT_EXTRAS = {"tallies", "live", "digest", "error", "at", "arguments"}
 class LogSink:
     """Logs each event, with the event's fields as attributes of the log record.
 
-    Levels: INFO for flows and completed calls; WARNING for retries and for calls that were skipped,
-    suppressed or cancelled; ERROR for failures, with their traceback; DEBUG for everything else: calls that
-    are queued, started, progressing, found on disk, or were suppressed in an earlier run, and calls of a
-    `DataFlow` that succeed.
+    Levels: INFO for flows, for completed calls, and for calls that wait for another maker of their output;
+    WARNING for retries and for calls that were skipped, suppressed or cancelled; ERROR for failures, with
+    their traceback; DEBUG for everything else: calls that are queued, started, progressing, waiting for a
+    slot or a rate, found on disk, or were suppressed in an earlier run, and calls of a `DataFlow` that
+    succeed.
 
     The attributes have the prefix `asflow_`, for structured formatters: `asflow_kind`, `asflow_task`,
     `asflow_label`, `asflow_outcome`, `asflow_seconds`, `asflow_flow_id`, ..., and `asflow_error`, the
@@ -119,6 +120,8 @@ def level_of(event: Event) -> int:
             return _DEBUG if event.brief else _INFO
         case "task_retrying":
             return _WARNING
+        case "task_waiting" if event.reason == "owner":
+            return _INFO
         case "task_finished" if event.outcome == "suppressed" and event.error is None:
             return _DEBUG
         case "flow_finished":
@@ -154,7 +157,7 @@ def _message(event: Event) -> str:
         case "task_queued":
             return f"Task {clean(event.task)}({clean(event.label)}) queued"
         case "task_waiting":
-            return f"Task {clean(event.task)}({clean(event.label)}) {waiting_words(event)}"
+            return plain(waiting_line(event))
         case "task_started":
             return f"Task {clean(event.task)}({clean(event.label)}) started, attempt {event.attempt}"
         case "task_progressed":

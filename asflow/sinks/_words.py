@@ -167,6 +167,11 @@ def task_line(event: TaskFinished) -> list[Piece]:
             return pieces
 
 
+def waiting_line(event: TaskWaiting) -> list[Piece]:
+    """Return the log line of a call that waits, as in `Task make('x') waits for its output, 1.0 s so far`."""
+    return [(f"Task {clean(event.task)}({clean(event.label)}) {waiting_words(event)}", "dim")]
+
+
 def waiting_words(event: TaskWaiting) -> str:
     """Return what a call waits for, as in `waits for a slot, 12 s so far`."""
     match event.reason:

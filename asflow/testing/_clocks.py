@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 from asflow import _forks
 from asflow._labels import short
 from asflow._runtime.clock import current
+from asflow._runtime.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,13 +54,13 @@ class FakeClock:
         return self._now
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait *seconds* on this thread."""
+        """Wait *seconds* on this thread; the end of a map that has made the call ends this, too."""
         over = threading.Event()
         number = self._begin(seconds, over.set)
         if number is None:
             return
         try:
-            over.wait()
+            over.wait() if (stop := stopping.get()) is None else stop.wait(over)
         finally:
             self._forget(number)
 

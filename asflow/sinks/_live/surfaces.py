@@ -321,7 +321,9 @@ def _state(view: FlowView, tally: Tally, now: float) -> tuple[str, str]:
     if running:
         words.append(f"{running:,} running")
     if waiting := len(tally.waiting):
-        words.append(f"{waiting:,} waiting")
+        first = first_values(tally.waiting, 20)
+        makers = [wait.detail for wait in first if wait.reason == "owner" and wait.detail]
+        words.append(f"{waiting:,} waiting" + (f" (for {clean(makers[0])})" if makers else ""))
     if others := plain(join(counts.words(done=False))):
         words.append(others)
     timing = [rate(progress.rate)] if progress.rate else []
