@@ -19,6 +19,7 @@ from asflow._task.handles import FlowRun
 from asflow._task.output import path_of
 from asflow._task.progress import track
 from asflow._task.workspace import Workspace, is_relative
+from asflow._tracebacks import leave_out_ours
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
 
@@ -377,6 +378,7 @@ def _wrap_async(subject: Subject, began: Callable[[Any, Any], FlowCall]) -> Call
         try:
             value = await body(*args, **kwargs)
         except BaseException as error:
+            leave_out_ours(error)
             run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
@@ -396,6 +398,7 @@ def _wrap_sync(subject: Subject, began: Callable[[Any, Any], FlowCall]) -> Calla
             current.set(run)
             value = body(*args, **kwargs)
         except BaseException as error:
+            leave_out_ours(error)
             run.finished("failed" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:

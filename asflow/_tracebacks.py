@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from asflow._labels import clean, cut
+from asflow.errors import AsflowError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
 E = TypeVar("E", bound=Exception)
@@ -17,6 +19,15 @@ E = TypeVar("E", bound=Exception)
 _LONGEST_LINE: Final = 2_000
 _LONGEST_TEXT: Final = 200_000
 
+_FULL: Final = os.environ.get("ASFLOW_TRACEBACKS") == "full"
+"""Whether asflow's own frames stay, to find a fault in it."""
+
+_NOTE: Final = "asflow task: "
+_DEEPEST: Final = 50
+"""Links of a chain of exceptions, and levels of groups, whose frames are sorted out."""
+
+_OURS = ("asflow.",)
+_ELSEWHERE = ("asflow._executors.caller.", "asflow._task.callables.")  # they raise what came from elsewhere
 _DRIVERS = ("asflow._runtime", "asflow._executors", "asflow._task.saving")
 
 
@@ -41,6 +52,70 @@ def after_packages(
 def _is_in(trace: TracebackType, prefixes: tuple[str, ...]) -> bool:
     module = cast("str", trace.tb_frame.f_globals.get("__name__", ""))
     return f"{module}.".startswith(prefixes)
+
+
+def leave_out_ours(error: BaseException) -> None:
+    """Leave asflow's frames before and between the user's out of the traceback of *error*, in place.
+
+    The same for the members of a group, and for the exceptions that led to it. What follows the user's last
+    frame stays, as it shows where asflow is at fault; but not for its own errors, the system's, and arguments
+    that don't fit. To be called where an exception leaves asflow, in an `except` block that ends in a bare
+    `raise`, which adds no frame.
+
+    The environment variable ASFLOW_TRACEBACKS=full turns it off.
+    """
+    if not _FULL:
+        _leave_out(error, set(), _DEEPEST)
+
+
+def _leave_out(error: BaseException, seen: set[int], depth: int) -> None:
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen and depth:
+        seen.add(id(link))
+        depth -= 1
+        _relink(link)
+        if isinstance(link, BaseExceptionGroup):
+            for member in cast("BaseExceptionGroup[BaseException]", link).exceptions:
+                _leave_out(member, seen, depth)
+        link = link.__context__ if link.__cause__ is None else link.__cause__
+
+
+def _relink(error: BaseException) -> None:
+    """Chain those frames of *error* to each other that are not asflow's."""
+    kept: list[TracebackType] = []
+    trace, first, last = error.__traceback__, None, None
+    while trace is not None:
+        if _is_in(trace, _OURS):
+            first, last = first or trace, trace
+        else:
+            kept.append(trace)
+            first = None
+        trace = trace.tb_next
+    if last is None:
+        return
+    if isinstance(error, (AsflowError, OSError, TypeError)) or _is_in(last, _ELSEWHERE):
+        first = None
+    elif not kept:
+        return
+    for each, following in zip(kept, [*kept[1:], first], strict=False):
+        if each.tb_next is not following:
+            each.tb_next = following
+    BaseException.with_traceback(error, kept[0] if kept else None)
+
+
+def name_call(error: BaseException, name: str, label: Callable[[], str]) -> None:
+    """Note on *error* which call of a task raised it, unless a call inside that one is noted already.
+
+    Args:
+        error: what the call raised.
+        name: the task's name.
+        label: returns the call's arguments.
+    """
+    try:
+        if not any(str(each).startswith(_NOTE) for each in getattr(error, "__notes__", ())):
+            error.add_note(f"{_NOTE}{name}({label()})")
+    except Exception:  # noqa: BLE001 - the class may forbid attributes; the error itself is what counts
+        return
 
 
 def without_ours(error: E) -> E:

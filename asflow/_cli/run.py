@@ -19,7 +19,7 @@ from asflow._flow import Flow
 from asflow._labels import clean, error_line
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
-from asflow._tracebacks import after_packages, text_of
+from asflow._tracebacks import after_packages, leave_out_ours, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -191,6 +191,7 @@ async def _awaited(value: Awaitable[Any]) -> object:
 def _show(error: BaseException) -> None:
     """Print the traceback from the user's first frame on."""
     _start_in_users_code(error)
+    leave_out_ours(error)
     escape_odd_text()
     sys.stderr.write(text_of(error))
 

@@ -17,6 +17,7 @@ from asflow._runtime import observing
 from asflow._runtime.admission import acquire, acquire_blocking, drop, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
+from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import FREE_THREADED, count, count_body, count_queued
 from asflow._runtime.runs import FlowCall, TaskCall, current, leave, pinned, reports_calls, reports_found
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
@@ -48,7 +49,11 @@ def wrap_async(
         return wrap(spec, spec.output, body)
 
     async def task(*args: object, **kwargs: object) -> R | None:
-        return await run_async(spec, body, args, kwargs)
+        try:
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -63,7 +68,11 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
         return wrap(spec, spec.output, body)
 
     def task(*args: object, **kwargs: object) -> R | None:
-        return run_sync(spec, body, args, kwargs)
+        try:
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -130,7 +139,11 @@ def _quick_async(
     if slots is None or slots.is_shared:
 
         async def task(*args: object, **kwargs: object) -> R | None:
-            return await _counted_async(spec, body, args, kwargs, begun)
+            try:
+                return await _counted_async(spec, body, args, kwargs, begun)
+            except BaseException as error:
+                leaving(error, spec, args, kwargs)
+                raise
 
         return task
 
@@ -138,86 +151,90 @@ def _quick_async(
     waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
 
     async def quick_task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        tally: Tally | None = None
-        if parent is None:
-            if reporter.outside or paced.delays:
-                return await _counted_async(spec, body, args, kwargs, begun)
-        elif (
-            not isinstance(parent, FlowCall)
-            or parent.parent is not None  # an enclosing body may lend its slot
-            or parent.reporter.inside
-            or paced.delays
-            or FREE_THREADED
-        ):
-            return await _counted_async(spec, body, args, kwargs, begun)
-        else:
-            try:
-                tally = parent.tallies[name]
-            except KeyError:
-                tally = parent.tally(name)
-            tally.queued += 1
-        # What follows is `acquire`, the body, `release` and the counts, written out for speed (hence the
-        # longest function here): no sink to notify.
-        slot: Slot | None = None
-        run = _Running()
-        run.spec = spec
-        run.args = args
-        run.kwargs = kwargs
-        run.slot = None
-        token = failure = value = None
-        began = 0.0
         try:
+            parent = _get_run()
+            tally: Tally | None = None
+            if parent is None:
+                if reporter.outside or paced.delays:
+                    return await _counted_async(spec, body, args, kwargs, begun)
+            elif (
+                not isinstance(parent, FlowCall)
+                or parent.parent is not None  # an enclosing body may lend its slot
+                or parent.reporter.inside
+                or paced.delays
+                or FREE_THREADED
+            ):
+                return await _counted_async(spec, body, args, kwargs, begun)
+            else:
+                try:
+                    tally = parent.tallies[name]
+                except KeyError:
+                    tally = parent.tally(name)
+                tally.queued += 1
+            # What follows is `acquire`, the body, `release` and the counts, written out for speed (hence the
+            # longest function here): no sink to notify.
+            slot: Slot | None = None
+            run = _Running()
+            run.spec = spec
+            run.args = args
+            run.kwargs = kwargs
+            run.slot = None
+            token = failure = value = None
+            began = 0.0
             try:
-                run.slot = slot = await slots.acquire() if waiters else take()
-            except IndexError:
-                run.slot = slot = await slots.acquire()
-            if tally is not None:
-                run.parent = run.flow = parent
-                run.started = began = monotonic()
-                tally.active[run] = run
-            token = _set_run(run)
-            value = await (body(*args, **kwargs) if kwargs else body(*args))
-        except BaseException as error:
-            if slot is None or token is None or begun is None or not isinstance(error, Exception):
-                if isinstance(error, GeneratorExit):
-                    run.slot = slot = None  # see `Slot`
+                try:
+                    run.slot = slot = await slots.acquire() if waiters else take()
+                except IndexError:
+                    run.slot = slot = await slots.acquire()
                 if tally is not None:
-                    slot = None  # released there
-                    _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
-                raise
-            slot = None  # the driver releases it
-            leave(token)
-            token = None
-            failure = error
-        finally:
-            if slot is not None:
-                run.slot = None
-                if not (slots.lent or slots.debts):
-                    put(slot)
-                    if waiters:
-                        slots.grant()
-                else:
-                    slots.release(slot)
-                slot = None  # a traceback may hold this frame, and must not hold the slot
-            if token is not None:
-                try:  # noqa: SIM105 - as in `leave`, without the call
-                    _reset_run(token)
-                except ValueError:
-                    pass
-        if failure is not None and begun is not None:
-            try:
-                return await run_async(spec, body, args, kwargs, (run, begun, failure))
+                    run.parent = run.flow = parent
+                    run.started = began = monotonic()
+                    tally.active[run] = run
+                token = _set_run(run)
+                value = await (body(*args, **kwargs) if kwargs else body(*args))
+            except BaseException as error:
+                if slot is None or token is None or begun is None or not isinstance(error, Exception):
+                    if isinstance(error, GeneratorExit):
+                        run.slot = slot = None  # see `Slot`
+                    if tally is not None:
+                        slot = None  # released there
+                        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                    raise
+                slot = None  # the driver releases it
+                leave(token)
+                token = None
+                failure = error
             finally:
-                failure = None
-        if tally is not None:
-            seconds = monotonic() - began
-            tally.active.pop(run, None)
-            tally.seconds += seconds
-            if seconds > tally.slowest:
-                tally.slowest = seconds
-            tally.completed += 1
-        return value
+                if slot is not None:
+                    run.slot = None
+                    if not (slots.lent or slots.debts):
+                        put(slot)
+                        if waiters:
+                            slots.grant()
+                    else:
+                        slots.release(slot)
+                    slot = None  # a traceback may hold this frame, and must not hold the slot
+                if token is not None:
+                    try:  # noqa: SIM105 - as in `leave`, without the call
+                        _reset_run(token)
+                    except ValueError:
+                        pass
+            if failure is not None and begun is not None:
+                try:
+                    return await run_async(spec, body, args, kwargs, (run, begun, failure))
+                finally:
+                    failure = None
+            if tally is not None:
+                seconds = monotonic() - began
+                tally.active.pop(run, None)
+                tally.seconds += seconds
+                if seconds > tally.slowest:
+                    tally.slowest = seconds
+                tally.completed += 1
+            return value
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return quick_task
 
@@ -228,7 +245,11 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
     if slots is None or slots.is_shared:
 
         def task(*args: object, **kwargs: object) -> R | None:
-            return _counted_sync(spec, body, args, kwargs, begun)
+            try:
+                return _counted_sync(spec, body, args, kwargs, begun)
+            except BaseException as error:
+                leaving(error, spec, args, kwargs)
+                raise
 
         return task
 
@@ -236,88 +257,92 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
     waiters, take, put = slots.waiters, slots.free.pop, slots.free.append
 
     def quick_task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        tally: Tally | None = None
-        if waiters or paced.delays or (parent is None and reporter.outside):
-            return _counted_sync(spec, body, args, kwargs, begun)
-        if parent is not None:
-            if (
-                not isinstance(parent, FlowCall)
-                or parent.parent is not None
-                or parent.reporter.inside
-                or FREE_THREADED
-            ):
-                return _counted_sync(spec, body, args, kwargs, begun)
-            try:
-                tally = parent.tallies[name]
-            except KeyError:
-                tally = parent.tally(name)
-        # Ctrl-C may come after any call: a slot on the stack is dropped, which returns it; one in `slot`
-        # is released, and nothing is called between `run.slot = None` and `put`.
-        run = _Running()
-        run.spec = spec
-        run.args = args
-        run.kwargs = kwargs
-        slot: Slot | None = None
-        failure = value = None
-        began = 0.0
-        returned = False
         try:
-            try:
-                slot = take()
-            except IndexError:
+            parent = _get_run()
+            tally: Tally | None = None
+            if waiters or paced.delays or (parent is None and reporter.outside):
                 return _counted_sync(spec, body, args, kwargs, begun)
-            run.slot = slot
-            if tally is not None:
-                tally.queued += 1
-                run.parent = run.flow = parent
-                run.started = began = monotonic()
-                tally.active[run] = run
-            _set_run(run)
-            value = body(*args, **kwargs) if kwargs else body(*args)
-            returned = True
-            if begun is not None and type(value) in UNSTARTED:
-                refuse_unstarted(spec, body, value)
-        except BaseException as error:
-            if slot is None or begun is None or returned or not isinstance(error, Exception):
-                if tally is not None and slot is not None:
-                    slot = None  # released there
-                    _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
-                raise
-            failure = error  # the driver releases the slot
-        finally:
+            if parent is not None:
+                if (
+                    not isinstance(parent, FlowCall)
+                    or parent.parent is not None
+                    or parent.reporter.inside
+                    or FREE_THREADED
+                ):
+                    return _counted_sync(spec, body, args, kwargs, begun)
+                try:
+                    tally = parent.tallies[name]
+                except KeyError:
+                    tally = parent.tally(name)
+            # Ctrl-C may come after any call: a slot on the stack is dropped, which returns it; one in `slot`
+            # is released, and nothing is called between `run.slot = None` and `put`.
+            run = _Running()
+            run.spec = spec
+            run.args = args
+            run.kwargs = kwargs
+            slot: Slot | None = None
+            failure = value = None
+            began = 0.0
+            returned = False
             try:
-                if slot is not None and failure is None:
-                    run.slot = None
-                    if not (slots.lent or slots.debts):
-                        put(slot)
-                        if waiters:
-                            slots.grant()
-                    elif slot not in slots.lent:
-                        slots.put(slot)
-                    slot = None  # a traceback may hold this frame, and must not hold the slot
+                try:
+                    slot = take()
+                except IndexError:
+                    return _counted_sync(spec, body, args, kwargs, begun)
+                run.slot = slot
+                if tally is not None:
+                    tally.queued += 1
+                    run.parent = run.flow = parent
+                    run.started = began = monotonic()
+                    tally.active[run] = run
+                _set_run(run)
+                value = body(*args, **kwargs) if kwargs else body(*args)
+                returned = True
+                if begun is not None and type(value) in UNSTARTED:
+                    refuse_unstarted(spec, body, value)
+            except BaseException as error:
+                if slot is None or begun is None or returned or not isinstance(error, Exception):
+                    if tally is not None and slot is not None:
+                        slot = None  # released there
+                        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                    raise
+                failure = error  # the driver releases the slot
             finally:
                 try:
-                    _set_run(parent)
-                except BaseException:
-                    slot = None
-                    release(run)
-                    raise
-        if failure is not None and begun is not None:
-            try:
-                return run_sync(spec, body, args, kwargs, (run, begun, failure))
-            finally:
-                failure = slot = None
-                if run.slot is not None:  # Ctrl-C before the driver had it
-                    release(run)
-        if tally is not None:
-            seconds = monotonic() - began
-            tally.active.pop(run, None)
-            tally.seconds += seconds
-            if seconds > tally.slowest:
-                tally.slowest = seconds
-            tally.completed += 1
-        return value
+                    if slot is not None and failure is None:
+                        run.slot = None
+                        if not (slots.lent or slots.debts):
+                            put(slot)
+                            if waiters:
+                                slots.grant()
+                        elif slot not in slots.lent:
+                            slots.put(slot)
+                        slot = None  # a traceback may hold this frame, and must not hold the slot
+                finally:
+                    try:
+                        _set_run(parent)
+                    except BaseException:
+                        slot = None
+                        release(run)
+                        raise
+            if failure is not None and begun is not None:
+                try:
+                    return run_sync(spec, body, args, kwargs, (run, begun, failure))
+                finally:
+                    failure = slot = None
+                    if run.slot is not None:  # Ctrl-C before the driver had it
+                        release(run)
+            if tally is not None:
+                seconds = monotonic() - began
+                tally.active.pop(run, None)
+                tally.seconds += seconds
+                if seconds > tally.slowest:
+                    tally.slowest = seconds
+                tally.completed += 1
+            return value
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return quick_task
 
@@ -474,12 +499,16 @@ def _kept_async(
     is_relative = output.is_relative
 
     async def task(*args: object, **kwargs: object) -> R | None:
-        if reporter.outside or _get_run() is not None:
-            if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
-                return None
-        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
-            return None  # no sink to notify, nothing to count
-        return await run_async(spec, body, args, kwargs)
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                return None  # no sink to notify, nothing to count
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -489,12 +518,16 @@ def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
     is_relative = output.is_relative
 
     def task(*args: object, **kwargs: object) -> R | None:
-        if reporter.outside or _get_run() is not None:
-            if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
                 return None
-        elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
-            return None
-        return run_sync(spec, body, args, kwargs)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -506,14 +539,18 @@ def _saved_async(
     reporter = spec.reporter
 
     async def task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        if not (reporter.swapped or reports_found(spec, parent)):
-            name = locate(*args, **kwargs) if kwargs else locate(*args)
-            value = recall_small(pinned(name, parent) if is_relative else name)
-            if value is not ...:
-                _count_cached(spec, parent)
-                return cast("R", value)
-        return await run_async(spec, body, args, kwargs)
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -523,14 +560,18 @@ def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Call
     reporter = spec.reporter
 
     def task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        if not (reporter.swapped or reports_found(spec, parent)):
-            name = locate(*args, **kwargs) if kwargs else locate(*args)
-            value = recall_small(pinned(name, parent) if is_relative else name)
-            if value is not ...:
-                _count_cached(spec, parent)
-                return cast("R", value)
-        return run_sync(spec, body, args, kwargs)
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
@@ -539,24 +580,32 @@ def _dated_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     async def task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        if not reports_calls(spec, parent):
-            value = _fresh_value(spec, output, parent, args, kwargs)
-            if value is not ...:
-                return cast("R", value)
-        return await run_async(spec, body, args, kwargs)
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 
 
 def _dated_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
     def task(*args: object, **kwargs: object) -> R | None:
-        parent = _get_run()
-        if not reports_calls(spec, parent):
-            value = _fresh_value(spec, output, parent, args, kwargs)
-            if value is not ...:
-                return cast("R", value)
-        return run_sync(spec, body, args, kwargs)
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
 
     return task
 

@@ -30,6 +30,7 @@ from asflow._inspect import (
 )
 from asflow._labels import clean, short
 from asflow._markers import marked
+from asflow._tracebacks import leave_out_ours
 from asflow.errors import DefinitionTypeError, IdentityError
 
 if TYPE_CHECKING:
@@ -250,7 +251,11 @@ class _Proxy(Generic[T]):
                 self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     def __call__(self, *args: object, **kwargs: object) -> T:
-        return self._call(*args, **kwargs)
+        try:
+            return self._call(*args, **kwargs)
+        except BaseException as error:
+            leave_out_ours(error)
+            raise
 
     def __getattr__(self, name: str) -> object:
         if name in _NEVER_FORWARDED:

@@ -16,6 +16,7 @@ from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching
 from asflow._task.outcomes import Completed, Failed
 from asflow._task.room import Staff
+from asflow._tracebacks import leave_out_ours
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -68,6 +69,9 @@ class Crew:
                     yield self._take()
                 elif not self._has_place:
                     self._wait()
+        except BaseException as error:
+            leave_out_ours(error)
+            raise
         finally:
             try:
                 self._close()

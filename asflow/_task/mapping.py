@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from asflow._names import Sealed
 from asflow._runtime.slots import running_loop
 from asflow._task.workers import results_of
+from asflow._tracebacks import leave_out_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -129,7 +130,11 @@ class TaskMap(
 
     async def _all(self) -> list[R_co]:
         # The list holds every result anyway, so there is nothing to gain by making the workers wait.
-        return [result async for result in results_of(self._work, sys.maxsize)]
+        try:
+            return [result async for result in results_of(self._work, sys.maxsize)]
+        except BaseException as error:
+            leave_out_ours(error)
+            raise
 
     def _use(self) -> None:
         if self._used:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from asflow._runtime import clock
 from asflow._runtime.admission import Reservation, acquire, reserved
 from asflow._runtime.drive_sync import run_sync
+from asflow._runtime.leaving import leaving
 from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.threads import without_stop_iteration
 
@@ -36,5 +37,8 @@ async def in_thread(
             )
 
         return await asyncio.get_running_loop().run_in_executor(None, context.run, call)
+    except BaseException as error:
+        leaving(error, spec, args, kwargs)
+        raise
     finally:
         reservation.release()  # if the thread has not taken it: the output exists, or the pool refused

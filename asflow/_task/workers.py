@@ -17,6 +17,7 @@ from asflow._runtime.threads import settled, without_stop_iteration
 from asflow._runtime.watching import Watch, watching
 from asflow._task.outcomes import Completed, Failed
 from asflow._task.room import Room, Source, Staff
+from asflow._tracebacks import leave_out_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
@@ -174,6 +175,9 @@ async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
         while await room.filled():
             for result in room.drain():
                 yield result
+    except BaseException as error:
+        leave_out_ours(error)
+        raise
     finally:
         room.closed = True
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from asflow._inspect import body_of, is_async
 from asflow._labels import short
 from asflow._runtime.threads import without_stop_iteration
-from asflow._tracebacks import after_packages
+from asflow._tracebacks import after_packages, leave_out_ours
 from asflow.dag._errors import ForeignLoopError
 from asflow.dag._loop_bound import needs_loop
 from asflow.dag._scheduled import Latch, NodeTask, failure_of, has_failed, schedule
@@ -248,6 +248,9 @@ async def run(func: Callable[..., Any], kind: Kind, inputs: Inputs, record: Reco
             return await func(*args, **kwargs)
         result = func(*args, **kwargs) if kind == "loop" else await _in_thread(name, func, args, kwargs)
         return await result if is_awaitable(result) else result
+    except BaseException as error:
+        leave_out_ours(error)
+        raise
     finally:
         if record is not None:
             record.ended = loop.time()

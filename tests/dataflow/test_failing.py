@@ -46,7 +46,7 @@ async def test_a_failure_cancels_the_neighbours_and_passes_unchanged() -> None:
     with pytest.raises(BoomError) as caught:
         await DataFlow(((waiters[0], fails, (waiters[1],)),))()
     assert caught.value is error
-    assert (error.__cause__, error.__context__, getattr(error, "__notes__", [])) == (None, None, [])
+    assert (error.__cause__, error.__context__, error.__notes__) == (None, None, ["asflow task: fails()"])
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0  # or a later asyncio.timeout would not work
@@ -110,7 +110,10 @@ async def test_of_several_failures_the_first_passes_and_notes_the_others() -> No
     with pytest.raises(BoomError) as caught:
         await DataFlow(((fails, fails_while_stopping),))()
     assert caught.value is first
-    assert first.__notes__ == ["asflow: a neighbour failed too: ValueError: could not clean up"]
+    assert first.__notes__ == [
+        "asflow task: fails()",
+        "asflow: a neighbour failed too: ValueError: could not clean up",
+    ]
 
 
 async def test_a_failure_that_takes_no_notes_passes_all_the_same() -> None:

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_descriptors": set(),
     "_forks": set(),
     "_inspect": {"_labels"},
-    "_tracebacks": {"_labels"},
+    "_tracebacks": {"errors", "_labels"},
     "_lives": {"_forks", "_labels", "_tracebacks"},
     "_checks": {"errors", "_labels"},
     "_ledger": {"_labels"},
