@@ -206,3 +206,92 @@ def test_flows_that_run_together_stop_together(
     session.click("[data-testid=stButton] button")
     session.shows("[data-testid=stMarkdown]", re.escape("begun: ['one', 'one', 'two']"))
     assert len(session.texts("[data-testid=stExpander]")) == 2
+
+
+ARCHIVE = """
+import asyncio
+import streamlit as st
+from asflow import Flow, Retry
+from asflow.sinks import StreamlitSink
+
+@st.cache_resource
+def shared():
+    return Flow(sink=StreamlitSink())
+
+flow = shared()
+
+@flow.task(skip=KeyError, limit=4, retry=Retry(1, delay=lambda error, retry: 600, exceptions=(TimeoutError,)))
+async def download(name):
+    if name == "busy":
+        raise TimeoutError("read timed out, and the reason is a long one that needs more than one line " * 2)
+    if name == "odd":
+        raise KeyError("rows")
+    if name == "bad":
+        raise ValueError("503 Service Unavailable")
+    if name != "good":
+        flow.task.progress("a long description of a download", total=12e6, unit="B").advance(3e6)
+        await asyncio.sleep(600)
+
+NAMES = ["good", "odd", "bad", "busy", "hangs-" + "x" * 300, "hangs-too"]
+
+@flow
+async def archive():
+    await flow.task.map(download, NAMES, on_error="collect")
+
+asyncio.run(archive())
+"""
+_FITS = """
+const inside = box => box.left >= 0 && box.right <= document.documentElement.clientWidth + 1;
+const texts = [...document.querySelectorAll('[data-testid=stExpander] *')].filter(e => e.innerText);
+return document.documentElement.scrollWidth <= window.innerWidth
+    && texts.length > 5 && texts.every(e => inside(e.getBoundingClientRect()));
+"""
+
+
+@pytest.fixture
+def sized(chromium: Chrome) -> Iterator[Callable[[int], None]]:
+    """Give the window a width; it gets its own back."""
+    before = chromium.get_window_size()
+    yield lambda width: chromium.set_window_size(width, 900)
+    chromium.set_window_size(before["width"], before["height"])
+
+
+def test_narrow_and_wide_and_stopped_by_the_button(
+    chromium: Chrome, tmp_path: Path, app_in: Callable[[Path, str], str], sized: Callable[[int], None]
+) -> None:
+    """All of it is there and within the page; what was stopped says so, with no time left and no tick."""
+    session = Session(chromium, app_in(tmp_path, ARCHIVE))
+    for width in (500, 1600):
+        sized(width)
+        text = session.status(r"2 running")
+        for part in (r"download 3/6", r"1 skipped", r"1 failed", r"3\.0/12\.0 MB", r"busy again in \d+ min"):
+            assert re.search(part, text), text
+        assert "download(bad) failed: ValueError: 503 Service Unavailable" in text.replace("'", "")
+        session.until(lambda: str(chromium.execute_script(_FITS) or ""), "within the page")
+    session.click("[data-testid=stStatusWidget] button")
+    text = session.status(r"archive\(\) cancelled: 1 done, 1 skipped, 1 failed, 3 cancelled, 1 retry in")
+    assert "left" not in text
+    assert "running" not in text
+    assert session.texts("[data-testid=stExpanderIconError]")
+    assert not session.texts("[data-testid=stExpanderIconCheck]")
+
+
+def test_a_flow_that_fails_is_no_success(
+    chromium: Chrome, tmp_path: Path, app_in: Callable[[Path, str], str]
+) -> None:
+    """It says so, with the reason; no time is left, nothing runs, and there is no tick."""
+    script = ARCHIVE.replace('"hangs-', '"').replace(', on_error="collect"', "")
+    session = Session(chromium, app_in(tmp_path, script.replace("asyncio.run(archive())", RUN)))
+    text = session.status(r"archive\(\) failed \(ValueError: 503 Service Unavailable\): .*1 failed")
+    assert "left" not in text
+    assert "running" not in text
+    assert session.texts("[data-testid=stExpanderIconError]")
+    assert not session.texts("[data-testid=stExpanderIconCheck]")
+
+
+RUN = """
+try:
+    asyncio.run(archive())
+except ValueError:
+    st.write("failed")
+"""

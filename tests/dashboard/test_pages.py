@@ -195,6 +195,67 @@ def test_a_flow_without_progress_in_one_that_is_shown() -> None:
     assert statuses(app) == [("loud(): 4 done", ":material/check:")]
 
 
+BRIEF = """
+from asflow.dataflow import DataFlow
+
+async def double(number):
+    if number < 0:
+        raise ValueError("below zero")
+    return {"doubled": 2 * number}
+
+doubling = DataFlow((double,), name="doubling", flow=flow)
+"""
+
+
+def test_calls_of_a_data_flow_by_the_hundred_leave_one_place() -> None:
+    """All went well and took no time: neither a summary each, nor an empty place each."""
+    app = page(
+        BRIEF + "async def all():\n    for number in range(100):\n        await doubling(number=number)\n"
+        "asyncio.run(all())\nasyncio.run(squares([1]))\nst.write('below')\n"
+    )
+    assert not app.exception
+    assert statuses(app) == [("squares([1]): 1 done", ":material/check:")]
+    assert len(app.main.children) <= 3
+
+
+def test_a_call_of_a_data_flow_that_fails_is_shown_where_it_was_made() -> None:
+    app = page(
+        BRIEF + "async def all():\n    await doubling(number=1)\n    await doubling(number=-1)\n"
+        "asyncio.run(all())\n"
+    )
+    assert [error.message for error in app.exception] == ["below zero"]
+    [(label, icon)] = statuses(app)
+    assert label == "doubling(number=-1) failed (ValueError: below zero): 1 failed"
+    assert icon == ":material/error:"
+
+
+def test_a_long_call_of_a_data_flow_leaves_a_summary_that_counts_those_before_it() -> None:
+    """As in a terminal: one that took more than a second, of ten seconds; the place is then taken."""
+    app = page(
+        BRIEF + "async def slow(number):\n    await asyncio.sleep(1.05)\n    return {'waited': number}\n"
+        "slowly = DataFlow((slow,), name='doubling', flow=flow)\n"
+        "async def all():\n"
+        "    await doubling(number=1)\n    await doubling(number=2)\n    await slowly(number=3)\n"
+        "    await slowly(number=4)\nasyncio.run(all())\n"
+    )
+    assert not app.exception
+    [label] = [each.label.replace("\\", "") for each in (*app.status, *app.expander)]
+    assert re.fullmatch(r"doubling\(number=3\): 1 done in 1\.\d s, and 2 more calls before it", label)
+
+
+def test_what_went_wrong_is_below_the_lines_of_all_tasks() -> None:
+    app = page(
+        "@flow.task\nasync def count():\n    await asyncio.sleep(0.3)\n"
+        "@flow\nasync def some():\n    await flow.task.map(square, [3], on_error='collect')\n"
+        "    await count()\nasyncio.run(some())\n"
+    )
+    assert not app.exception
+    [status] = [*app.status, *app.expander]
+    kinds = [each.type for each in status]
+    assert kinds[-1] == "markdown"
+    assert kinds.count("progress") == 2
+
+
 def test_a_sync_flow_and_one_in_a_thread_of_the_users_own() -> None:
     """Streamlit's own function assigns a thread to its page."""
     app = page(

@@ -67,9 +67,7 @@ class Line:
             total += max(tally.queued, tally.total or 0, done)
             active += len(tally.active)
             waiting += len(tally.waiting)
-            calls += [_call(call) for call in first_values(tally.active, _MOST_CALLS - len(calls))]
-            for wait in first_values(tally.waiting, max(0, _MOST_CALLS - len(calls))):
-                calls.append(escape(f"{call_title(wait.call)} {wait_words(wait, now)}"))
+            calls += _calls(tally, _MOST_CALLS - len(calls), now)
         if self.course is None:
             self.course = Course(now)
         known = announced or ended  # no more will come
@@ -113,6 +111,15 @@ def escape(text: str) -> str:
 def _colored(piece: Piece) -> str:
     text, style = piece
     return f":{_COLORS[style]}[{text}]" if style in _COLORS else text
+
+
+def _calls(tally: Tally, most: int, now: float) -> list[str]:
+    """Return the first calls of a task, *most* at most: those that run, and one that waits at least."""
+    waiting = first_values(tally.waiting, most)
+    running = first_values(tally.active, max(0, most - bool(waiting)))
+    waiting = waiting[: max(0, most - len(running))]
+    titles = [(escape(call_title(wait.call)), escape(wait_words(wait, now))) for wait in waiting]
+    return [*map(_call, running), *(f"{title} :orange[{words}]" for title, words in titles)]
 
 
 def _call(call: RunningCall) -> str:

@@ -9,7 +9,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast, final
 
-import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 from asflow import _forks
@@ -17,6 +16,7 @@ from asflow._labels import clean, cut
 from asflow._tracebacks import log_error
 from asflow.sinks._live.model import first_values
 from asflow.sinks._streamlit.lines import Line, escape, problems
+from asflow.sinks._streamlit.places import Places
 from asflow.sinks._words import Counts, flow_summary, plain
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.scriptrunner import ScriptRunContext
 
     from asflow.events import Digest, FlowFinished, FlowStarted, Tally
+    from asflow.sinks._streamlit.places import Place
 
 _FIRST = 0.15  # seconds until a flow is shown; a shorter one leaves only its summary
 _CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing a page
@@ -51,15 +52,46 @@ class _Running(NamedTuple):
     tallies: Mapping[str, Tally]
 
 
+class _Body:
+    """What is inside a status: the lines of tasks, and below them what went wrong."""
+
+    def __init__(self, container: DeltaGenerator) -> None:
+        self._lines = container.container()
+        self._more = container.empty()
+        self._problems = container.empty()
+        self._shown = 0, ""
+
+    def show(self, lines: list[tuple[Line, float | None, str, str]], more: int, problems: str) -> None:
+        """Update what has changed; each task keeps its place."""
+        for line, done, text, calls in lines:
+            if line.bar is None or line.calls is None:
+                line.bar, line.calls = self._lines.empty(), self._lines.empty()
+            if line.shown != (done, text):
+                # Streamlit has no moving bar: without a known total there is only the text.
+                _ = line.bar.caption(text) if done is None else line.bar.progress(min(1.0, done), text)
+                line.shown = done, text
+            if line.shown_calls != calls:
+                _ = line.calls.caption(calls) if calls else line.calls.empty()
+                line.shown_calls = calls
+        before, self._shown = self._shown, (more, problems)
+        if more != before[0]:
+            self._more.caption(f"… and {more:,} more tasks")
+        if problems != before[1]:
+            self._problems.markdown(problems)
+
+
 @final
 class Page:
     """A flow and all flows that it calls, as a status on a page. Threads: safe from any."""
 
-    def __init__(self, context: ScriptRunContext, slot: DeltaGenerator, every: float, keep: bool) -> None:
+    def __init__(
+        self, context: ScriptRunContext, places: Places, place: Place, every: float, keep: bool
+    ) -> None:
         """See `open`."""
         self._context = context
+        self._places = places
         self._cursors: object = getattr(context, "cursors", None)
-        self._slot = slot
+        self._place = place
         self._every = every
         self._keep = keep
         self._lock = _forks.renewed(self, "_lock", threading.Lock)
@@ -69,43 +101,46 @@ class Page:
         self._root = 0
         self._title = ""
         self._status: StatusContainer | None = None
-        self._more: DeltaGenerator | None = None
-        self._problems: DeltaGenerator | None = None
-        self._shown_problems = ""
+        self._body: _Body | None = None
         self._digest: Digest | None = None
         self._events: dict[int, FlowStarted] = {}
         self._shadows: list[Page] = []
         self._stopping = threading.Event()
         self._end: FlowFinished | None = None
+        self._left_nothing = False
         self._thread = threading.Thread(target=self._run, name="asflow-streamlit", daemon=True)
 
     @classmethod
-    def open(cls, context: object, *, every: float, keep: bool) -> Page | None:
+    def open(cls, context: object, *, brief: bool, every: float, keep: bool) -> Page | None:
         """Reserve a place at the current position of the script on this thread; None if that fails.
 
         Args:
             context: Streamlit's context of this thread.
+            brief: whether the flow is one of many, which then share a place.
             every: seconds between two refreshes.
             keep: whether a summary remains when the flow has completed.
         """
         # All that an enclosing st.cache_data records is this empty place: a thread fills it.
+        known = cast("ScriptRunContext", context)
         try:
-            slot = st.empty()
+            places = Places.of(known)
+            place = places.take(brief=brief)
         except Exception as error:  # noqa: BLE001 - the flow goes on without a display
             _log_failure(error)
             return None
-        return cls(cast("ScriptRunContext", context), slot, every, keep)
+        return cls(known, places, place, every, keep)
 
     @classmethod
-    def in_place(cls, context: object, place: DeltaGenerator, *, every: float) -> Page:
+    def in_place(cls, context: object, place: Place, *, every: float) -> Page:
         """Make one that shows another session's flow in *place*; from any thread.
 
         Args:
             context: Streamlit's context of the page.
-            place: an empty place on it.
+            place: an empty one on it.
             every: seconds between two refreshes.
         """
-        return cls(cast("ScriptRunContext", context), place, every, keep=True)
+        known = cast("ScriptRunContext", context)
+        return cls(known, Places.of(known), place, every, keep=True)
 
     def started(self, event: FlowStarted) -> None:
         """Add a flow: the page's own, or one that it called."""
@@ -136,6 +171,8 @@ class Page:
             self._end = event
             self._stopping.set()
             self._thread.join(_JOIN_SECONDS)
+            if self._left_nothing:
+                self._place.free()
             return
         with self._lock:
             self._add_lines()
@@ -167,7 +204,7 @@ class Page:
         if self._thread.is_alive():
             self._thread.join(_JOIN_SECONDS)
         if not self._stale:
-            self._slot.empty()
+            self._place.slot.empty()
 
     @property
     def _stale(self) -> bool:
@@ -188,14 +225,11 @@ class Page:
 
     def _show(self) -> None:
         if self._status is None:
-            self._status = self._slot.status(escape(self._title), expanded=True)
+            self._status = self._place.slot.status(escape(self._title), expanded=True)
         self._draw(self._status)
 
     def _show_end(self, end: FlowFinished) -> None:
-        """Show the summary of the flow, with the lines of its tasks inside."""
-        if end.outcome == "completed" and not self._keep and not end.digest:
-            self._slot.empty()
-            return
+        """Show the summary of the flow, with the lines of its tasks inside, or nothing."""
         with self._lock:
             self._add_lines()
             counts = Counts()
@@ -203,17 +237,29 @@ class Page:
                 counts.add(line.ended)
                 for tally in first_values(line.live, len(line.live)):
                     counts.add(tally)
-        summary = plain(flow_summary(self._title, end.outcome, end.error, counts, end.seconds))
+        if self._omits(end, counts):
+            if self._status is not None:
+                self._place.slot.empty()
+            self._left_nothing = True
+            return
+        more = self._places.noted(end)
+        summary = plain([*flow_summary(self._title, end.outcome, end.error, counts, end.seconds), *more])
         label = escape(summary.removeprefix("Flow "))
         completed = end.outcome == "completed" and not counts.failed
         self._digest = end.digest
         if self._status is None:  # st.status would block the script for 50 ms
             icon = _ICONS["completed" if completed else "failed"]
-            self._draw(self._slot.expander(label, icon=icon, expanded=not completed), ended=True)
+            self._draw(self._place.slot.expander(label, icon=icon, expanded=not completed), ended=True)
         else:
             self._draw(self._status, ended=True)
             state: Literal["complete", "error"] = "complete" if completed else "error"
             self._status.update(label=label, state=state, expanded=not completed)
+
+    def _omits(self, end: FlowFinished, counts: Counts) -> bool:
+        """Whether the flow leaves nothing on the page: it went well, and is of no interest any more."""
+        if not self._keep and end.outcome == "completed" and not end.digest:
+            return True
+        return self._places.omits(end, counts)
 
     def _add_lines(self) -> None:
         """Add lines for the tasks first called since the last refresh. Call with the lock held."""
@@ -230,24 +276,9 @@ class Page:
             now = time.monotonic()
             lines = [(line, *line.state(now, ended=ended)) for line in first_values(self._lines, _MOST_LINES)]
             more = len(self._lines) - len(lines)
-        for line, done, text, calls in lines:
-            if line.bar is None or line.calls is None:
-                line.bar, line.calls = container.empty(), container.empty()
-            if line.shown != (done, text):
-                # Streamlit has no moving bar: without a known total there is only the text.
-                _ = line.bar.caption(text) if done is None else line.bar.progress(min(1.0, done), text)
-                line.shown = done, text
-            if line.shown_calls != calls:
-                _ = line.calls.caption(calls) if calls else line.calls.empty()
-                line.shown_calls = calls
-        if more:
-            self._more = self._more or container.empty()
-            self._more.caption(f"… and {more:,} more tasks")
-        text = problems(self._digest) if self._digest else ""
-        if text != self._shown_problems:
-            self._problems = self._problems or container.empty()
-            self._problems.markdown(text)
-            self._shown_problems = text
+        if self._body is None:
+            self._body = _Body(container)
+        self._body.show(lines, more, problems(self._digest) if self._digest else "")
 
 
 def _log_failure(error: Exception) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asflow.events import Event, FlowFinished, FlowStarted
     from asflow.protocols import ProgressSink
     from asflow.sinks._streamlit.page import Page
+    from asflow.sinks._streamlit.places import Place
     from asflow.sinks._streamlit.stop import Interruption
 
 
@@ -49,10 +50,13 @@ class _Watcher:
     def __init__(self, context: object, every: float) -> None:
         import streamlit as st
 
+        from asflow.sinks._streamlit.places import Place
+
         self._context = context
         self._every = every
         # Made on the script's own thread, since Streamlit sends what another one makes to that one's page.
-        self._places = [st.empty() for _ in range(_MOST_SHADOWS)]
+        self._places: list[Place] = []
+        self._places += [Place(st.empty(), self._places.append) for _ in range(_MOST_SHADOWS)]
         self._shadows: list[tuple[Page, Page]] = []
 
     def show(self, page: Page) -> None:
@@ -191,7 +195,9 @@ class StreamlitSink:
         from asflow.sinks._streamlit.page import Page
         from asflow.sinks._streamlit.stop import Interruption
 
-        page = Page.open(context, every=self._every, keep=self._keep) if event.progress else None
+        page = None
+        if event.progress:
+            page = Page.open(context, brief=event.brief, every=self._every, keep=self._keep)
         if page is not None:
             self._pages.append(page)
             for watcher in list(self._watchers):
