@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from asflow._cli.calls import call_of, call_with
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from asflow._cli.calls import Call
     from asflow._task.definition import TaskDefinition
 
-_AT_ONCE = 100  # calls that are under way; each task's own limit holds as well
+_AT_ONCE = 100  # calls that are under way, in threads too; each task's own limit holds as well
 
 
 class _Failure(NamedTuple):
@@ -107,6 +108,8 @@ def _call_in(task: TaskDefinition, name: str, text: str) -> Call | None:
 async def _all_again(terminal: Terminal, calls: list[_Failure]) -> int:
     """Call again, at most a hundred at a time; return how many failed again."""
     slots = asyncio.Semaphore(_AT_ONCE)
+    # The loop's own pool may have five threads, however high the limits of sync tasks are.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE, "asflow-retry"))
     failed: list[_Failure] = []
 
     async def again(failure: _Failure) -> None:

@@ -115,6 +115,45 @@ def test_a_call_that_raises_something_else_is_named(
     assert list((tmp_path / "a").iterdir()) == [], "what is raised is not on record"
 
 
+TOGETHER = """
+import threading
+from asflow import Flow
+from asflow.sinks import NullSink
+
+flow = Flow(sink=NullSink())
+all_of_them = threading.Barrier(40)
+first = True
+
+
+@flow.task(on="d/{n}.txt", suppress=LookupError, limit=0)
+def together(n: int) -> None:
+    if first:
+        raise LookupError(n)
+    all_of_them.wait(60)
+    flow.task.write(str(n))
+
+
+@flow
+def main() -> None:
+    for n in range(40):
+        together(n)
+"""
+
+
+def test_sync_bodies_run_at_the_same_time_as_far_as_their_limit_allows(
+    asflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty that wait for each other, on a machine of any size."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "many.py").write_text(TOGETHER)
+    assert asflow("run", "many:main").code == 0
+    (tmp_path / "many.py").write_text(TOGETHER.replace("first = True", "first = False"))
+    done = subprocess.run(
+        [sys.executable, "-m", "asflow", "retry", "many"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "40 called again")
+
+
 def test_what_can_not_be_called_again_is_left_and_named(
     asflow: Command, called: Callable[[], list[str]], tmp_path: Path
 ) -> None:

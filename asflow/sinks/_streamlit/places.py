@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 
 import streamlit as st
 
+from asflow import _forks
 from asflow.sinks._live.quiet import Quiet
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Places:
     def __init__(self, cursors: object) -> None:
         """Start without a place; *cursors* is replaced when the script runs again."""
         self._cursors = cursors
-        self._lock = threading.Lock()
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
         self._quiet = Quiet()
         # By the container that they are in.
         self._free: dict[object, list[Place]] = {}
