@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from asflow._cli.calls import call_of, call_with
-from asflow._cli.console import Terminal, printable
+from asflow._cli.console import Terminal, UsageError, printable
 from asflow._cli.modules import tasks_of
 from asflow._flow import flow
 from asflow._labels import call_label, error_line
@@ -31,11 +31,13 @@ class _Failure(NamedTuple):
         task: the task.
         record: the name of the record in the store.
         call: the call; None if its arguments can't be known.
+        why: why they can't.
     """
 
     task: TaskDefinition
     record: str
     call: Call | None
+    why: str = "neither the record nor the name says all arguments"
 
     @property
     def title(self) -> str:
@@ -45,11 +47,27 @@ class _Failure(NamedTuple):
 
 
 def is_module(target: str) -> bool:
-    """Whether *target* names a module or one of its tasks, and no file or folder."""
-    if os.path.exists(target) or target.endswith((FAILURE, ".py")):
-        return False
+    """Whether *target* names a module or one of its tasks, and no file or folder.
+
+    Raises:
+        UsageError: it names both.
+    """
     module, _, task = target.partition(":")
-    return all(part.isidentifier() for part in [*module.split("."), *(task.split(".") if task else ())])
+    dotted = all(part.isidentifier() for part in [*module.split("."), *(task.split(".") if task else ())])
+    if target.endswith((FAILURE, ".py")) or not dotted:
+        return False
+    if task or not os.path.exists(target):
+        return True
+    if not _has_code(target):
+        return False
+    raise UsageError(
+        f"{target!r} is a module and a folder; write {target}:TASK to call a task's failures again, "
+        f"or .{os.sep}{target} to forget those in the folder"
+    )
+
+
+def _has_code(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "__init__.py")) or os.path.isfile(f"{folder}.py")
 
 
 def call_again(target: str, *, dry_run: bool) -> int:
@@ -63,7 +81,7 @@ def call_again(target: str, *, dry_run: bool) -> int:
     for failure in _recorded(tasks_of(target)[1]):
         if failure.call is None:
             terminal.problem(
-                f"{failure.record!r}: neither the record nor the name says all arguments, so it is left; "
+                f"{failure.record!r}: {failure.why}, so it is left; "
                 f"forget it with: asflow retry {failure.record}"
             )
             continue
@@ -90,7 +108,16 @@ def _recorded(tasks: list[TaskDefinition]) -> Iterator[_Failure]:
                     text = file.read().decode("utf-8", "replace")
             except FileNotFoundError:
                 continue
-            yield _Failure(task, record, _call_in(task, output.name, text))
+            call = _call_in(task, output.name, text)
+            secret = ", ".join(repr(name) for name in _secrets_of(task)) if call is None else ""
+            if secret:
+                yield _Failure(task, record, None, f"the argument {secret} is secret, and not recorded")
+            else:
+                yield _Failure(task, record, call)
+
+
+def _secrets_of(task: TaskDefinition) -> list[str]:
+    return [] if task.spec.marked is None else sorted(task.spec.marked.secret)
 
 
 def _call_in(task: TaskDefinition, name: str, text: str) -> Call | None:

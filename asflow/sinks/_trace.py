@@ -29,7 +29,7 @@ class TraceSink:
     too, lists and finds the calls that went wrong, and shows arguments, attempts and times of a call; any
     other suffix is Chrome's trace format, which https://ui.perfetto.dev and chrome://tracing open. Events
     are written as they come and not kept in memory. The file is complete whenever no flow and no call is
-    running.
+    running; that of a program that was killed still opens, in either format.
 
     Threads: `emit` may be called from any thread.
 

@@ -23,7 +23,7 @@ class TraceFile:
         self._head, self._tail = b"[", b"\n]\n"
         if self.path.suffix.lower() in {".html", ".htm"}:
             page = Path(__file__).with_name("_trace_page.html").read_bytes()
-            before, _, after = page.partition(_EMPTY_ARRAY)
+            before, _, after = page.rpartition(_EMPTY_ARRAY)  # the data comes last
             self._head, self._tail = before + self._head, self._tail + after
         self._file: IO[bytes] | None = None
         self._end: int | None = None  # position of the next event

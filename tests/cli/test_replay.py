@@ -165,7 +165,7 @@ def test_what_can_not_be_called_again_is_left_and_named(
     assert "SESAME" not in record.read_text().partition("\n")[0]
     answer = asflow("retry", "steps:hidden")
     assert answer.code == 1
-    assert "neither the record nor the name says all arguments, so it is left; forget it" in answer.err
+    assert "the argument 'token' is secret, and not recorded, so it is left; forget it" in answer.err
     assert record.exists()
     assert asflow("retry", f"c/{record.name}").code == 0
     assert not record.exists()
@@ -176,3 +176,13 @@ def test_a_module_that_is_not_there(asflow: Command, tmp_path: Path, monkeypatch
     answer = asflow("retry", "no_such_module")
     assert answer.code == 2
     assert "no module 'no_such_module'" in answer.err
+
+
+def test_a_name_of_a_module_and_a_folder_is_refused(asflow: Command, tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    assert asflow("retry", "flows").code == 0  # a folder without code
+    (tmp_path / "flows" / "__init__.py").touch()
+    answer = asflow("retry", "flows")
+    assert answer.code == 2
+    assert "'flows' is a module and a folder; write flows:TASK" in answer.err
+    assert asflow("retry", "./flows").code == 0

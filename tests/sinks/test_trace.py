@@ -182,7 +182,7 @@ async def test_the_page_needs_nothing_else_and_is_safe(tmp_path: Path) -> None:
     await run(Flow(tmp_path, sink=TraceSink(path)))
     text = path.read_text("utf-8")
     assert "http" not in text
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
     assert "alert(1)" in text
     assert any("</script>" in event["args"].get("label", "") for event in read(path))
 
@@ -198,6 +198,28 @@ async def test_a_browser_draws_the_page(tmp_path: Path) -> None:
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     assert re.search(r'<span id="sum">16 calls in \d', done.stdout), done.stdout[-2000:]
     assert "fetch()</span>" in done.stdout
+
+
+@pytest.mark.timeout(180)  # a browser is started
+def test_the_page_of_a_killed_program_opens(tmp_path: Path, opened: Callable[[Path], Chrome]) -> None:
+    path, cut = tmp_path / "trace.html", tmp_path / "cut.html"
+    flow = Flow(sink=TraceSink(path))
+
+    @flow.task
+    def work() -> None: ...
+
+    @flow
+    def main() -> None:
+        for _ in range(1000):
+            work()
+        cut.write_bytes(path.read_bytes())
+
+    main()
+    browser = opened(cut)
+    said = str(browser.find_element("id", "sum").text)
+    assert int(re.match(r"(\d+) calls", said)[1]) > 500  # type: ignore[index]
+    assert "the file ends early" in said
+    assert "the file ends early" not in str(opened(path).find_element("id", "sum").text)
 
 
 @pytest.fixture
