@@ -17,7 +17,7 @@ import reprlib
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
 _LONGEST = 80
@@ -93,13 +93,34 @@ class _Shortener(reprlib.Repr):
         return "None"
 
 
+class _ArgumentShortener(_Shortener):
+    """Shows dates, paths, decimals and the like as they are meant, in a list too: `[2010-01-01, ...]`."""
+
+    def repr_instance(self, x: object, level: int) -> str:
+        if type(x).__module__ in _PLAIN:
+            try:
+                text = str(x)
+            except Exception:  # noqa: BLE001 - a datetime calls its tzinfo, which may be a user's
+                text = ""
+            if text and text.isprintable():
+                return text
+        return super().repr_instance(x, level)
+
+
 _repr = _Shortener().repr
+_argument_repr = _ArgumentShortener().repr
 
 
 def short(value: object, width: int = _LONGEST) -> str:
     """Return *value* as one line of at most *width* printable characters; never raises."""
+    if width > _LONGEST and isinstance(value, str):
+        return _short(value, width, lambda text: repr(cast("str", text)[:width]))
+    return _short(value, width, _repr)
+
+
+def _short(value: object, width: int, shown: Callable[[object], str]) -> str:
     try:
-        text = repr(value[:width]) if width > _LONGEST and isinstance(value, str) else _repr(value)
+        text = shown(value)
     except Exception:  # noqa: BLE001 - a user's __repr__ or __len__ may raise anything
         return f"<{type(value).__name__}>"
     if not text.isprintable():
@@ -150,15 +171,8 @@ def error_line(error: BaseException, longest: int = 200) -> str:
 
 
 def _argument(value: object) -> str:
-    """Like `short`, but a date, path, decimal or the like is shown by `str`."""
-    if type(value).__module__ in _PLAIN:
-        try:
-            text = str(value)
-        except Exception:  # noqa: BLE001 - a datetime calls its tzinfo, which may be a user's
-            text = ""
-        if text and text.isprintable():
-            return cut(clean(text), _LONGEST)
-    return short(value)
+    """Like `short`, but dates, paths, decimals and the like are shown by `str`."""
+    return _short(value, _LONGEST, _argument_repr)
 
 
 def argument_label(value: object) -> str:

@@ -99,6 +99,7 @@ def test_dates_paths_and_numbers_are_labelled_as_they_print() -> None:
 
     values = (datetime.date(2026, 1, 2), Decimal("1.10"), UUID(int=1))
     assert call_label(values, {}) == "2026-01-02, 1.10, 00000000-0000-0000-0000-000000000001"
+    assert call_label(([values[0]] * 9, {"at": Path("a/b")}), {}) == "[2026-01-02, ...], {'at': a/b}"
     assert call_label((Path("a/b"),), {"path": Path("x" * 100)}) == f"a/b, path={'x' * 77}..."
     assert call_label((Path("a\n"), Path("\udc80")), {}) == "PosixPath('a\\n'), PosixPath('\\udc80')"
     nowhere = datetime.datetime(2026, 1, 2, tzinfo=Zone())
