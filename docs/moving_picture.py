@@ -1,23 +1,30 @@
 """Turn the recording of a terminal into a moving picture: `python docs/moving_picture.py`.
 
 Reads `docs/assets/terminal.cast` (asciicast 2, as `make pictures` records it from a real run) and writes
-`docs/assets/demo.svg`: the screen of every quarter of a second, shown one after the other with
-CSS alone. Nothing is fetched to show it, and readers who prefer reduced motion see the last screen.
+`docs/assets/demo.svg`: the screen of every quarter of a second, shown one after the other with CSS alone, and
+a key where Ctrl-C was pressed. Pauses are shortened as the recording asks for. Nothing is fetched to show it,
+and readers who prefer reduced motion see the last screen.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyte
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ASSETS = Path(__file__).parent / "assets"
 STEP = 0.25
 HOLD = 4.0
-"""Seconds between two frames, and for which the last one stays."""
+KEY = 1.5
+"""Seconds between two frames, for which the last one stays, and for which a key is shown."""
 
 WIDTH, HEIGHT = 8.4, 19.0
 FONTS = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
@@ -37,22 +44,39 @@ def row_of(screen: pyte.Screen, y: int) -> Row:
     return tuple(("".join(cell.data for cell in run), color) for color, run in runs)
 
 
+def played(cast: str) -> tuple[dict[str, Any], list[tuple[float, str, str]]]:
+    """Return the header of a recording and its events, from time 0 on and without long pauses."""
+    header, *events = (json.loads(line) for line in cast.splitlines())
+    longest = header.get("idle_time_limit", math.inf)
+    shown: list[tuple[float, str, str]] = []
+    before, now = events[0][0], 0.0
+    for time, kind, data in events:
+        now += min(time - before, longest)
+        before = time
+        shown.append((now, kind, data))
+    return header, shown
+
+
 def frames(cast: str) -> list[tuple[float, list[Row]]]:
     """Play a recording and return the screen and its time, for each change."""
-    header, *events = (json.loads(line) for line in cast.splitlines())
+    header, events = played(cast)
     screen = pyte.Screen(header["width"], header["height"])
     stream = pyte.Stream(screen)
     found: list[tuple[float, list[Row]]] = []
-    start = events[0][0]
-    due = start
+    due = 0.0
     for time, kind, data in events:
         while time >= due + STEP:
-            note(found, due - start, screen)
+            note(found, due, screen)
             due += STEP
         if kind == "o":
             stream.feed(data)
-    note(found, due + STEP - start, screen)
+    note(found, due + STEP, screen)
     return found
+
+
+def interrupts(cast: str) -> list[float]:
+    """Return when Ctrl-C was pressed."""
+    return [time for time, kind, data in played(cast)[1] if (kind, data) == ("i", "\x03")]
 
 
 def note(found: list[tuple[float, list[Row]]], time: float, screen: pyte.Screen) -> None:
@@ -62,10 +86,10 @@ def note(found: list[tuple[float, list[Row]]], time: float, screen: pyte.Screen)
         found.append((time, rows))
 
 
-def svg_of(shown: list[tuple[float, list[Row]]]) -> str:
-    """Return the moving picture; a line that stays the same is written once."""
+def svg_of(shown: list[tuple[float, list[Row]]], pressed: Sequence[float] = ()) -> str:
+    """Return the moving picture, no larger than what is shown; a line that stays the same is written once."""
     used = 1 + max(y for _, rows in shown for y, row in enumerate(rows) if not blank(row))
-    columns = sum(len(text) for text, _ in shown[0][1][0])
+    columns = max(len("".join(text for text, _ in row).rstrip()) for _, rows in shown for row in rows)
     width, height = columns * WIDTH + 24, used * HEIGHT + 24
     names: dict[Row, str] = {}
     drawn: list[str] = []
@@ -80,9 +104,19 @@ def svg_of(shown: list[tuple[float, list[Row]]]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'aria-label="The demo in a terminal" font-family="{FONTS}" font-size="14">'
-        f"<style>{styles([time for time, _ in shown])}</style><defs>{''.join(rows_drawn)}</defs>"
+        f"<style>{styles([time for time, _ in shown], pressed)}</style><defs>{''.join(rows_drawn)}</defs>"
         f'<rect width="100%" height="100%" rx="8" fill="#1c1c1c"/><g transform="translate(12 24)">'
-        f"{''.join(drawn)}</g></svg>\n"
+        f"{''.join(drawn)}</g>{keys_of(pressed, width, height)}</svg>\n"
+    )
+
+
+def keys_of(pressed: Sequence[float], width: float, height: float) -> str:
+    """Draw the keys that were pressed, in the lower right corner."""
+    return "".join(
+        f'<g class="f" id="p{number}" transform="translate({width - 150:.0f} {height - 66:.0f})">'
+        '<rect width="126" height="42" rx="7" fill="#eeeeec"/>'
+        '<text x="63" y="27" text-anchor="middle" font-size="18" fill="#1c1c1c">Ctrl-C</text></g>'
+        for number, _ in enumerate(pressed)
     )
 
 
@@ -91,17 +125,21 @@ def blank(row: Row) -> bool:
     return not any(text.strip() for text, _ in row)
 
 
-def styles(times: list[float]) -> str:
-    """Return the style sheet that shows each frame from its time until that of the next."""
+def styles(times: list[float], pressed: Sequence[float]) -> str:
+    """Return the style sheet that shows each frame from its time until that of the next, and each key."""
     total, last = times[-1] + HOLD, len(times) - 1
     rules = [".f{visibility:hidden}", "text{white-space:pre}"]
-    for number, (begin, end) in enumerate(zip(times, [*times[1:], total], strict=True)):
-        first = "visible" if number == 0 else "hidden"
-        after = "visible" if number == last else "hidden"
+    spans = [
+        (f"f{number}", *span) for number, span in enumerate(zip(times, [*times[1:], total], strict=True))
+    ]
+    spans += [(f"p{number}", time, time + KEY) for number, time in enumerate(pressed)]
+    for name, begin, end in spans:
+        first = "visible" if begin == 0 else "hidden"
+        after = "visible" if end == total else "hidden"
         rules.append(
-            f"@keyframes k{number}{{0%{{visibility:{first}}}{100 * begin / total:.3f}%{{visibility:visible}}"
+            f"@keyframes {name}{{0%{{visibility:{first}}}{100 * begin / total:.3f}%{{visibility:visible}}"
             f"{100 * end / total:.3f}%{{visibility:{after}}}}}"
-            f"#f{number}{{animation:k{number} {total:.2f}s step-end infinite}}"
+            f"#{name}{{animation:{name} {total:.2f}s step-end infinite}}"
         )
     rules.append(
         "@media(prefers-reduced-motion:reduce)"
@@ -129,5 +167,6 @@ def text_of(row: Row) -> str:
 
 if __name__ == "__main__":
     target = ASSETS / "demo.svg"
-    target.write_text(svg_of(frames((ASSETS / "terminal.cast").read_text())))
+    recording = (ASSETS / "terminal.cast").read_text()
+    target.write_text(svg_of(frames(recording), interrupts(recording)))
     print(f"{target}: {target.stat().st_size} bytes")

@@ -2,7 +2,7 @@
 
     streamlit.png   the example dashboard while its flow runs, in Chromium
     terminal.svg    the demo in a terminal while it runs
-    terminal.cast   the whole run, for asciinema
+    terminal.cast   three runs of it, for asciinema: stopped by Ctrl-C, continued, and one with nothing to do
 
 Needs Chromium and its driver (Debian: chromium, chromium-driver) and a terminal's pty, so Linux or macOS.
 """
@@ -15,6 +15,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import socket
 import struct
@@ -35,12 +36,13 @@ from rich.text import Text
 from selenium import webdriver
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 DOCS = Path(__file__).parent
 ASSETS = DOCS / "assets"
 DEMO = DOCS / "examples" / "demo"
-COLUMNS, ROWS = 100, 24
+COLUMNS, ROWS = 96, 26
+COMMAND = "python pipeline.py | tail -2"
 PATIENCE = 60.0  # seconds
 
 PYTE_COLORS = {"brown": "yellow", "default": None}
@@ -117,53 +119,111 @@ def picture_of_streamlit() -> None:
         (ASSETS / "streamlit.png").write_bytes(chromium.get_screenshot_as_png())
 
 
-def record() -> list[tuple[float, bytes]]:
-    """Run the demo on a terminal and return what it wrote, with the seconds since its start."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        api = stack.enter_context(service(0.1))
-        master, slave = pty.openpty()
-        stack.callback(os.close, master)
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        command = [sys.executable, str(DEMO / "pipeline.py"), "--base", folder, "--url", api]
-        env = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1"}
-        for name in ("CI", "NO_COLOR", "COLUMNS", "LINES"):
+class Shell:
+    """A shell on a terminal of its own, which is typed into.
+
+    Attributes:
+        events: what it wrote ("o") and what was typed ("i"), with the seconds since its start.
+        screen: what the terminal shows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.events: list[tuple[float, str, str]] = []
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self.screen)
+        self._start = time.monotonic()
+        (folder / "inputrc").write_text("set enable-bracketed-paste off\n")
+        env = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", "PS1": "$ "}
+        env |= {
+            "INPUTRC": str(folder / "inputrc"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        for name in ("CI", "NO_COLOR", "COLUMNS", "LINES", "PROMPT_COMMAND"):
             env.pop(name, None)
-        demo = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env)
-        os.close(slave)
-        start = time.monotonic()
-        written: list[tuple[float, bytes]] = []
-        with suppress(OSError):  # EIO: the demo has ended
-            while data := os.read(master, 65536):
-                written.append((time.monotonic() - start, data))
-        assert demo.wait() == 0
-        return written
+        self._process, self._master = pty.fork()
+        if not self._process:
+            os.chdir(folder)
+            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], env)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+
+    def read_until(self, done: Callable[[], bool]) -> None:
+        """Read what is written until *done* returns True."""
+        deadline = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < deadline, "\n".join(self.screen.display)
+            if select.select([self._master], [], [], 0.02)[0]:
+                data = os.read(self._master, 65536)
+                self._note("o", data)
+                self._stream.feed(data)
+
+    def pause(self, seconds: float) -> None:
+        """Let a reader look."""
+        end = time.monotonic() + seconds
+        self.read_until(lambda: time.monotonic() >= end)
+
+    def press(self, keys: str) -> None:
+        """Type *keys*, as fast as a person."""
+        for key in keys:
+            self._note("i", key.encode())
+            os.write(self._master, key.encode())
+            self.pause(0.04)
+
+    def _note(self, kind: str, data: bytes) -> None:
+        self.events.append((round(time.monotonic() - self._start, 3), kind, data.decode(errors="replace")))
+
+    def prompt(self) -> bool:
+        """Whether the shell waits for a command."""
+        return self.screen.display[self.screen.cursor.y].rstrip() == "$" and self.screen.cursor.x == 2
+
+    def close(self) -> None:
+        """Leave the shell."""
+        os.close(self._master)
+        os.waitpid(self._process, 0)
+
+
+def _demo_in(folder: Path) -> None:
+    """Copy the demo to *folder*, with a service that takes its time."""
+    shutil.copy(DEMO / "pipeline.py", folder)
+    api = (DEMO / "api.py").read_text("utf-8")
+    default = "def serve(*, latency: float = 0.02"
+    assert default in api
+    (folder / "api.py").write_text(api.replace(default, default.replace("0.02", "0.1")), encoding="utf-8")
 
 
 def pictures_of_the_terminal() -> None:
-    """Record a run of the demo, and draw its screen halfway."""
-    written = record()
+    """Record three runs of the demo, and draw the screen of the first one."""
+    with tempfile.TemporaryDirectory() as folder:
+        _demo_in(Path(folder))
+        shell = Shell(Path(folder))
+        shell.read_until(shell.prompt)
+        shell.press(f"{COMMAND}\n")
+        shell.read_until(lambda: any(" again in " in line for line in shell.screen.display))
+        shell.pause(2.0)
+        picture = _drawn(shell.screen)
+        shell.press("\x03")
+        for command in (COMMAND, COMMAND):
+            shell.read_until(shell.prompt)
+            shell.pause(1.5)
+            shell.press(f"{command}\n")
+        shell.read_until(shell.prompt)
+        shell.close()
+    text = "\n".join(shell.screen.display)
+    assert " and 0 requests" in text, text
+    (ASSETS / "terminal.svg").write_text(picture, encoding="utf-8")
     header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": "asflow: the demo"}
-    text = b"".join(data for _, data in written).decode()
-    assert "It took" in text, text
-    lines = [json.dumps(header)]
-    lines += [json.dumps([round(at, 3), "o", data.decode(errors="replace")]) for at, data in written]
+    lines = [json.dumps(header | {"idle_time_limit": 1.2}), *map(json.dumps, shell.events)]
     (ASSETS / "terminal.cast").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    screen = pyte.Screen(COLUMNS, ROWS)
-    stream = pyte.ByteStream(screen)
-    for at, data in written:
-        stream.feed(data)
-        if at > written[-1][0] / 2:
-            break
+
+def _drawn(screen: pyte.Screen) -> str:
+    """Return what *screen* shows as SVG."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
     last = max(row for row, line in enumerate(screen.display) if line.strip())
     for row in range(last + 1):
         console.print(_styled(screen, row), no_wrap=True)
     picture = console.export_svg(title="python pipeline.py", unique_id="demo")
     # The reader's own monospaced font: a page must not load one from another host.
-    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
-    (ASSETS / "terminal.svg").write_text(picture, encoding="utf-8")
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
 
 
 def _styled(screen: pyte.Screen, row: int) -> Text:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Line = list[Piece]
 
 _BAR = 40  # as wide as rich's bars
-_BAR_LEAST = 8
-_LABEL_LEAST = 12
+_BAR_GOOD, _BAR_LEAST = 20, 8
+_LABEL_GOOD, _LABEL_LEAST = 30, 12
 _PROGRESS_MOST, _PROGRESS_LEAST = 30, 8
 _NARROW = 60  # columns; on fewer, calls are indented less
 _TURN = 1.5  # seconds in which a moving bar goes through once
@@ -131,7 +131,8 @@ class Layout:
         )
         notes = self._widest("notes", (self._pieces_len(row.notes) for row in bars))
         free = width - columns.numbers
-        columns.label = min(label, max(20, free - 1 - _BAR_LEAST, width // 4), free)
+        room = max(free - 1 - _BAR_GOOD, min(_LABEL_GOOD, free - 1 - _BAR_LEAST))
+        columns.label = min(label, max(20, room, width // 4), free)
         free -= columns.label + 1
         for spare in (max(progress, notes) + 2, progress + 2):
             if free - spare >= 2 * _BAR_LEAST:

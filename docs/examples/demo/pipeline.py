@@ -3,7 +3,8 @@
     python docs/examples/demo/pipeline.py                  a loopback API with real data (api.py)
     python docs/examples/demo/pipeline.py --url https://archive-api.open-meteo.com --year 2023
 
-Run it twice: the second run finds everything on disk. Delete a file under `data/` to download it again.
+Stop it with Ctrl-C, and run it again: the next run downloads what is missing, and the one after that nothing.
+Delete a file under `data/` to download it again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -34,7 +36,7 @@ class ServerBusyError(Exception):
     """The service asks to retry after `seconds`; None: it doesn't say when."""
 
     def __init__(self, seconds: float | None) -> None:
-        super().__init__(seconds)
+        super().__init__("503, ask again later" if seconds is None else f"503, ask again in {seconds:g} s")
         self.seconds = seconds
 
 
@@ -46,7 +48,7 @@ def retry_after(error: Exception, retry: int) -> float | None:
 def check(response: httpx.Response) -> httpx.Response:
     """Raise an exception for each response that needs a decision."""
     if response.status_code == HTTPStatus.NOT_FOUND:
-        raise NoSuchDayError(f"{response.url}: {response.text}")
+        raise NoSuchDayError("404, no such day")
     if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         seconds = response.headers.get("Retry-After", "")
         raise ServerBusyError(float(seconds) if seconds.isdecimal() else None)
@@ -93,11 +95,17 @@ def monthly(year: int) -> pl.DataFrame:
 
 
 @flow
-async def temperatures(url: str, days: list[date]) -> pl.DataFrame:
-    """Download the missing *days*, then transform."""
+async def temperatures(year: int, url: str) -> pl.DataFrame:
+    """Download the days of *year* that are missing, then transform."""
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-        await flow.task.map(Archive(client).download, days, ordered=False)
-    return await asyncio.to_thread(monthly, days[0].year)
+        await flow.task.map(Archive(client).download, days_of(year), ordered=False)
+    return await asyncio.to_thread(monthly, year)
+
+
+def days_of(year: int) -> list[date]:
+    """Return all days of *year*."""
+    first = date(year, 1, 1)
+    return [first + timedelta(n) for n in range((date(year + 1, 1, 1) - first).days)]
 
 
 def on_disk(days: list[date]) -> Counter[str]:
@@ -116,21 +124,20 @@ def main() -> None:
 
     os.makedirs(options.base, exist_ok=True)
     os.chdir(options.base)
-    first = date(options.year, 1, 1)
-    days = [first + timedelta(n) for n in range((date(options.year + 1, 1, 1) - first).days)]
+    days = days_of(options.year)
 
     with ExitStack() as stack:
         api = None if options.url else stack.enter_context(serve())
         url: str = api.url if api else options.url
         before, start = on_disk(days), time.perf_counter()
-        table = asyncio.run(temperatures(url, days))
+        table = asyncio.run(temperatures(options.year, url))
         seconds, after = time.perf_counter() - start, on_disk(days)
     with pl.Config(tbl_rows=12, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
         print(table)
     print(
         f"{len(days)} days: {after['complete'] - before['complete']} downloaded, "
         f"{before['complete']} on disk already, {after['suppressed']} not available "
-        f"({before['suppressed']} known before), {after['absent']} left for the next run."
+        f"({before['suppressed']} known before), {after['absent']} left."
     )
     asked = f" and {api.requests} requests" if api else ""
     print(f"It took {seconds:.2f} s{asked}.")
@@ -139,4 +146,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
