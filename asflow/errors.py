@@ -153,7 +153,10 @@ class CallsFailedError(AsflowError, RuntimeError):
 
 
 class DeadlockError(AsflowError, RuntimeError):
-    """The call would wait for something that only this call, or its own event loop, can finish."""
+    """The call would wait, or waits, for something that only this call or its own event loop can finish.
+
+    A wait in a circle of calls is found after a second or two, and one of them raises this; the others go on.
+    """
 
 
 class EngineError(AsflowError, RuntimeError):

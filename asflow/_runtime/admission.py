@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from asflow import _forks
 from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.slots import Slots, home_of, kept
-from asflow._runtime.waits import UNNOTICED, notice_of
+from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, notice_of_slot
 
 if TYPE_CHECKING:
     from asflow._runtime.limits import Limiter
@@ -69,10 +69,10 @@ async def acquire(limit: Limiter, run: TaskCall) -> None:
             queue = _queue_of(run, limit.slots)
             run.slot = queue.try_acquire()
             if run.slot is None:
-                with notice_of(run, "slot") or UNNOTICED:
+                with notice_of_slot(run, queue) or UNNOTICED:
                     run.slot = await queue.acquire()
         if limit.paced and not limit.try_start():
-            with notice_of(run, "rate") or UNNOTICED:
+            with notice_of_rate(run) or UNNOTICED:
                 await limit.pace()
     except GeneratorExit:
         drop(run)
@@ -96,7 +96,11 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
             queue = _queue_of(run, limit.slots)
             run.slot = queue.try_acquire()
             if run.slot is None:
-                run.slot = queue.acquire_blocking(run.spec.name, notice_of(run, "slot"))
+                notice = notice_in_thread(run, queue)
+                try:
+                    run.slot = queue.acquire_blocking(run.spec.name, notice)
+                finally:
+                    notice.end()
         if limit.paced and not limit.try_start():
             _pace_blocking(limit, run)
     except BaseException:
@@ -105,7 +109,7 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
 
 
 def _pace_blocking(limit: Limiter, run: TaskCall) -> None:
-    notice = notice_of(run, "rate")
+    notice = notice_of_rate(run)
     try:
         limit.pace_blocking(run.spec.name, notice)
     finally:

@@ -77,6 +77,19 @@ def run_sync(
     return cast("R | None", job.result(action.outcome, value))
 
 
+def _await_owner(job: Job) -> None:
+    """Wait until the owner of the output has ended; of another process, until it is worth another look."""
+    notice = job.making.notice(job.run)
+    try:
+        if owners.wait_blocking(job.making.key, job.run, notice):
+            return
+    finally:
+        notice.end()
+    clock.current.clock.sleep(job.making.next_poll())
+    if notice.left == 0:
+        notice.report()
+
+
 def _act(job: Job, action: words.Action) -> words.Event:
     """Carry out *action*, which neither calls the body nor ends the call."""
     match action:
@@ -104,10 +117,7 @@ def _act(job: Job, action: words.Action) -> words.Event:
             return words.Waited()
         case words.AwaitOwner():
             parked(job.run)
-            notice = job.making.notice(job.run)
-            if not owners.wait_blocking(job.making.key, job.run, notice):
-                clock.current.clock.sleep(job.making.next_poll())
-                notice.look()
+            _await_owner(job)
             return words.Waited()
         case words.Call() | words.Finish() | words.Fail():
             raise AssertionError(action)

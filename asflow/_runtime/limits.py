@@ -22,7 +22,7 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from asflow._runtime.slots import Onlooker
+    from asflow._runtime.stopping import Onlooker
 
 _MOST = 1_000_000  # each slot takes memory at once
 

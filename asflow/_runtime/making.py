@@ -42,6 +42,7 @@ class Making:
     __slots__ = (
         "_abandoned",
         "_args",
+        "_carrier",
         "_claim",
         "_closing",
         "_counted",
@@ -84,6 +85,7 @@ class Making:
         self._notice: Notice | None = None
         self._scratch: dict[str, Scratch] = {}
         self._loop = running_loop()
+        self._carrier = owners.this_carrier(self._loop)
         self.closing_slots: list[Slot] = []
         self.key: owners.Key = (outputs.namespace, self._name)
         self.value: object = None
@@ -139,7 +141,7 @@ class Making:
     def claim(self, run: TaskCall) -> words.Event:
         """Claim the output for *run* and open a writer on it."""
         outputs = self.outputs
-        owner = owners.Owner(run, outputs.store, self._loop)
+        owner = owners.Owner(run, outputs.store, self._loop, self._carrier)
         self._owner = owner  # noted before it counts, so that Ctrl-C in between leaves nothing behind
         if not owners.enter(self.key, owner):
             self._owner = None
@@ -173,7 +175,7 @@ class Making:
         other = owners.spelled_otherwise(self.key, self.outputs.is_same)
         if other is not None:
             self.key = other
-            owner = owners.Owner(run, self.outputs.store, self._loop)
+            owner = owners.Owner(run, self.outputs.store, self._loop, self._carrier)
             try:
                 if owners.enter(other, owner):  # it has just ended
                     owners.leave(other, owner)
@@ -218,7 +220,8 @@ class Making:
     def notice(self, run: TaskCall) -> Notice:
         """Return the notice of the wait of *run* for another owner; one for all looks at its claim."""
         if self._notice is None:
-            self._notice = Notice(run, "owner", self._name_owner)
+            self._notice = Notice(run, "owner", self.key, self._name_owner)
+        self._notice.target = self.key
         return self._notice
 
     def _name_owner(self) -> str | None:

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asflow import _forks
 from asflow._runtime.slots import LOOK_AGAIN, running_loop
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from asflow._runtime.runs import FlowCall, TaskCall
-    from asflow._runtime.slots import Onlooker
+    from asflow._runtime.stopping import Onlooker
+
+Carrier: TypeAlias = "int | weakref.ref[asyncio.Task[Any]]"
+"""The identifier of a thread, or a task."""
 
 Key = tuple[int, str]
 """A namespace of names (see `Outputs.namespace`), and an absolute name in it."""
@@ -31,16 +34,23 @@ Key = tuple[int, str]
 class Owner:
     """The call that is making an output. Dropping it gives up the output, as `leave` does."""
 
-    __slots__ = ("__weakref__", "callbacks", "done", "key", "loop", "run", "store")
+    __slots__ = ("__weakref__", "_carrier", "callbacks", "done", "key", "loop", "run", "store")
 
-    def __init__(self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(
+        self, run: TaskCall, store: object, loop: asyncio.AbstractEventLoop | None, carrier: Carrier
+    ) -> None:
         self.run: TaskCall = run
         self.store: object = store  # kept alive, so that its id stays its own
         # The loop of the body's thread; None for a sync body on a thread without one.
         self.loop: asyncio.AbstractEventLoop | None = loop
+        self._carrier = carrier
         self.key: Key | None = None
         self.done: bool = False
         self.callbacks: deque[Callable[[], object]] = deque()
+
+    def carrier(self) -> asyncio.Task[Any] | int | None:
+        """Return the task, or the identifier of the thread, in which the body runs; None if that is gone."""
+        return self._carrier if isinstance(self._carrier, int) else self._carrier()
 
     def __del__(self) -> None:
         try:
@@ -52,6 +62,15 @@ class Owner:
 
 # Weak, so that a call that Ctrl-C interrupts between two bytecodes leaves none behind.
 _owners: dict[Key, weakref.ref[Owner]] = {}
+
+awaited: dict[asyncio.Future[None], Key] = {}
+"""The outputs that calls on event loops wait for, by the futures on which these are suspended."""
+
+
+def this_carrier(loop: asyncio.AbstractEventLoop | None) -> Carrier:
+    """Return what runs the caller: its task on *loop*, which runs on this thread, or this thread."""
+    task = None if loop is None else asyncio.current_task(loop)
+    return threading.get_ident() if task is None else weakref.ref(task)
 
 
 def enter(key: Key, owner: Owner) -> bool:
@@ -125,7 +144,11 @@ async def wait(key: Key) -> bool:
     with _woken_by(owner.callbacks, wake):
         is_done, owner = owner.done, None  # a waiter must not keep it, see `Owner`
         if not is_done:
-            await future
+            awaited[future] = key
+            try:
+                await future
+            finally:
+                awaited.pop(future, None)
     return True
 
 
@@ -182,3 +205,4 @@ def encloses(outer: TaskCall, run: TaskCall | FlowCall | None) -> bool:
 
 # A forked child has neither the owners' threads and loops nor their claims.
 _forks.after_fork(_owners.clear)
+_forks.after_fork(awaited.clear)

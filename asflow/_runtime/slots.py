@@ -21,7 +21,7 @@ from asyncio import events
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from asflow import _forks
 from asflow._runtime.stopping import stopping
@@ -29,6 +29,8 @@ from asflow.errors import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from asflow._runtime.stopping import Onlooker
 
 # The public get_running_loop raises without a loop; this one returns None, and asyncio itself uses it.
 running_loop: Callable[[], asyncio.AbstractEventLoop | None] = events._get_running_loop
@@ -40,19 +42,6 @@ Waiter = tuple[
 
 LOOK_AGAIN = 1.0
 """Seconds after which a waiting thread checks that its wake-up was not lost, and may report its wait."""
-
-
-class Onlooker(Protocol):
-    """Sees how long a thread waits; `asflow._runtime.waits.Notice` is one."""
-
-    @property
-    def left(self) -> float | None:
-        """The seconds until it wants to look, or None."""
-        ...
-
-    def look(self) -> None:
-        """Look at the wait, which goes on."""
-        ...
 
 
 kept: list[Slot] = []
@@ -86,6 +75,9 @@ def _dropped(slot: Slot) -> None:
         slots.restore(slot)
 
 
+watchers: list[Callable[[Slots, asyncio.AbstractEventLoop], object]] = []
+"""Called when coroutines begin to wait on a loop."""
+
 _SHIFT = 32
 _numbers = itertools.count(1)
 _homes: weakref.WeakValueDictionary[int, Slots] = weakref.WeakValueDictionary()
@@ -110,11 +102,12 @@ class Slots:
         lent: by slot, where the calls wait for their turn that run on it: those that its holder's body makes.
             Such a slot comes back when its holder and they have dropped it.
         is_shared: as passed.
+        watched_on: the ids of the loops on which `watch` was called, for as long as callers wait there.
     """
 
     __slots__ = (
         "__weakref__", "_left", "_loops", "_made", "_number", "_void",
-        "debts", "free", "is_shared", "lent", "total", "waiters",
+        "debts", "free", "is_shared", "lent", "total", "waiters", "watched_on",
     )  # fmt: skip
 
     def __init__(self, total: int, *, shared: bool = False) -> None:
@@ -125,6 +118,7 @@ class Slots:
         self._void: set[int] = set()  # slots that don't count any more
         self._made = itertools.count()
         self._number = next(_numbers)
+        self.watched_on: set[int] = set()
         self.waiters: deque[Waiter] = deque()
         self.debts: deque[None] = deque()
         self.lent: dict[int, Slots] = {}
@@ -159,6 +153,10 @@ class Slots:
         waiter: Waiter = (future, [], loop)
         try:
             self._enqueue(waiter)
+            if id(loop) not in self.watched_on:
+                self.watched_on.add(id(loop))
+                for watch in watchers:
+                    watch(self, loop)
             await future
             return _granted(waiter)
         except BaseException:
@@ -266,6 +264,7 @@ class Slots:
     def after_fork(self) -> None:
         """Forget waiters, and slots held by other threads: see `_forks`."""
         self.waiters.clear()
+        self.watched_on.clear()
         self.debts.clear()
         self._left = 0
         mine = [slot for slot in kept if slot >> _SHIFT == self._number and slot not in self._void]

@@ -1,10 +1,10 @@
-"""A stop signal for a thread that waits, and whether an asyncio task was cancelled."""
+"""A stop signal for a thread that waits, one that looks on, and whether an asyncio task was cancelled."""
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -45,6 +45,19 @@ class Stop:
             self.wake = None
         if self.asked:
             raise asyncio.CancelledError
+
+
+class Onlooker(Protocol):
+    """Sees how long a thread waits; `asflow._runtime.waits.Notice` is one."""
+
+    @property
+    def left(self) -> float | None:
+        """The seconds until it wants to look, or None."""
+        ...
+
+    def look(self) -> None:
+        """Look at the wait, which goes on."""
+        ...
 
 
 stopping: ContextVar[Stop | None] = ContextVar("asflow_stopping", default=None)

@@ -170,13 +170,13 @@ async def test_nothing_is_reported_after_a_wait_that_was_cancelled(flow: Flow, s
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     loop: Any = asyncio.get_running_loop()
-    assert len([each for each in loop._scheduled if "report" in repr(each)]) == 3
+    assert len([each for each in loop._scheduled if "_on_time" in repr(each)]) == 3
     for other in others:
         other.cancel()
     await asyncio.wait(others)
     go.set()
     await first
-    assert not [each for each in loop._scheduled if "report" in repr(each) and not each.cancelled()]
+    assert not [each for each in loop._scheduled if "_on_time" in repr(each) and not each.cancelled()]
 
 
 # ------------------------------------------------------------------ a rate
