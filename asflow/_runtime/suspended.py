@@ -96,12 +96,14 @@ def slots_awaited(last: CoroutineType[Any, Any, Any]) -> Slots | None:
 
 
 def tasks_awaited(last: CoroutineType[Any, Any, Any]) -> list[AnyFuture]:
-    """Return the tasks whose end the suspended coroutine *last* waits for, in a task group."""
-    if not last.cr_code.co_qualname.startswith("TaskGroup."):
-        return []
-    group = _only(asyncio.TaskGroup, gc.get_referents(last))
-    tasks: set[AnyFuture] | None = getattr(group, "_tasks", None)
-    return list(tasks or ())
+    """Return the tasks for which the coroutine *last* waits: of a task group, or the workers of a map."""
+    name, tasks = last.cr_code.co_qualname, None
+    if name.startswith("TaskGroup."):
+        tasks = getattr(_only(asyncio.TaskGroup, gc.get_referents(last)), "_tasks", None)
+    elif name == "Room.filled" and _is_ours(last.cr_frame):
+        rooms = [each for each in gc.get_referents(last) if type(each).__name__ == "Room"]
+        tasks = getattr(rooms[0], "workers", None)
+    return list(cast("set[AnyFuture] | None", tasks) or ())
 
 
 def parts_of(future: AnyFuture) -> list[AnyFuture | PoolFuture[Any]]:

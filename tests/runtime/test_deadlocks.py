@@ -162,6 +162,39 @@ async def test_two_calls_of_one_loop_that_each_make_what_the_other_needs(
     refused(await (run() if within == "alone" else flow(run)()), OUTPUT)
 
 
+@pytest.mark.parametrize("colour", ["async", "sync"])
+async def test_two_calls_that_map_over_what_the_other_makes(flow: Flow, colour: str) -> None:
+    """Through the workers of a map, and of a sync task through its threads."""
+    both = threading.Barrier(2)
+    other = Flow(store=flow.store, sink=NullSink())
+
+    @flow.task(on="a{n}.txt")
+    async def a(n: int, first: bool) -> None:
+        if first:
+            await asyncio.to_thread(both.wait)
+            await flow.task.map(pass_b if colour == "async" else b_in_a_thread, [n])
+
+    @flow.task(on="b{n}.txt")
+    async def b(n: int, first: bool) -> None:
+        if first:
+            await asyncio.to_thread(both.wait)
+            async for _ in flow.task.map(pass_a, [n]):
+                pass
+
+    @flow.task
+    async def pass_a(n: int) -> None:
+        await a(n, False)
+
+    @flow.task
+    async def pass_b(n: int) -> None:
+        await b(n, False)
+
+    @other.task(on="b{n}.txt")
+    def b_in_a_thread(n: int) -> None: ...
+
+    refused(await asyncio.gather(a(1, True), b(1, True), return_exceptions=True), OUTPUT)
+
+
 def test_two_calls_in_threads_that_each_make_what_the_other_needs(flow: Flow) -> None:
     both = threading.Barrier(2)
 
@@ -460,8 +493,9 @@ async def test_what_is_no_longer_as_expected_is_no_deadlock(
 
 def test_our_own_frames_have_the_names_that_are_looked_for() -> None:
     from asflow._runtime import drive_async, drive_sync, quick
-    from asflow._task import to_thread
+    from asflow._task import room, to_thread
 
+    assert room.Room.filled.__qualname__ == "Room.filled"
     found: list[Any] = [drive_async.run_async, drive_sync.run_sync, to_thread.in_thread]
     found += [quick._counted_async, quick._counted_sync]  # pyright: ignore[reportPrivateUsage]
     names = {function.__qualname__ for function in found}
