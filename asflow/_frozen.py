@@ -19,6 +19,11 @@ _MISSING = object()
 class HasArguments(Protocol):
     """The call that an event is about."""
 
+    @property
+    def label(self) -> str:
+        """The call's arguments, shortened to one line."""
+        ...
+
     def named_arguments(self) -> dict[str, object]:
         """Return the call's arguments by parameter, the secret ones masked."""
         ...
@@ -29,8 +34,9 @@ def dataclass(
 ) -> Callable[[type], Any]:
     """Do what the decorator of this name in `dataclasses` does with these options.
 
-    A field `kind` is an attribute of the class. A field `arguments` is computed when it is first read, by the
-    call in `_call`, unless it was passed to the constructor; it takes no part in comparisons and texts.
+    A field `kind` is an attribute of the class. The fields `arguments` and `label` are computed when they are
+    first read, by the call in `_call`, unless they were set; `arguments` takes no part in comparisons and
+    texts.
     """
     return _made
 
@@ -61,7 +67,7 @@ def _made(kind: type) -> Any:
 
 
 def draft_of(kind: type) -> Any:
-    """Return the class of drafts of *kind*: set its slots but `arguments`, then `__class__`."""
+    """Return the class of drafts of *kind*: set its slots but the computed ones, then `__class__`."""
     namespace = {
         "__slots__": cast("Any", kind).__slots__,
         "__setattr__": object.__setattr__,
@@ -144,11 +150,15 @@ class _Frozen:
             )
 
     def __getattr__(self, name: str) -> object:
-        if name != "arguments":
+        value: object
+        if name == "label":
+            value = self._call.label
+        elif name == "arguments":
+            value = self._call.named_arguments()
+        else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
-        arguments = self._call.named_arguments()
-        object.__setattr__(self, name, arguments)
-        return arguments
+        object.__setattr__(self, name, value)
+        return value
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         from dataclasses import FrozenInstanceError

@@ -93,7 +93,10 @@ def queued(run: TaskCall) -> None:
     if flow is not None:
         tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         total = tally.total
-        count_queued(tally)
+        if FREE_THREADED:
+            count_queued(tally)
+        else:
+            tally.queued += 1
         scope = flow.reporter.calls
     else:
         scope = run.spec.reporter.alone
@@ -201,13 +204,16 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
         tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         if tally.waiting:
             tally.waiting.pop(run.call_id, None)
-        count(run, tally, outcome, error)
+        if outcome == "completed" and not FREE_THREADED:
+            tally.completed += 1
+        else:
+            count(run, tally, outcome, error)
         scope = flow.reporter.calls
     else:
         scope = run.spec.reporter.alone
     if (watch := watching.get()) is not None:
         watch.ended(run, outcome)
-    nothing = error is None and outcome != "completed" and has_nothing_to_do(outcome, error)
+    nothing = outcome != "completed" and error is None and has_nothing_to_do(outcome, error)
     routes = scope.found if nothing else scope.ended
     if run.held is not None and not nothing:
         run.emit_held(scope)

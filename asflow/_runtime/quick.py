@@ -3,7 +3,7 @@
 These calls don't go through `step`: of a task without options (nothing to decide, only a limit, a run and
 counts); of one with policies about what the body raises, if it returns (`step` decides "returned: completed"
 once, at decoration; what it raises enters the driver as that of attempt 1); and those whose output exists
-(`step` decides "started, then found" once, too). If a sink wants the calls, the driver takes the last two.
+(`step` decides "started, then found" once, too; if a sink wants the calls, the driver takes them).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
 from asflow._runtime import observing
-from asflow._runtime.admission import acquire, acquire_blocking, drop, release
+from asflow._runtime.admission import acquire, acquire_blocking, acquired_at_once, drop, release
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
@@ -154,25 +154,29 @@ def _quick_async(
         try:
             parent = _get_run()
             tally: Tally | None = None
+            reported = False
             if parent is None:
                 if reporter.outside or paced.delays:
                     return await _counted_async(spec, body, args, kwargs, begun)
             elif (
                 not isinstance(parent, FlowCall)
                 or parent.parent is not None  # an enclosing body may lend its slot
-                or parent.reporter.inside
                 or paced.delays
                 or FREE_THREADED
             ):
                 return await _counted_async(spec, body, args, kwargs, begun)
             else:
-                try:
-                    tally = parent.tallies[name]
-                except KeyError:
-                    tally = parent.tally(name)
-                tally.queued += 1
+                reported = parent.reporter.inside
+                if reported and waiters:
+                    return await _counted_async(spec, body, args, kwargs, begun)
+                if not reported:
+                    try:
+                        tally = parent.tallies[name]
+                    except KeyError:
+                        tally = parent.tally(name)
+                    tally.queued += 1
             # What follows is `acquire`, the body, `release` and the counts, written out for speed (hence the
-            # longest function here): no sink to notify.
+            # longest function here).
             slot: Slot | None = None
             run = _Running()
             run.spec = spec
@@ -182,23 +186,41 @@ def _quick_async(
             token = failure = value = None
             began = 0.0
             try:
+                if reported:
+                    run.parent = run.flow = parent
+                    run.output = run._label = None  # pyright: ignore[reportPrivateUsage]
+                    run._call_id = 0  # pyright: ignore[reportPrivateUsage]
+                    run.borrowed = ()
+                    observing.queued(run)
                 try:
                     run.slot = slot = await slots.acquire() if waiters else take()
                 except IndexError:
-                    run.slot = slot = await slots.acquire()
+                    if reported:  # which reports a long wait
+                        await acquire(spec.limit, run)
+                        slot = run.slot
+                    else:
+                        run.slot = slot = await slots.acquire()
                 if tally is not None:
                     run.parent = run.flow = parent
                     run.started = began = monotonic()
                     tally.active[run] = run
                 token = _set_run(run)
+                if reported:
+                    observing.started(run, 1)
+                    value = await (body(*args, **kwargs) if kwargs else body(*args))
+                    slot = None  # released there
+                    leave(token)
+                    token = None
+                    _ended(None, run, "completed", reported=True)
+                    return value
                 value = await (body(*args, **kwargs) if kwargs else body(*args))
             except BaseException as error:
                 if slot is None or token is None or begun is None or not isinstance(error, Exception):
                     if isinstance(error, GeneratorExit):
                         run.slot = slot = None  # see `Slot`
-                    if tally is not None:
+                    if tally is not None or reported:
                         slot = None  # released there
-                        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                        _ended(tally, run, _how(error), error, reported=reported)
                     raise
                 slot = None  # the driver releases it
                 leave(token)
@@ -304,7 +326,7 @@ def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> 
                 if slot is None or begun is None or returned or not isinstance(error, Exception):
                     if tally is not None and slot is not None:
                         slot = None  # released there
-                        _ended(tally, run, "failed" if isinstance(error, Exception) else "cancelled", error)
+                        _ended(tally, run, _how(error), error)
                     raise
                 failure = error  # the driver releases the slot
             finally:
@@ -356,7 +378,7 @@ async def _counted_async(
 ) -> R | None:
     parent = _get_run()
     reported = reports_calls(spec, parent)
-    if begun is not None and (reported or spec.limit.paced):
+    if begun is not None and spec.limit.paced:
         return await run_async(spec, body, args, kwargs)
     run = _made(spec, args, kwargs, parent)
     tally = None
@@ -366,7 +388,8 @@ async def _counted_async(
         tally = _queued(spec, parent)
     failure = value = None
     try:
-        await acquire(spec.limit, run)
+        if not acquired_at_once(spec.limit, run):
+            await acquire(spec.limit, run)
         token = _set_run(run)
         try:
             if reported:
@@ -381,9 +404,7 @@ async def _counted_async(
         finally:
             leave(token)
     except BaseException as error:
-        _ended(
-            tally, run, "failed" if isinstance(error, Exception) else "cancelled", error, reported=reported
-        )
+        _ended(tally, run, _how(error), error, reported=reported)
         raise
     if failure is not None and begun is not None:
         try:
@@ -403,7 +424,7 @@ def _counted_sync(
 ) -> R | None:
     parent = _get_run()
     reported = reports_calls(spec, parent)
-    if begun is not None:
+    if begun is not None and spec.limit.paced:
         return run_sync(spec, body, args, kwargs)
     run = _made(spec, args, kwargs, parent)
     tally = None
@@ -411,6 +432,8 @@ def _counted_sync(
         observing.queued(run)
     else:
         tally = _queued(spec, parent)
+    failure = value = None
+    returned = False
     try:
         acquire_blocking(spec.limit, run)
         try:
@@ -420,19 +443,32 @@ def _counted_sync(
             else:
                 _begin(run, tally)
             value = body(*args, **kwargs)
+            returned = True
+            if begun is not None:
+                refuse_unstarted(spec, body, value)
+        except Exception as error:
+            if begun is None or returned:
+                raise
+            failure = error  # the driver releases the slot
         finally:
             _set_run(parent)
+        if failure is None:
+            _ended(tally, run, "completed", reported=reported)
+            return value
+        assert begun is not None
+        return run_sync(spec, body, args, kwargs, (run, begun, failure))
     except BaseException as error:
-        _ended(
-            tally, run, "failed" if isinstance(error, Exception) else "cancelled", error, reported=reported
-        )
+        if failure is None:
+            _ended(tally, run, _how(error), error, reported=reported)
         raise
-    else:
-        _ended(tally, run, "completed", reported=reported)
-        return value
     finally:
-        if run.slot is not None:  # Ctrl-C in `_ended`
+        failure = None
+        if run.slot is not None:  # Ctrl-C in `_ended`, or before the driver had it
             release(run)
+
+
+def _how(error: BaseException) -> Outcome:
+    return "failed" if isinstance(error, Exception) else "cancelled"
 
 
 def _queued(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> Tally | None:

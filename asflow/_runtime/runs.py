@@ -633,7 +633,6 @@ class TaskCall(RunningCall):
         draft.parent_id = parent.call_id if isinstance(parent, TaskCall) else None
         draft.task = spec.name
         draft.qualname = spec.qualname
-        draft.label = self._label or self.label
         draft.time = time()
         draft.at = at
         return draft
@@ -677,13 +676,14 @@ class TaskCall(RunningCall):
             return
         # Nothing follows `FlowFinished`. Order matters: announce, then read `over`. `FlowCall.finished` does
         # the reverse, so one of them sees the other.
-        flow.emitting.append(None)
+        emitting = flow.emitting
+        emitting.append(None)
         try:
             if not flow.over:
                 for route in routes:
                     route.emit(event)
         finally:
-            flow.emitting.pop()
+            emitting.pop()
 
     def emit_held(self, scope: Scope) -> None:
         """Report now that the call was made, to those who wait until it has something to do."""
