@@ -58,9 +58,9 @@ def leave_out_ours(error: BaseException) -> None:
     """Leave asflow's frames before and between the user's out of the traceback of *error*, in place.
 
     The same for the members of a group, and for the exceptions that led to it. What follows the user's last
-    frame stays, as it shows where asflow is at fault; but not for its own errors, the system's, and arguments
-    that don't fit. To be called where an exception leaves asflow, in an `except` block that ends in a bare
-    `raise`, which adds no frame.
+    frame stays, as it shows where asflow is at fault; but not for its own errors, the system's, arguments
+    that don't fit, and cancellation (Ctrl-C), which only shows where asflow waited. To be called where an
+    exception leaves asflow, in an `except` block that ends in a bare `raise`, which adds no frame.
 
     The environment variable ASFLOW_TRACEBACKS=full turns it off.
     """
@@ -97,6 +97,8 @@ def _relink(error: BaseException) -> None:
         first = None
     elif not kept:
         return
+    elif not isinstance(error, Exception):
+        first = None
     for each, following in zip(kept, [*kept[1:], first], strict=False):
         if each.tb_next is not following:
             each.tb_next = following

@@ -250,8 +250,7 @@ def test_what_went_wrong_is_below_the_lines_of_all_tasks() -> None:
         "    await count()\nasyncio.run(some())\n"
     )
     assert not app.exception
-    [status] = [*app.status, *app.expander]
-    kinds = [each.type for each in status]
+    kinds = [each.type for left in (*app.status, *app.expander) for each in left]
     assert kinds[-1] == "markdown"
     assert kinds.count("progress") == 2
 
