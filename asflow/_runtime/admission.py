@@ -15,44 +15,56 @@ from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, n
 
 if TYPE_CHECKING:
     from asflow._runtime.limits import Limiter
+    from asflow._runtime.runs import FlowCall
+    from asflow._runtime.spec import TaskSpec
 
 
 class Reservation:
-    """What `flow.task.to_thread` has acquired for a call, until the call's thread takes it.
+    """A call of `flow.task.to_thread`, and the slot that it gets on the loop, until its thread takes them.
 
     Args:
-        run: has the slot; of the same task and with the same parent as the call.
-        at: when it was acquired.
+        run: the call, which `observing.queued` has reported.
     """
 
-    __slots__ = ("_at", "_runs")
+    __slots__ = ("_at", "_calls", "_runs", "run")
 
-    def __init__(self, run: TaskCall, at: float) -> None:
-        self._runs = [run]  # popped by the one that takes it
+    def __init__(self, run: TaskCall) -> None:
+        self.run: TaskCall = run
+        # Popped by the one that takes it.
+        self._calls = [run]
+        self._runs: list[TaskCall] = []
+        self._at = 0.0
+
+    def hold(self, at: float) -> None:
+        """Note that the call has got its slot, at the time *at*."""
         self._at = at
+        self._runs.append(self.run)
 
-    def move_to(self, run: TaskCall) -> bool:
-        """Move the slot to *run*; False if that is another call, or if it was taken before."""
-        if not self._runs or self._runs[0].spec is not run.spec or self._runs[0].parent is not run.parent:
-            return False
+    def take_call(self) -> bool:
+        """Take over the report of the call's end; False if that was done before."""
         try:
-            held = self._runs.pop()
+            self._calls.pop()
         except IndexError:
             return False
-        run.borrowed, run.slot = held.borrowed, held.slot
-        held.slot = None
-        held.borrowed = ()
         return True
+
+    def take_slot(self, run: TaskCall) -> bool:
+        """Take the slot for *run*; False if that is another call, or if it was taken before."""
+        return run is self.run and self._taken()
 
     def release(self) -> None:
         """Give back what no call has taken."""
+        if self._taken():
+            if self.run.spec.limit.paced:
+                self.run.spec.limit.give_back(self._at)
+            release(self.run)
+
+    def _taken(self) -> bool:
         try:
-            held = self._runs.pop()
+            self._runs.pop()
         except IndexError:
-            return
-        if held.spec.limit.paced:
-            held.spec.limit.give_back(self._at)
-        release(held)
+            return False
+        return True
 
 
 reserved: ContextVar[Reservation | None] = ContextVar("asflow_reserved", default=None)
@@ -79,6 +91,14 @@ def acquired_at_once(limit: Limiter, run: TaskCall) -> bool:
     except IndexError:
         return False
     return True
+
+
+def reserved_call(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> TaskCall | None:
+    """Return the call of *spec* that is to run on this thread, made and reported on the event loop; once."""
+    reservation = reserved.get()
+    if reservation is None or reservation.run.spec is not spec or reservation.run.parent is not parent:
+        return None
+    return reservation.run if reservation.take_call() else None
 
 
 async def acquire(limit: Limiter, run: TaskCall) -> None:
@@ -112,7 +132,7 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
         DeadlockError: only the event loop of this very thread could free the slot.
     """
     reservation = reserved.get()
-    if reservation is not None and reservation.move_to(run):
+    if reservation is not None and reservation.take_slot(run):
         return
     try:
         if limit.slots is not None:

@@ -9,7 +9,7 @@ from asflow._checks import clamped
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
-from asflow._runtime.admission import drop, release
+from asflow._runtime.admission import drop, release, reserved_call
 from asflow._runtime.making import Making, Unwritten, refuse_writes
 from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
 from asflow._runtime.watching import parked, resumed
@@ -43,7 +43,8 @@ class Job:
         parent: TaskCall | FlowCall | None,
     ) -> None:
         self.spec: TaskSpec = spec
-        run = TaskCall(spec, args, kwargs, parent)
+        reserved = reserved_call(spec, parent)
+        run = TaskCall(spec, args, kwargs, parent) if reserved is None else reserved
         self.run: TaskCall = run
         self.made: Making | None = None
         self._admitted_at: float | None = None
@@ -52,7 +53,8 @@ class Job:
             run.output = name = spec.output.locate(*args, **kwargs)
             place = pinned(name, parent) if spec.output.is_relative else name
             self.made = Making(spec.output, place, args, kwargs)
-        observing.queued(run)
+        if reserved is None:
+            observing.queued(run)
 
     @classmethod
     def of(cls, run: TaskCall) -> Job:

@@ -6,7 +6,7 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from asflow._runtime import clock
+from asflow._runtime import clock, observing
 from asflow._runtime.admission import Reservation, acquire, reserved
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
@@ -24,10 +24,14 @@ async def in_thread(
 ) -> object:
     """Wait for a slot of the sync task *definition* on this loop, then run a call of it in a thread."""
     spec = definition.spec
-    waiting = TaskCall(spec, args, kwargs, current.get())
-    await acquire(spec.limit, waiting)
-    reservation = Reservation(waiting, clock.current.clock.now())
+    run = TaskCall(spec, args, kwargs, current.get())
+    if spec.output is not None:  # a call without a name is none: nothing is reported
+        spec.output.locate(*args, **kwargs)
+    observing.queued(run)
+    reservation = Reservation(run)
     try:
+        await acquire(spec.limit, run)
+        reservation.hold(clock.current.clock.now())
         context = copy_context()
         context.run(reserved.set, reservation)
 
@@ -39,6 +43,8 @@ async def in_thread(
         return await asyncio.get_running_loop().run_in_executor(None, context.run, call)
     except BaseException as error:
         leaving(error, spec, args, kwargs)
+        if reservation.take_call():  # no thread has
+            observing.finished(run, "failed" if isinstance(error, Exception) else "cancelled", error)
         raise
     finally:
         reservation.release()  # if the thread has not taken it: the output exists, or the pool refused

@@ -12,6 +12,7 @@ import pytest
 from asflow import Flow, Limit, Retry
 from asflow.errors import DefinitionTypeError
 from asflow.sinks import NullSink
+from asflow.testing import RecordingSink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +146,53 @@ async def test_async_tasks_and_plain_functions_are_refused(flow: Flow) -> None:
         await flow.task.to_thread(as_any)
     with pytest.raises(DefinitionTypeError, match=r"under @flow\.task, not .*; put @flow\.task on"):
         await flow.task.to_thread(len, [])
+
+
+async def test_a_call_is_reported_from_its_wait_on(tmp_path: Path) -> None:
+    """As one call: queued on the loop, started in the thread; cancelled, if it never gets there."""
+    sink = RecordingSink()
+    flow = Flow(tmp_path, sink=sink)
+    begun, go = threading.Event(), threading.Event()
+
+    @flow.task(limit=1, on="{n}.txt")
+    def work(n: int) -> None:
+        begun.set()
+        assert go.wait(30)
+
+    @flow
+    async def pipeline() -> None:
+        calls = [asyncio.create_task(flow.task.to_thread(work, n)) for n in range(3)]
+        assert await asyncio.to_thread(begun.wait, 30)
+        assert [event.kind for event in sink.events].count("task_queued") == 3
+        calls[1].cancel()
+        await asyncio.wait([calls[1]])
+        go.set()
+        await asyncio.gather(calls[0], calls[2])
+        assert flow.run is not None
+        (report,) = flow.run.report().tasks
+        assert (report.completed, report.cancelled) == (2, 1)
+
+    await pipeline()
+    by_call: dict[str, list[str]] = {}
+    for event in sink.events:
+        if event.kind != "flow_started" and event.kind != "flow_finished":
+            by_call.setdefault(f"{event.call_id} {event.label}", []).append(event.kind)
+    assert sorted(by_call.values(), key=len) == [
+        ["task_queued", "task_finished"],
+        ["task_queued", "task_started", "task_finished"],
+        ["task_queued", "task_started", "task_finished"],
+    ]
+    assert len(slots_of(work).free) == 1
+
+
+async def test_a_call_without_a_name_is_not_reported(tmp_path: Path) -> None:
+    sink = RecordingSink()
+    flow = Flow(tmp_path, sink=sink)
+
+    @flow.task(on="{n}.txt")
+    def work(n: int) -> None: ...
+
+    wrong: Any = flow.task.to_thread
+    with pytest.raises(TypeError):
+        await wrong(work)
+    assert not sink.events

@@ -148,6 +148,29 @@ def test_waiting_for_a_slot_in_threads(
     assert sorted(sink.waiting) == [("1", "slot", None), ("2", "slot", None)]
 
 
+async def test_waiting_on_a_loop_for_the_slot_of_a_thread(
+    at_once: None, flow: Flow, sink: Heard, within: Any
+) -> None:
+    go = threading.Event()
+
+    @flow.task(limit=1)
+    def work(n: int) -> None:
+        if n == 0:
+            assert go.wait(30)
+
+    @within
+    async def run() -> None:
+        calls = [asyncio.create_task(flow.task.to_thread(work, n)) for n in range(2)]
+        await sink.wait_async()
+        go.set()
+        await asyncio.gather(*calls)
+
+    await run()
+    assert sink.waiting == [("1", "slot", None)]
+    events = [event.kind for event in sink.events if getattr(event, "label", None) == "1"]
+    assert events == ["task_queued", "task_waiting", "task_started", "task_finished"]
+
+
 async def test_a_wait_that_ends_early_is_not_reported(flow: Flow, sink: Heard) -> None:
     @flow.task(limit=1)
     async def work(n: int) -> None:
