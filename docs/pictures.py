@@ -64,6 +64,13 @@ def service(latency: float) -> Generator[str]:
 def dashboard(folder: Path, api: str) -> Generator[str]:
     """Serve a copy of the example dashboard in *folder*, and yield its address."""
     shutil.copytree(DOCS / "examples" / "streamlit", folder, ignore=shutil.ignore_patterns("data"))
+    with served(folder, {"TEMPERATURES_API": api}) as url:
+        yield url
+
+
+@contextmanager
+def served(folder: Path, env: dict[str, str]) -> Generator[str]:
+    """Serve the script `app.py` of *folder* by Streamlit, and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,7 +78,7 @@ def dashboard(folder: Path, api: str) -> Generator[str]:
     command += ["--server.address", "127.0.0.1", "--server.headless", "true"]
     command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]
     command += ["--client.toolbarMode", "minimal"]
-    env = {**os.environ, "HOME": str(folder), "TEMPERATURES_API": api, "NO_PROXY": "127.0.0.1"}
+    env = {**os.environ, "HOME": str(folder), "NO_PROXY": "127.0.0.1", **env}
     with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL) as app:
         url = f"http://127.0.0.1:{port}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

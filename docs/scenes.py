@@ -142,7 +142,7 @@ def play(scene: Scene) -> pyte.Screen:
         env.pop(name, None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.py")
-        path.write_text(BEGIN + _spoken(scene.code), encoding="utf-8")
+        path.write_text(BEGIN + spoken(scene.code), encoding="utf-8")
         program = subprocess.Popen(
             [sys.executable, str(path)], stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=env
         )
@@ -163,7 +163,7 @@ def play(scene: Scene) -> pyte.Screen:
     return screen
 
 
-def _spoken(code: str) -> str:
+def spoken(code: str) -> str:
     """Return *code* with what the asflow that is drawn can say."""
     from asflow import Flow
 

@@ -15,7 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from asflow import Flow
 from asflow.errors import MissingExtraError
+from asflow.events import Tally
 from asflow.sinks import NullSink, StreamlitSink
+from asflow.sinks._streamlit.lines import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -350,3 +352,15 @@ print("streamlit" in sys.modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert "Flow pipeline() " in done.stderr
+
+
+def test_a_second_session_shows_the_pace_of_the_first_one() -> None:
+    """Not as if all that is done had been done since it began to look."""
+    tally = Tally("square")
+    tally.queued, tally.completed = 40, 20
+    late, shared = Line("square"), Line("square", began=90.0)
+    for line in (late, shared):
+        line.live[1] = tally
+    assert "left" not in late.state(100.0)[1]
+    share, text, _ = shared.state(100.0)
+    assert (share, text) == (0.5, "**square** 20/40 · 2.0/s · 10 s · 0:10 left")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytest.importorskip("ipykernel")
 manager = pytest.importorskip("jupyter_client.manager")
@@ -73,3 +76,45 @@ def test_one_output_area_is_updated_in_place() -> None:
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
+
+
+FLOW = """
+import asyncio
+from asflow import flow
+
+@flow.task(skip=KeyError)
+async def fetch(n):
+    await asyncio.sleep(0.05)
+    if n == 3:
+        raise KeyError("rows")
+    if n == 4:
+        raise ValueError("503 Service Unavailable, and a reason that needs more than one line of a cell " * 2)
+
+@flow
+async def archive():
+    await flow.task.map(fetch, range(60), on_error="collect")
+"""
+
+
+@pytest.mark.timeout(180)  # a kernel is started
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
+def test_the_saved_file_holds_the_summary_and_what_went_wrong(tmp_path: Path) -> None:
+    """One output without a gap, which fits the cell: neither bars nor an area that is left empty."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    cells = [nbformat.v4.new_code_cell(code) for code in (FLOW, "await archive()")]
+    path = tmp_path / "archive.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbformat.write(notebook, path)
+    first, second = nbformat.read(path, as_version=4).cells
+    assert first.outputs == []
+    [output] = second.outputs
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output.data["text/plain"])
+    lines = [line.rstrip() for line in text.rstrip("\n").splitlines()]
+    assert re.fullmatch(r"\[.{8}\] Flow archive\(\): 58 done, 1 skipped, 1 failed in \d\.\d s", lines[0])
+    assert lines[1].strip().startswith("fetch(4) failed: ValueError: 503 Service Unavailable")
+    assert lines[-1].strip() == "fetch(3) skipped: KeyError: 'rows'"
+    assert all(lines), "no gap"
+    assert max(map(len, lines)) <= 96
+    assert "━" not in text
+    assert "<pre" in output.data["text/html"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_TASKS = 6  # in one plain line
 _MOST_FLOWS = 4  # with a plain line at one refresh
 _NOTEBOOK_WIDTH = 96  # columns that fit a cell
+_NOTEBOOK_STYLES = {"bar.back": "grey62"}  # on a white page too, the rest of a bar is fainter than the bar
 _UNCHANGED = 6  # a flow without changes gets a line at every sixth refresh
 
 
@@ -227,7 +228,8 @@ class NotebookSurface:
     def _text(self, lines: list[list[Piece]]) -> Text:
         from rich.text import Text
 
-        return Text("\n").join(Text.assemble(*line) for line in lines)
+        shown = ([(text, _NOTEBOOK_STYLES.get(style, style)) for text, style in line] for line in lines)
+        return Text("\n").join(Text.assemble(*line) for line in shown)
 
 
 class PlainSurface:

@@ -26,8 +26,10 @@ _COLORS = {"red": "red", "yellow": "orange", "dim": "gray"}
 class Line:
     """One line of a page: all calls of a task, in all calls of its flow."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, began: float | None = None) -> None:
+        """Start a line; *began* is when, in monotonic seconds, another page showed it first."""
         self.title = title
+        self.began = began
         self.live: dict[int, Tally] = {}
         self.ended: Counts = Counts()
         self.ended_calls: int = 0
@@ -69,7 +71,8 @@ class Line:
             waiting += len(tally.waiting)
             calls += _calls(tally, _MOST_CALLS - len(calls), now)
         if self.course is None:
-            self.course = Course(now)
+            self.began = now if self.began is None else self.began
+            self.course = Course(self.began)
         known = announced or ended  # no more will come
         if ended:
             finished -= counts.cancelled

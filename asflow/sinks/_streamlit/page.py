@@ -98,6 +98,7 @@ class Page:
         self._flows: dict[int, _Running] = {}
         self._lines: dict[str, Line] = {}
         self._unshown: dict[str, Line] = {}
+        self._began: dict[str, float | None] = {}
         self._root = 0
         self._title = ""
         self._status: StatusContainer | None = None
@@ -184,6 +185,7 @@ class Page:
         """Let *shadow*, on the page of another session, show the same flows from now on."""
         with self._lock:
             events = list(self._events.values())
+            shadow._began = {title: line.began for title, line in self._lines.items()}
             self._shadows.append(shadow)
         for event in events:
             shadow.started(event)
@@ -267,7 +269,9 @@ class Page:
             lines = self._lines if flow.shown else self._unshown
             for tally in first_values(flow.tallies, len(flow.tallies)):
                 title = escape(flow.path + clean(tally.task))
-                lines.setdefault(title, Line(title)).live[flow_id] = tally
+                if title not in lines:
+                    lines[title] = Line(title, self._began.get(title))
+                lines[title].live[flow_id] = tally
 
     def _draw(self, container: DeltaGenerator, *, ended: bool = False) -> None:
         """Update the lines that have changed; each task keeps its place."""
