@@ -187,7 +187,7 @@ class Look:
         self._next: dict[Carrier, list[Carrier]] = {}
         self._blocked: dict[int, Blocked] = {}
         self._tasks: dict[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]] = {}
-        self._timed: dict[asyncio.AbstractEventLoop, list[object] | None] = {}
+        self._timed: dict[asyncio.AbstractEventLoop, set[asyncio.Future[Any]] | None] = {}
 
     def is_stuck(self, start: Carrier) -> bool:
         """Whether *start* and all carriers that it depends on wait."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from concurrent.futures import Future as PoolFuture
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._runtime.runs import TaskCall
@@ -155,16 +155,36 @@ def is_queued(item: PoolFuture[Any], pool: ThreadPoolExecutor) -> bool:
     return any(getattr(each, "future", None) is item for each in items) and not item.running()
 
 
-def timed_tasks(loop: asyncio.AbstractEventLoop) -> list[object] | None:
-    """Return the tasks that a timer of *loop* will end, by a timeout; None if that is not known."""
+def timed_tasks(loop: asyncio.AbstractEventLoop) -> set[AnyFuture] | None:
+    """Return the tasks that a timer of *loop* may cancel, such as a timeout; None if that is not known.
+
+    Those are the tasks that the timer's callback can reach: by its arguments, its closure, or the attributes
+    of its object. Our own timers cancel none.
+    """
     handles: list[asyncio.TimerHandle] | None = getattr(loop, "_scheduled", None)
     if handles is None:
         return None
-    found: list[object] = []
+    found: set[AnyFuture] = set()
     for handle in list(handles):
-        target: Any = getattr(getattr(handle, "_callback", None), "__self__", None)
-        found.append(getattr(target, "_task", None) if isinstance(target, asyncio.Timeout) else target)
+        callback: Any = getattr(handle, "_callback", None)
+        if str(getattr(callback, "__module__", None)).startswith("asflow."):
+            continue
+        owner: Any = getattr(callback, "__self__", None)
+        near: list[Any] = [owner, *(getattr(handle, "_args", None) or ())]
+        near += [cell.cell_contents for cell in getattr(callback, "__closure__", None) or ()]
+        found.update(_tasks_near(near, depth=3))
     return found
+
+
+def _tasks_near(objects: list[Any], depth: int) -> Iterator[AnyFuture]:
+    """Yield the tasks among *objects*, and those that these hold, in containers too."""
+    for each in objects:
+        if isinstance(each, asyncio.Task):
+            yield each
+        elif isinstance(each, (type, ModuleType, asyncio.AbstractEventLoop)):
+            continue
+        elif depth == 3 or (depth and isinstance(each, (dict, list, set, tuple))):
+            yield from _tasks_near(gc.get_referents(each), depth - 1)
 
 
 def calls_in(task: asyncio.Task[Any]) -> Iterator[TaskCall]:

@@ -453,6 +453,43 @@ async def test_a_body_with_a_timeout_of_its_own(flow: Flow) -> None:
     assert await crowded(flow, hold) == [None] * 4
 
 
+class Scope:
+    """A timeout as other libraries have one."""
+
+    def __init__(self, way: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks = {task}
+        loop = asyncio.get_running_loop()
+        if way == "method":
+            loop.call_later(0.1, self.cancel)
+        elif way == "closure":
+            loop.call_later(0.1, lambda: task.cancel())
+        elif way == "argument":
+            loop.call_later(0.1, cancel, task)
+        else:
+            loop.call_later(0.1, task.cancel)
+
+    def cancel(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+
+
+@pytest.mark.parametrize("way", ["method", "closure", "argument", "task"])
+async def test_a_body_that_a_timer_will_cancel(flow: Flow, way: str) -> None:
+    async def hold() -> None:
+        Scope(way)
+        await asyncio.to_thread(int)
+
+    first, *others = await crowded(flow, hold)
+    assert isinstance(first, asyncio.CancelledError)
+    assert others == [None] * 3
+
+
 async def test_a_task_with_a_timeout(flow: Flow) -> None:
     first, *others = await crowded(flow, lambda: asyncio.to_thread(int), timeout=0.1)
     assert isinstance(first, TimeoutError)
