@@ -66,9 +66,8 @@ def pictures_of_streamlit() -> dict[str, bytes]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "app.py").write_text(spoken(PAGE).replace("WAIT", call), encoding="utf-8")
         url = stack.enter_context(served(folder, {}))
-        chromium = browser(folder / "profile")
+        chromium = browser(folder / "profile", "800,800")
         stack.callback(chromium.quit)
-        chromium.set_window_size(800, 800)
         chromium.get(url)
         _until(lambda: "download" in _text(chromium))
         first = chromium.current_window_handle
@@ -115,12 +114,10 @@ def picture_of_a_notebook() -> bytes:
             f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><body>{''.join(drawn)}",
             encoding="utf-8",
         )
-        chromium = browser(Path(folder, "profile"))
+        chromium = browser(Path(folder, "profile"), "900,1000")
         stack.callback(chromium.quit)
         chromium.get(page.as_uri())
-        body = chromium.find_element("css selector", "body")
-        chromium.set_window_size(900, body.size["height"] + 180)
-        return body.screenshot_as_png
+        return chromium.find_element("css selector", "body").screenshot_as_png
 
 
 def _outputs(client: Any, seconds: float, running: Outputs | None = None) -> Outputs:

@@ -95,14 +95,14 @@ def served(folder: Path, env: dict[str, str]) -> Generator[str]:
             app.terminate()
 
 
-def browser(profile: Path) -> webdriver.Chrome:
-    """Start headless Chromium."""
+def browser(profile: Path, size: str = "900,800") -> webdriver.Chrome:
+    """Start headless Chromium with a window of *size*."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for argument in (
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *("--disable-dev-shm-usage", "--no-proxy-server", "--window-size=900,800"),
+        *("--disable-dev-shm-usage", "--no-proxy-server", f"--window-size={size}"),
         f"--user-data-dir={profile}",
     ):
         options.add_argument(argument)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished
+from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished, WaitingCall
 from asflow.sinks import LineSink, NullSink, RichSink, Tee
 
 if TYPE_CHECKING:
@@ -121,6 +121,28 @@ def test_lines_report_start_progress_and_end() -> None:
     assert all(line.startswith(expected) and line.endswith(" s so far") for line in lines[1:-1])
     assert lines[-1] == "Flow transcripts(): 21 done, 2 skipped in 41 s"
     assert not any("\x1b" in line for line in lines)
+
+
+class Named(RunningCall):
+    @property
+    def label(self) -> str:
+        return "'v1'"
+
+
+def test_a_line_says_what_a_call_waits_for_and_how_long() -> None:
+    stream = Lines()
+    sink = LineSink(stream, every=0.02)
+    tally = Tally("extract")
+    tally.queued = 2
+    call = Named()
+    tally.waiting[1] = WaitingCall(call, "retry", 0.0, until=90.0, detail="HTTPError: 503")
+    tally.waiting[2] = WaitingCall(call, "owner", 0.0)
+    start(sink)["extract"] = tally
+    stream.wait(lambda text: "v1 again in 1 min" in text)
+    finish(sink)
+    assert re.search(
+        r"extract 0/2 \(0%\), 2 waiting, v1 again in 1 min \d\d s: HTTPError: 503", stream.getvalue()
+    )
 
 
 @pytest.mark.timeout(180)

@@ -13,7 +13,19 @@ from asflow.sinks._live.layout import Layout, fold
 from asflow.sinks._live.model import first_values
 from asflow.sinks._live.rows import rows_of
 from asflow.sinks._live.screen import Screen
-from asflow.sinks._words import Counts, amount, clock, join, plain, rate, time_of_day, to_ascii, took
+from asflow.sinks._words import (
+    Counts,
+    amount,
+    call_title,
+    clock,
+    join,
+    plain,
+    rate,
+    time_of_day,
+    to_ascii,
+    took,
+    wait_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -331,4 +343,6 @@ def _state(view: FlowView, tally: Tally, now: float) -> tuple[str, str]:
     timing = [rate(progress.rate)] if progress.rate else []
     if progress.left:
         timing.append(f"{clock(progress.left)} left")
+    first = first_values(tally.waiting, 1)
+    timing += [f"{call_title(wait.call)} {wait_words(wait, view.since(now))}" for wait in first]
     return ", ".join(words), ", ".join(timing)
