@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import re
@@ -19,7 +20,7 @@ from asflow import Flow, Limit, LocalStore, MemoryStore
 from asflow._runtime import owners, slots, waits
 from asflow._runtime.runs import current
 from asflow.events import TaskWaiting
-from asflow.sinks import GitHubActionsSink, LogSink, NullSink, RichSink
+from asflow.sinks import GitHubActionsSink, LineSink, LogSink, NullSink, RichSink
 from asflow.testing import FaultyStore, fake_clock
 
 if TYPE_CHECKING:
@@ -449,6 +450,33 @@ def test_a_line_says_who_makes_the_output(
     line = r"Task make\(\) waits for its output, made by host:12, \d\.\d s so far"
     assert [r.levelname for r in caplog.records if re.fullmatch(line, r.message)] == ["INFO"]
     assert re.search(line, capfd.readouterr().err)
+
+
+def test_the_lines_of_a_flow_say_who_makes_an_output(at_once: None) -> None:
+    """Read from the tally: a flow's own sink is sent no events of its calls."""
+    store, said = Named(), threading.Event()
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            if "1 waiting (for host:12)" in text:
+                said.set()
+            return super().write(text)
+
+    flow = Flow(store=store, sink=LineSink(Stream(), every=0.01))
+
+    @flow.task(on="x.txt")
+    def make() -> None: ...
+
+    @flow
+    def pipeline() -> None:
+        make()
+
+    claim: Any = store.claim("x.txt", "x.err")
+    thread = threading.Thread(target=pipeline)
+    thread.start()
+    assert said.wait(30)
+    claim.abort()
+    thread.join()
 
 
 def test_a_line_in_the_log_of_an_action(at_once: None, capsys: pytest.CaptureFixture[str]) -> None:
