@@ -155,8 +155,8 @@ def _look_twice(start: Carrier, victims: Callable[[], Sequence[Carrier]]) -> Dea
         return None
     for victim in victims():
         if second.is_in_a_circle(victim):
-            fills_pool = any(isinstance(each, PoolFuture) for each in second.waits)
-            return Deadlock(victim, fills_pool=fills_pool)
+            queued = [each for each in second.waits if isinstance(each, PoolFuture) and not each.running()]
+            return Deadlock(victim, fills_pool=bool(queued))
     return None
 
 

@@ -308,6 +308,26 @@ async def test_the_loops_own_pool_is_full_of_calls_that_wait_for_slots_of_its_bo
             raise error
 
 
+async def test_a_pool_that_is_not_full_has_another_remedy(flow: Flow) -> None:
+    ours, theirs, both = Limit(1), Limit(1), threading.Barrier(2)
+
+    @flow.task(limit=ours)
+    async def a() -> None:
+        await asyncio.to_thread(both.wait)
+        await asyncio.to_thread(b, False)
+
+    @flow.task(limit=ours)
+    def a_in_a_thread() -> None: ...
+
+    @flow.task(limit=theirs)
+    def b(first: bool) -> None:
+        if first:
+            both.wait()
+            a_in_a_thread()
+
+    refused(await asyncio.gather(a(), asyncio.to_thread(b, True), return_exceptions=True), SLOT)
+
+
 async def test_to_thread_of_the_flow_is_the_remedy(flow: Flow) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(3))
     api, ready = Limit(2), asyncio.Event()
@@ -434,6 +454,22 @@ async def many_looks() -> None:
 
 async def test_a_body_that_waits_for_something_else(flow: Flow) -> None:
     assert await crowded(flow, many_looks) == [None] * 4
+
+
+async def test_a_body_that_waits_for_another_process(flow: Flow) -> None:
+    """A claim that no call of this process holds, as if another one had it."""
+
+    @flow.task(on="x.txt")
+    async def make() -> None: ...
+
+    async def hold() -> None:
+        await make()
+
+    claim: Any = flow.store.claim("x.txt", "x.err")
+    crowd = asyncio.create_task(crowded(flow, hold))
+    await many_looks()
+    claim.abort()
+    assert await crowd == [None] * 4
 
 
 async def test_a_body_that_waits_for_the_pool_or_for_something_else(flow: Flow) -> None:
