@@ -14,7 +14,7 @@ from asflow._cli.files import find
 from asflow._cli.parameters import AsJson, EveryFile  # noqa: TC001 - cyclopts reads them
 from asflow.stores._common import PART
 from asflow.stores._local_part import drop
-from asflow.stores._posix import close_held, is_at, mark_of, open_held, try_lock
+from asflow.stores._posix import Held, is_at, mark_of, try_lock
 from asflow.stores._temporary import dead_folders, places, remove_folder, size_of
 
 if TYPE_CHECKING:
@@ -97,21 +97,20 @@ def _clear(part: str, *, dry_run: bool) -> int | None:
     # asflow only makes regular files: leave links, FIFOs and folders alone.
     if not stat.S_ISREG(os.lstat(part).st_mode):
         return None
+    held = Held()
     try:
-        descriptor = open_held(part, 0)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
+        if not try_lock(held.open(part, 0)):
             return None
-        raise
-    try:
-        if not try_lock(descriptor):
-            return None
-        found = os.fstat(descriptor)
+        found = os.fstat(held.number)
         # Looked at under the lock, as in the store: its task may have ended between opening and locking.
         if not is_at(mark_of(found), part):
             return None
         if not dry_run:
             drop(mark_of(found), part)
         return found.st_size
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
     finally:
-        close_held(descriptor)
+        held.close()

@@ -13,7 +13,7 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import _posix, _windows
 from asflow.stores._common import MARKED, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
-from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep, unlock_part
+from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep
 from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder, unlink
 
 if TYPE_CHECKING:
@@ -172,15 +172,14 @@ class LocalStore:
         if _posix.WINDOWS:
             _windows.check_name(_SUBJECT, name)
         name, failure = absolute(name), absolute(failure)
-        part = name + PART
         if not replace and (os.access(name, os.F_OK) or os.access(failure, os.F_OK)):
             # Look before creating `.part`: a process that is killed in between would leave one beside an
             # output that is done, where no claim would find it.
             found = self.status(name, failure)
-            if found != "absent" and not os.path.lexists(part):
+            if found != "absent" and not os.path.lexists(name + PART):
                 return found
-        held = lock_part(part, self._known)
-        if held is None:
+        part = lock_part(name + PART, self._known)
+        if part is None:
             return "busy"
         try:
             # Look again under the lock: another writer may have finished before it was taken.
@@ -189,16 +188,16 @@ class LocalStore:
                 return LocalClaim(
                     name,
                     failure,
-                    held,
+                    part,
                     replaces=found == "complete",
                     forgets=replace,
                     durability=self._durability,
                     known=self._known,
                 )
         except BaseException:
-            unlock_part(*held, part)
+            part.end()
             raise
-        unlock_part(*held, part)
+        part.end()
         return found
 
     def set_modified(self, name: str, seconds: float | None, /) -> None:

@@ -38,7 +38,7 @@ from asflow.stores._common import (
     may_publish,
     write_all,
 )
-from asflow.stores._local_part import drop, remove, unlock_part
+from asflow.stores._local_part import Part, drop, remove
 from asflow.stores._posix import (
     Mark,
     fork_count,
@@ -90,22 +90,22 @@ class LocalClaim:
 
     Args:
         name, failure: absolute paths.
-        held: what `lock_part` has returned.
+        part: what `lock_part` has returned.
         replaces: whether a whole output existed when the claim was made, to be replaced.
         forgets: whether publishing deletes an older failure.
         durability, known: the store's.
     """
 
     __slots__ = (
-        "__weakref__", "_descriptor", "_durability", "_failure", "_forgets", "_forks", "_known", "_lock",
-        "_mark", "_modified", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
+        "__weakref__", "_descriptor", "_durability", "_failure", "_file", "_forgets", "_forks", "_known",
+        "_lock", "_mark", "_modified", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
     )  # fmt: skip
 
     def __init__(
         self,
         name: str,
         failure: str,
-        held: tuple[int, Mark],
+        part: Part,
         *,
         replaces: bool,
         forgets: bool,
@@ -115,7 +115,8 @@ class LocalClaim:
         self._name = name
         self._failure = failure
         self._part = name + PART
-        self._descriptor, self._mark = held
+        assert part.mark is not None
+        self._file, self._descriptor, self._mark = part, part.number, part.mark
         self._replaces = replaces
         self._forgets = forgets
         self._durability = durability
@@ -394,4 +395,4 @@ class LocalClaim:
     def _end(self) -> None:
         if self._state != "ended":
             self._state = "ended"
-            unlock_part(self._descriptor, self._mark, self._part)
+            self._file.end()

@@ -11,13 +11,12 @@ from asflow.errors import ClaimLostError
 from asflow.stores import _posix
 from asflow.stores._common import PART
 from asflow.stores._posix import (
+    Held,
     Mark,
-    close_held,
     is_at,
     make_folder,
     mark_of,
     name_file,
-    open_held,
     place_error,
     too_long,
     try_lock,
@@ -29,84 +28,129 @@ _TRIES = 100
 _LOCKS = "/proc/locks"
 
 
-def lock_part(part: str, known: set[Mark]) -> tuple[int, Mark] | None:
-    """Open and lock the file *part*, created with its folders if missing; None while its writer lives.
+class Part(Held):
+    """An open `NAME.part`. Dropped without an end, it removes the file if that is its own.
 
     Args:
-        part: absolute path.
+        path: absolute.
+
+    Attributes:
+        path: the same.
+        mark: the file's identity, once it is locked.
+        owned: whether the file is this object's: created by it, or locked.
+    """
+
+    __slots__ = ("mark", "owned", "path")
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path: str = path
+        self.mark: Mark | None = None
+        self.owned: bool = False
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.end()
+
+    def end(self) -> None:
+        """Remove the file if it is still there, and release its lock. Never raises."""
+        if self.is_open and self.owned:
+            try:  # noqa: SIM105 - contextlib.suppress costs as much as a system call
+                drop(self.mark or mark_of(os.fstat(self.number)), self.path)
+            except OSError:
+                pass
+        self.close()
+
+    def give_up(self) -> None:
+        """Release the lock, and leave the file."""
+        self.owned = False
+        self.close()
+
+
+def lock_part(path: str, known: set[Mark]) -> Part | None:
+    """Open and lock the file *path*, created with its folders if missing; None while its writer lives.
+
+    Args:
+        path: of a `.part`, absolute.
         known: see `make_folder`.
 
     Returns:
-        The descriptor and the file's mark. The file is new: one that a dead writer has left is removed.
+        The file, locked. It is new: one that a dead writer has left is removed.
 
     Raises:
         OSError: it can't be created; nothing is left behind.
         ClaimLostError: another process removes it as fast as it is created.
     """
     for _ in range(_TRIES):
-        descriptor, created = _open_part(part, known)
-        locked = kept = False
+        part = _open_part(path, known)
         try:
-            locked = try_lock(descriptor)
-            if not locked:
+            created = part.owned
+            if not try_lock(part.number):
+                part.give_up()
                 return None
-            mark = mark_of(os.fstat(descriptor))
+            part.owned = True
+            part.mark = mark_of(os.fstat(part.number))
             # Between open and lock the former owner may have ended, and removed the name.
-            if is_at(mark, part):
+            if is_at(part.mark, path):
                 if created:
-                    kept = True
-                    return descriptor, mark
+                    return part
                 # Of a dead writer. Never truncated: it may be a second name of a published file, and not
                 # every file system says so (sshfs counts one link for each name).
-                remove(part + PART)
-                remove(part)
+                remove(path + PART)
+                remove(path)
+            part.give_up()
         except BaseException as error:
-            name_file(error, part)
-            if created or locked:
-                with contextlib.suppress(OSError):
-                    drop(mark_of(os.fstat(descriptor)), part)
+            name_file(error, path)
+            part.end()
             raise
-        finally:
-            if not kept:
-                close_held(descriptor)
-    raise _removed_error(repr(part))
+    raise _removed_error(repr(path))
 
 
-def _open_part(part: str, known: set[Mark]) -> tuple[int, bool]:
-    """Open *part*; return its descriptor, and whether this call has created it."""
+def _open_part(path: str, known: set[Mark]) -> Part:
+    """Open *path*; the result is owned if this call has created the file."""
     for _ in range(_TRIES):
+        part = Part(path)
+        part.owned = True  # before it is, since Ctrl-C may come right after
         try:
-            return open_held(part, os.O_CREAT | os.O_EXCL), True
+            part.open(path, os.O_CREAT | os.O_EXCL)
         except FileExistsError:
-            pass
+            part.owned = False
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOENT and _lacks_room(part)):
-                raise too_long(part) from None
+            if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOENT and _lacks_room(path)):
+                raise too_long(path) from None
             if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-                make_folder(part, known)
+                make_folder(path, known)
                 continue
             if error.errno in {errno.EMFILE, errno.ENFILE}:
                 error.add_note(
                     "LocalStore(): each running task with an output keeps one file open; lower its limit"
                 )
             raise
-        try:
-            descriptor = open_held(part, 0)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV}:
-                raise place_error(part) from None
-            raise
-        try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return descriptor, False
-            raise place_error(part)
-        except BaseException as error:
-            name_file(error, part)
-            close_held(descriptor)
-            raise
-    raise _removed_error(f"{part!r} or its folder")
+        else:
+            return part
+        if _opened(part):
+            return part
+    raise _removed_error(f"{path!r} or its folder")
+
+
+def _opened(part: Part) -> bool:
+    """Open a file that is there; False if it is not there any more."""
+    try:
+        part.open(part.path, 0)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+            raise place_error(part.path) from None
+        raise
+    try:
+        if stat.S_ISREG(os.fstat(part.number).st_mode):
+            return True
+        raise place_error(part.path)
+    except BaseException as error:
+        name_file(error, part.path)
+        part.close()
+        raise
 
 
 def _lacks_room(part: str) -> bool:
@@ -118,28 +162,17 @@ def _removed_error(what: str) -> ClaimLostError:
     return ClaimLostError(f"LocalStore(): another process keeps removing {what}; stop it, then run again")
 
 
-def unlock_part(descriptor: int, mark: Mark, part: str) -> None:
-    """Remove *part* if it is still the file *mark*, and release its lock. Never raises."""
-    try:  # noqa: SIM105 - contextlib.suppress costs as much as a system call
-        drop(mark, part)
-    except OSError:
-        pass
-    close_held(descriptor)
-
-
-def is_locked(part: str) -> bool:
-    """Return whether the file *part* has a living writer; False if that can't be known. Never raises."""
+def is_locked(path: str) -> bool:
+    """Return whether the file *path* has a living writer; False if that can't be known. Never raises."""
+    held = Held()
     try:
-        descriptor = open_held(part, 0)
-    except OSError:
-        return False
-    try:
+        held.open(path, 0)
         # For a moment this holds the lock: a claim just then is refused, and made again soon after.
-        return not try_lock(descriptor)
+        return not try_lock(held.number)
     except OSError:
         return False
     finally:
-        close_held(descriptor)
+        held.close()
 
 
 def owner_of(part: str) -> int | None:
@@ -166,12 +199,13 @@ def sweep(name: str, found: os.stat_result) -> None:
     with contextlib.suppress(OSError):
         if not is_at(mark, part):
             return
-        descriptor = open_held(part, 0)
+        held = Held()
         try:
-            if try_lock(descriptor) and mark_of(os.fstat(descriptor)) == mark:
+            number = held.open(part, 0)
+            if try_lock(number) and mark_of(os.fstat(number)) == mark:
                 drop(mark, part)
         finally:
-            close_held(descriptor)
+            held.close()
 
 
 def drop(mark: Mark, part: str) -> None:

@@ -1,7 +1,7 @@
 """The local store's calls to the operating system, one small function each.
 
-A descriptor that holds a lock is opened and closed through `open_held` and `close_held`. A forked child
-would share the lock and keep it after its parent's death, so the child closes its copies at once.
+A descriptor that holds a lock belongs to a `Held`. A forked child would share the lock and keep it after its
+parent's death, so the child closes its copies at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import stat
 import struct
 import sys
 import threading
-from typing import Literal
+from collections import deque
+from typing import TYPE_CHECKING, Literal
 
 from asflow._descriptors import above_standard
 from asflow.errors import OutputPlaceError
 from asflow.stores import _windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Mark = tuple[int, int]
 """Device and inode: the identity of a file, independent of its names."""
@@ -28,34 +32,71 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NO_LOCKS = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK})
 """Errors of a file system that has no flock."""
 
-_held: set[int] = set()
+_boxes: dict[int, list[int]] = {}
+"""The lists of all `Held`, by their `id`."""
+
 _forks = 0
 # Reentrant: a signal handler or a finaliser may fork while its own thread holds the lock.
 _fork_lock = threading.RLock()
 
 
-def open_held(path: str, flags: int) -> int:
-    """Open *path* for a lock; neither a forked child nor an executed program keeps the descriptor."""
-    with _fork_lock:
-        if WINDOWS:
-            descriptor = _windows.open_shared(path, flags | os.O_RDWR)
-        else:
-            descriptor = os.open(path, flags | os.O_RDWR | _NO_FOLLOW, 0o666)
-        # No call in between but for low ones: a Ctrl-C there would lose the descriptor.
-        if descriptor < 3:
-            descriptor = above_standard(descriptor)
-        _held.add(descriptor)
-    return descriptor
+class Held:
+    """A descriptor that holds a lock. It is closed by `close`, and when this object is dropped.
+
+    Ctrl-C may come after any call, and is likeliest after one that has waited for the disk: a plain number,
+    on its way to a variable, would be lost then.
+    """
+
+    __slots__ = ("__weakref__", "_box")
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._box: list[int] = []
+
+    def __del__(self) -> None:
+        # At interpreter exit the globals used here may be gone, and the system closes the descriptor.
+        with contextlib.suppress(Exception):
+            self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a descriptor; not in a forked child."""
+        return bool(self._box)
+
+    @property
+    def number(self) -> int:
+        """The descriptor. Raises IndexError if it is closed."""
+        return self._box[0]
+
+    def open(self, path: str, flags: int) -> int:
+        """Open *path* and return the descriptor, 3 or above; no executed program keeps it."""
+        box, flags = self._box, flags | os.O_RDWR | _NO_FOLLOW
+        with _fork_lock:
+            _boxes[id(box)] = box
+            # One call of C from end to end: Ctrl-C comes before it or when the number is in the box.
+            box.extend(map(_open_shared if WINDOWS else os.open, (path,), (flags,), (0o666,)))
+            if box[0] < 3:
+                box[0] = above_standard(box[0])
+            return box[0]
+
+    def close(self) -> None:
+        """Close the descriptor, which releases its lock, if there is one. Never raises."""
+        box = self._box
+        with _fork_lock:
+            try:
+                if box:
+                    _drain(map(os.close, map(_pop, (box,))))  # as in `open`
+            except OSError:
+                pass  # the descriptor is gone all the same, and the bytes were synced before
+            _boxes.pop(id(box), None)
 
 
-def close_held(descriptor: int) -> None:
-    """Close a descriptor of `open_held`, which releases its lock. Never raises."""
-    with _fork_lock:
-        _held.discard(descriptor)
-        try:  # noqa: SIM105 - contextlib.suppress costs more than the rest
-            os.close(descriptor)
-        except OSError:
-            pass  # the descriptor is gone all the same, and the bytes were synced before
+_drain = deque[None](maxlen=0).extend
+_pop: Callable[[list[int]], int] = list.pop  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _open_shared(path: str, flags: int, mode: int) -> int:
+    return _windows.open_shared(path, flags)
 
 
 def fork_count() -> int:
@@ -67,10 +108,12 @@ def _after_fork_in_child() -> None:
     global _forks, _fork_lock
     _forks += 1
     _fork_lock = threading.RLock()
-    for descriptor in _held:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
-    _held.clear()
+    for box in _boxes.values():
+        for descriptor in box:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        box.clear()
+    _boxes.clear()
 
 
 if sys.platform == "win32":

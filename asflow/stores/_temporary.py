@@ -12,12 +12,13 @@ import errno
 import os
 import stat
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from asflow import _forks
 from asflow.errors import OutputPlaceError, RecordValueError
 from asflow.stores._common import is_void
-from asflow.stores._posix import close_held, open_held, try_lock
+from asflow.stores._posix import Held, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,21 +92,19 @@ def _owned_folder(place: str) -> str:
     # Not a TemporaryDirectory: a forked child would remove its parent's folder with it.
     folder = tempfile.mkdtemp(prefix=_START, dir=place)
     mark = os.path.join(folder, _OWNER)
-    try:
-        descriptor = open_held(mark + "~", os.O_CREAT | os.O_EXCL)
-        try_lock(descriptor)
+    held = Held()
+    # No locks on this file system: no other process will take the folder for dead.
+    with suppress(OSError):
+        try_lock(held.open(mark + "~", os.O_CREAT | os.O_EXCL))
         # Named only when locked: a folder whose `owner` has no lock is dead.
         os.rename(mark + "~", mark)
-    except OSError:  # no locks on this file system: no other process will take the folder for dead
-        descriptor = -1
-    atexit.register(_remove_at_exit, os.getpid(), folder, descriptor)
+    atexit.register(_remove_at_exit, os.getpid(), folder, held)
     return folder
 
 
-def _remove_at_exit(process: int, folder: str, descriptor: int) -> None:
+def _remove_at_exit(process: int, folder: str, held: Held) -> None:
     if process == os.getpid():
-        if descriptor >= 0:  # before: Windows renames no folder with an open file in it
-            close_held(descriptor)
+        held.close()  # before: Windows renames no folder with an open file in it
         remove_folder(folder)
 
 
@@ -140,15 +139,15 @@ def _is_dead(folder: str) -> bool:
         about = os.lstat(folder)
         if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
             return False
-        descriptor = open_held(os.path.join(folder, _OWNER), 0)
     except OSError:
         return False
+    held = Held()
     try:
-        return try_lock(descriptor)
+        return try_lock(held.open(os.path.join(folder, _OWNER), 0))
     except OSError:
         return False
     finally:
-        close_held(descriptor)
+        held.close()
 
 
 def size_of(folder: str) -> int:

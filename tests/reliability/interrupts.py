@@ -104,6 +104,7 @@ class Work:
     """A kind of task, and what has to be as before after each of its calls."""
 
     def __init__(self, folder: Path, kind: str) -> None:
+        self._folder = folder
         self.flow = flow = Flow(folder, store=LocalStore(durability="atomic"), sink=NullSink())
         numbers = itertools.count()
         kinds: dict[str, dict[str, Any]] = {
@@ -136,6 +137,7 @@ class Work:
         self.call: Callable[[], object] = flow(once) if kind == "flow" else once
         self.slots: Any = self.task.__asflow__.spec.limit.slots  # pyright: ignore[reportFunctionMemberAccess]
         self.call()
+        self._descriptors = descriptors()
 
     def losses(self) -> list[str]:
         found = []
@@ -146,6 +148,16 @@ class Work:
         if len(closings.free) != closings.total:
             found.append("a place among the closings")
         return found
+
+    def files(self) -> list[str]:
+        """Return what is left of the file in progress; the frames of an exception may hold it."""
+        found = [path.name for path in self._folder.glob("*.part")]
+        return found + (["a descriptor"] if descriptors() != self._descriptors else [])
+
+
+def descriptors() -> int:
+    """Count the descriptors of this process, where the system lists them."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 KINDS = ["plain", "shared", "rate", "retry", "recursive", "flow", "on", "memory"]
@@ -175,7 +187,7 @@ def survey(folder: Path, kind: str, error: type[BaseException], *, real: bool) -
         del held, raised
         if not real and work.losses():
             gc.collect()  # a call that a flow counts as running is part of a cycle
-        if found := work.losses():
+        if found := work.losses() + work.files():
             lost.append(f"{interrupt.where}: {found}")
             work = Work(folder / str(at), kind)
     raise AssertionError

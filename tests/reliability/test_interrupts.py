@@ -50,3 +50,17 @@ def test_nothing_is_lost_while_the_exception_is_kept(tmp_path: Path, kind: str) 
     points, lost = survey(tmp_path, kind, "KeyboardInterrupt", "real")
     assert points > 2
     assert not lost, "\n".join(lost)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no timers that send signals")
+def test_real_signals_leave_no_file_and_no_descriptor(tmp_path: Path) -> None:
+    """They come most often right after a call that has waited for the disk."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("alarms.py")), str(tmp_path), "400", "7"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {"interrupted": 400, "parts": 0, "cut": 0, "descriptors": 0}
