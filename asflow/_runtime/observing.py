@@ -171,8 +171,13 @@ def body_ended(run: TaskCall) -> None:
     run.body_over = True
     run.since = monotonic()
     run.seconds += run.since - run.started
-    if run.flow is not None:
-        count_body(run, run.flow.tallies[run.spec.name])
+    if run.flow is None:
+        return
+    tally = run.flow.tallies[run.spec.name]
+    if FREE_THREADED:
+        count_body(run, tally)
+    elif tally.active.pop(run, None) is not None:
+        _count_seconds(tally, run.since - run.started)
 
 
 def retrying(run: TaskCall, wait: Wait) -> None:
@@ -218,7 +223,8 @@ def finished(run: TaskCall, outcome: Outcome, error: BaseException | None) -> No
     if run.held is not None and not nothing:
         run.emit_held(scope)
     if routes:
-        now = monotonic()
+        # Without an output, nothing has happened since the last body.
+        now = run.since if run.body_over and run.spec.output is None else monotonic()
         event = run.begin_event(_Finished(), now)
         event.outcome = outcome
         event.error = error

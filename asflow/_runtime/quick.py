@@ -19,7 +19,16 @@ from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import FREE_THREADED, count, count_body, count_queued
-from asflow._runtime.runs import FlowCall, TaskCall, current, leave, pinned, reports_calls, reports_found
+from asflow._runtime.runs import (
+    FlowCall,
+    TaskCall,
+    call_ids,
+    current,
+    leave,
+    pinned,
+    reports_calls,
+    reports_found,
+)
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
 
 if TYPE_CHECKING:
@@ -189,7 +198,7 @@ def _quick_async(
                 if reported:
                     run.parent = run.flow = parent
                     run.output = run._label = None  # pyright: ignore[reportPrivateUsage]
-                    run._call_id = 0  # pyright: ignore[reportPrivateUsage]
+                    run._call_id = next(call_ids)  # pyright: ignore[reportPrivateUsage]
                     run.borrowed = ()
                     observing.queued(run)
                 try:
@@ -207,13 +216,9 @@ def _quick_async(
                 token = _set_run(run)
                 if reported:
                     observing.started(run, 1)
-                    value = await (body(*args, **kwargs) if kwargs else body(*args))
-                    slot = None  # released there
-                    leave(token)
-                    token = None
-                    _ended(None, run, "completed", reported=True)
-                    return value
                 value = await (body(*args, **kwargs) if kwargs else body(*args))
+                if reported:
+                    observing.body_ended(run)
             except BaseException as error:
                 if slot is None or token is None or begun is None or not isinstance(error, Exception):
                     if isinstance(error, GeneratorExit):
@@ -246,7 +251,9 @@ def _quick_async(
                     return await run_async(spec, body, args, kwargs, (run, begun, failure))
                 finally:
                     failure = None
-            if tally is not None:
+            if reported:
+                observing.finished(run, "completed", None)
+            elif tally is not None:
                 seconds = monotonic() - began
                 tally.active.pop(run, None)
                 tally.seconds += seconds

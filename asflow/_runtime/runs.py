@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
 
-_ids = itertools.count(1)
+call_ids = itertools.count(1)
 
 _process: list[str] = []  # the `run_id` of calls outside any flow, once there is one
 
@@ -314,7 +314,7 @@ class FlowCall(RunningFlow):
         named_arguments: Callable[[], dict[str, object]],
     ) -> None:
         outer = None if parent is None else parent.flow
-        self.flow_id: int = next(_ids)
+        self.flow_id: int = next(call_ids)
         self.run_id: str = _new_run_id() if outer is None else outer.run_id
         self.name: str = name
         self.qualname: str = qualname
@@ -596,7 +596,7 @@ class TaskCall(RunningCall):
     def call_id(self) -> int:
         """A number that no other call of this process has, assigned on first use."""
         if not self._call_id:
-            self._call_id = next(_ids)
+            self._call_id = next(call_ids)
         return self._call_id
 
     def __repr__(self) -> str:
