@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,35 @@ def test_a_process_after_300_flows() -> None:
             asyncio.run(pipeline())
         counts.append(objects())
     assert counts[1] - counts[0] < 200
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_thousand_failures_with_a_megabyte_in_their_frames(tmp_path: Path, mapped: bool) -> None:
+    """The report keeps texts: of the exceptions, and so of their frames, nothing stays."""
+    flow = Flow(tmp_path, sink=Forgetful())
+
+    @flow.task(skip=LookupError)
+    def page(number: int) -> None:
+        content = bytes(1_000_000)
+        raise LookupError(f"{number} of {len(content)}")
+
+    kept: list[int] = []
+
+    @flow
+    def pipeline() -> str:
+        numbers = range(1000)
+        for _ in flow.task.map(page, numbers) if mapped else map(page, numbers):
+            pass
+        kept.append(tracemalloc.get_traced_memory()[0])
+        assert flow.run is not None
+        return str(flow.run.report())
+
+    tracemalloc.start()
+    try:
+        assert "page() skipped, 1,000 LookupError" in pipeline()
+    finally:
+        tracemalloc.stop()
+    assert kept[0] < 10_000_000
 
 
 def test_decorating_anew_leaves_nothing_behind() -> None:
