@@ -125,7 +125,7 @@ async def shielded(call: Coroutine[Any, Any, None]) -> None:
 @way
 async def through_a_generator(call: Coroutine[Any, Any, None]) -> None:
     async def generate() -> AsyncIterator[None]:
-        yield await call
+        yield await call  # type: ignore[func-returns-value]
 
     async for _ in generate():
         pass
@@ -444,7 +444,7 @@ async def many_looks() -> None:
         count()
         return original(*args)
 
-    deadlocks._look_twice = counting  # pyright: ignore[reportPrivateUsage]
+    deadlocks._look_twice = counting  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
     try:
         while looks < 20:
             await asyncio.sleep(0.001)
@@ -588,14 +588,14 @@ def trees(levels: int, *, ordered: bool) -> st.SearchStrategy[list[Tree]]:
 
     def calls(level: int, depth: int) -> st.SearchStrategy[Tree]:
         lowest = level if ordered else 0
-        below = st.just(())
+        below: Any = st.just(())
         if depth < 3 and lowest < levels:
             below = st.lists(
                 st.integers(lowest, levels - 1).flatmap(
                     lambda next_level: calls(next_level + 1 if ordered else next_level, depth + 1)
                 ),
                 max_size=2,
-            ).map(tuple)  # type: ignore[assignment]
+            ).map(tuple)
         own = st.integers(max(0, level - 1), max(0, level - 1)) if ordered else st.integers(0, levels - 1)
         return st.tuples(own, st.integers(0, 1), kinds, below)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import pytest
 from support.tasks import slots_of
@@ -74,10 +74,17 @@ def flow(sink: Heard, tmp_path: Path) -> Flow:
     return Flow(tmp_path, sink=sink)
 
 
+F = TypeVar("F", bound="Callable[..., object]")
+
+
+class Within(Protocol):
+    def __call__(self, function: F, /) -> F: ...
+
+
 @pytest.fixture(params=["alone", "in a flow"])
-def within(request: pytest.FixtureRequest, flow: Flow) -> Callable[[Any], Any]:
+def within(request: pytest.FixtureRequest, flow: Flow) -> Within:
     """Makes a function one that is called outside any flow, or a flow."""
-    return (lambda function: function) if request.param == "alone" else flow
+    return cast("Within", (lambda function: function) if request.param == "alone" else flow)
 
 
 def kinds(sink: Heard, task: str) -> list[str]:
@@ -89,7 +96,7 @@ def kinds(sink: Heard, task: str) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, Limit(1)], ids=["own", "shared"])
 async def test_waiting_for_a_slot_on_a_loop(
-    at_once: None, flow: Flow, sink: Heard, within: Any, limit: int | Limit
+    at_once: None, flow: Flow, sink: Heard, within: Within, limit: int | Limit
 ) -> None:
     go = asyncio.Event()
 
@@ -119,7 +126,7 @@ async def test_waiting_for_a_slot_on_a_loop(
 
 @pytest.mark.parametrize("limit", [1, Limit(1)], ids=["own", "shared"])
 def test_waiting_for_a_slot_in_threads(
-    at_once: None, flow: Flow, sink: Heard, within: Any, limit: int | Limit
+    at_once: None, flow: Flow, sink: Heard, within: Within, limit: int | Limit
 ) -> None:
     go, begun = threading.Event(), threading.Event()
 
@@ -150,7 +157,7 @@ def test_waiting_for_a_slot_in_threads(
 
 
 async def test_waiting_on_a_loop_for_the_slot_of_a_thread(
-    at_once: None, flow: Flow, sink: Heard, within: Any
+    at_once: None, flow: Flow, sink: Heard, within: Within
 ) -> None:
     go = threading.Event()
 
@@ -206,7 +213,7 @@ async def test_nothing_is_reported_after_a_wait_that_was_cancelled(flow: Flow, s
 # ------------------------------------------------------------------ a rate
 
 
-async def test_waiting_for_a_rate_on_a_loop(at_once: None, flow: Flow, sink: Heard, within: Any) -> None:
+async def test_waiting_for_a_rate_on_a_loop(at_once: None, flow: Flow, sink: Heard, within: Within) -> None:
     with fake_clock(manual=True) as clock:
 
         @flow.task(limit=Limit(0, rate="1/hour"))
@@ -238,7 +245,7 @@ def waiting_calls(task: str) -> dict[Any, WaitingCall]:
     return {} if call is None or call.flow is None else call.flow.tallies[task].waiting
 
 
-def test_waiting_for_a_rate_in_a_thread(flow: Flow, sink: Heard, within: Any) -> None:
+def test_waiting_for_a_rate_in_a_thread(flow: Flow, sink: Heard, within: Within) -> None:
     """By the clock that the wait itself uses: a second of it has gone when this is reported."""
     with fake_clock() as clock:
 
