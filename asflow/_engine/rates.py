@@ -107,6 +107,11 @@ class StartLog:
                 del self._recent[index]
                 return
 
+    def is_idle(self, now: float, used: float) -> bool:
+        """Whether a new log would allow the same starts, also of a call that was made at the time *used*."""
+        last = max(used, self._recent[-1]) if self._recent else used
+        return now >= max(self._held_until, last + (self._rate.seconds if self._rate else 0.0))
+
     def _earliest(self) -> float:
         """Return the time from which the rate allows the next start."""
         if self._rate is None or len(self._recent) < self._rate.count:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from itertools import islice
 from sys import float_info
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from asflow import _forks
 from asflow._checks import clamped
@@ -20,7 +22,7 @@ from asflow._runtime.slots import Slots
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from asflow._runtime.stopping import Onlooker
 
@@ -44,32 +46,50 @@ class Limit:
     starts, first calls and retries alike. A call made inside a body that holds a slot of the same limit
     runs on that slot, one such call at a time.
 
+    With `per`, there is one such limit for each value of a function, say for each host:
+
+        def host(url: str) -> str | None:
+            return urlsplit(url).hostname
+
+        @flow.task(limit=Limit(4, rate="10/s", per=host))
+        async def fetch(url: str) -> None: ...
+
     Threads: one Limit serves all threads and event loops of the process. It isn't shared with other
     processes; a forked child has a bound of its own, with the slots of other threads free.
 
     Args:
         total: bodies at once, >= 1; 0 means no bound (useful with a rate).
         rate: starts per time, as in `"10/s"`, `"100/min"`, `"5000/hour"`, `"3/10s"`; None means no bound.
+        per: a function of the parameters of the tasks that have the limit, checked when they are decorated;
+            it returns any hashable value. Each value has a limit of its own, which is forgotten when it is
+            idle. What the function raises passes from the call, before anything else happens.
 
     Raises:
-        DefinitionTypeError: *total* is not an integer or *rate* is not a string.
+        DefinitionTypeError: *total* is not an integer, *rate* is not a string, or *per* is not a plain
+            function.
         DefinitionValueError: *total* is negative or above 1,000,000, or *rate* can't be read.
     """
 
-    __slots__ = ("_limiter", "_rate")
+    __slots__ = ("_limiter", "_limiters", "_rate", "_total")
 
-    def __init__(self, total: int, *, rate: str | None = None) -> None:
-        total = checked_total("Limit()", "total", total)
-        self._limiter = Limiter(total, None if rate is None else Rate.parse(rate))
+    def __init__(
+        self, total: int, *, rate: str | None = None, per: Callable[..., Hashable] | None = None
+    ) -> None:
+        self._total = checked_total("Limit()", "total", total)
+        pace = None if rate is None else Rate.parse(rate)
+        self._limiter = Limiter(self._total, pace) if per is None else Limiter(0)
+        self._limiters = None if per is None else Limiters(self._total, pace, per)
         self._rate = None if rate is None else " ".join(rate.split())
 
     def __repr__(self) -> str:
-        slots = self._limiter.slots
-        total = 0 if slots is None else slots.total
-        return f"Limit({total})" if self._rate is None else f"Limit({total}, rate={self._rate!r})"
+        rate = "" if self._rate is None else f", rate={self._rate!r}"
+        per = "" if self._limiters is None else f", per={short(self._limiters.per)}"
+        return f"Limit({self._total}{rate}{per})"
 
     def hold(self, seconds: float) -> None:
         """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers.
+
+        With `per`, this holds for all values; `Retry(hold_limit=True)` holds only for that of its call.
 
         Args:
             seconds: finite; more than 10^9 is cut to that. A hold that ends before the present one, or at
@@ -88,7 +108,12 @@ class Limit:
                 f"Limit.hold(): seconds takes a finite number, not {short(seconds)}; "
                 f"write for example hold(30)"
             )
-        self._limiter.hold(clamped(seconds))
+        (self._limiter if self._limiters is None else self._limiters).hold(clamped(seconds))
+
+
+def limiters_of(limit: Limit) -> Limiters | None:
+    """Return the limits by value of *limit*, or None if it has no `per`."""
+    return limit._limiters  # pyright: ignore[reportPrivateUsage] - as below
 
 
 def limiter_of(limit: Limit) -> Limiter:
@@ -195,6 +220,18 @@ class Limiter:
         with self._lock:
             self.starts.hold(self._now() + seconds)
 
+    def is_idle(self, used: float) -> bool:
+        """Whether a new limiter would do the same: no call is under way, and no start or hold still counts.
+
+        Args:
+            used: when it was last given to a call, which may not have a slot yet.
+        """
+        slots = self.slots
+        if slots is not None and (slots.waiters or len(slots.free) < slots.total):
+            return False
+        with self._lock:
+            return self.starts.is_idle(self._now(), used)
+
     def give_back(self, at: float) -> None:
         """Forget the start that was granted shortly before the time *at*: no body was called."""
         with self._lock:
@@ -211,6 +248,70 @@ class Limiter:
             self._clock = clock.current.clock
             self.starts.forget()
         return self._clock.now()
+
+
+class Limiters:
+    """One limiter for each value of a function; those that are idle are forgotten.
+
+    Args:
+        total: bodies at once for each value; 0 means no bound.
+        rate: bounds the starts for each value; None means no bound.
+        per: returns the value, called with a task's arguments.
+    """
+
+    __slots__ = ("__weakref__", "_held_until", "_known", "_lock", "_paced", "_rate", "_total", "per")
+
+    def __init__(self, total: int, rate: Rate | None, per: Callable[..., Hashable]) -> None:
+        if not callable(per):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+            raise DefinitionTypeError(
+                f"Limit(): per takes a function of the task's own parameters, not {short(per)}; "
+                f"write for example per=lambda url: urlsplit(url).hostname"
+            )
+        from inspect import iscoroutinefunction
+
+        if iscoroutinefunction(per):
+            raise DefinitionTypeError(
+                f"Limit(): per takes a plain function, not the async {short(per)}; make it a `def`"
+            )
+        self.per = per
+        self._total = total
+        self._rate = rate
+        self._held_until = float("-inf")
+        # A call that uses a limiter keeps it; one whose rate or hold may still count is kept here as well,
+        # with the time of its last use, the oldest first.
+        self._known: WeakValueDictionary[Hashable, Limiter] = WeakValueDictionary()
+        self._paced: dict[Hashable, tuple[Limiter, float]] = {}
+        self._lock = _forks.renewed(self, "_lock", threading.Lock)
+
+    def of(self, value: Hashable) -> Limiter:
+        """Return the limiter of *value*."""
+        with self._lock:
+            limiter, now = self._known.get(value), clock.current.clock.now()
+            if limiter is None:
+                self._known[value] = limiter = Limiter(self._total, self._rate)
+                if self._held_until > now:
+                    limiter.hold(self._held_until - now)
+            self._keep(value, limiter, now)
+            return limiter
+
+    def hold(self, seconds: float) -> None:
+        """Let no body start for the next *seconds*, for any value."""
+        with self._lock:
+            now = clock.current.clock.now()
+            self._held_until = max(self._held_until, now + seconds)
+            for value, limiter in list(self._known.items()):
+                limiter.hold(seconds)
+                self._keep(value, limiter, now)
+
+    def _keep(self, value: Hashable, limiter: Limiter, now: float) -> None:
+        """Let go of two old limiters, if they are idle, so that their number stays bounded; keep this one."""
+        self._paced.pop(value, None)
+        for oldest in list(islice(self._paced, 2)):
+            each, used = self._paced[oldest]
+            if each.is_idle(used):
+                del self._paced[oldest]
+        if limiter.paced:
+            self._paced[value] = limiter, now
 
 
 _by_task: dict[Hashable, Limiter] = {}

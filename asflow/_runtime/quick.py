@@ -50,6 +50,8 @@ def wrap_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the coroutine function that replaces the async *body*."""
+    if spec.limits is not None:
+        return _keyed_async(spec, body)
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return _quick_async(spec, body, begun)
@@ -69,6 +71,8 @@ def wrap_async(
 
 def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
     """Return the function that replaces the sync *body*."""
+    if spec.limits is not None:
+        return _keyed_sync(spec, body)
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return _quick_sync(spec, body, begun)
@@ -79,6 +83,32 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     def task(*args: object, **kwargs: object) -> R | None:
         try:
             return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _keyed_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the wrapper of a task whose limit depends on the call."""
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return await run_async(spec.for_call(args, kwargs), body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _keyed_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return run_sync(spec.for_call(args, kwargs), body, args, kwargs)
         except BaseException as error:
             leaving(error, spec, args, kwargs)
             raise

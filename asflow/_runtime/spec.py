@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asflow._labels import HIDDEN
+from asflow._labels import HIDDEN, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asflow._engine.policy import TaskPolicy
     from asflow._markers import Marked
     from asflow._reporter import Reporter
-    from asflow._runtime.limits import Limiter
+    from asflow._runtime.limits import Limiter, Limiters
     from asflow.protocols import ByteStream, Claim, Store, Writer
 
 
@@ -206,6 +206,8 @@ class TaskSpec:
         prefix: the start of its outputs' names: the flow's `base` and a slash, or nothing.
         policy: the options that the engine reads.
         limit: bounds the bodies that run at once.
+        limits: the limits by value, of which each call has one; None if `limit` is that of all calls.
+        origin: the task itself, where this is one with the limit of a call.
         reporter: receives the task's events.
         output: where its outputs live, or None for a task that keeps none.
         timeout: seconds that one call of the body may take, or None.
@@ -217,8 +219,8 @@ class TaskSpec:
 
     # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
     __slots__ = (
-        "hidden_in_labels", "limit", "marked", "name", "output", "policy", "prefix", "qualname",
-        "reporter", "signature", "skipped_in_labels", "timeout",
+        "hidden_in_labels", "limit", "limits", "marked", "name", "origin", "output", "policy", "prefix",
+        "qualname", "reporter", "signature", "skipped_in_labels", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -229,6 +231,7 @@ class TaskSpec:
         prefix: str = "",
         policy: TaskPolicy,
         limit: Limiter,
+        limits: Limiters | None = None,
         reporter: Reporter,
         output: Outputs | None = None,
         timeout: float | None = None,
@@ -241,6 +244,8 @@ class TaskSpec:
         self.prefix: str = prefix
         self.policy: TaskPolicy = policy
         self.limit: Limiter = limit
+        self.limits: Limiters | None = limits
+        self.origin: TaskSpec = self
         self.reporter: Reporter = reporter
         self.output: Outputs | None = output
         self.timeout: float | None = timeout
@@ -255,6 +260,31 @@ class TaskSpec:
         if self.output is None or not hasattr(self.output.store, "path"):
             return None
         return self.prefix.rstrip("/") or self.prefix or "."
+
+    def for_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> TaskSpec:
+        """Return the same task with the limit of a call with these arguments.
+
+        Raises:
+            TypeError: the arguments don't fit, or the value of the limit's `per` can't be hashed.
+            Exception: what the function raises.
+        """
+        if self.limits is None:
+            return self
+        if self.signature is not None:
+            bound = self.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        value = self.limits.per(*args, **kwargs)
+        try:
+            hash(value)
+        except TypeError:
+            raise TypeError(
+                f"task {self.name}(): per returned {short(value)}, which can't be hashed; "
+                f"return for example a str"
+            ) from None
+        spec = copy(self)
+        spec.limit = self.limits.of(value)
+        return spec
 
     def without_recall(self) -> TaskSpec:
         """Return the same task, whose calls don't read a value that is there."""

@@ -73,7 +73,7 @@ class Watch:
 
     def follows(self, run: TaskCall) -> bool:
         """Whether the map has made this call: itself, or through flows around the task."""
-        if run.spec is not self._spec:
+        if run.spec.origin is not self._spec.origin:
             return False
         outer = run.parent
         while outer is not self._parent:

@@ -13,6 +13,7 @@ from asflow._task.options import (
     check_executor,
     check_limit,
     limit_for,
+    limits_for,
     policy_for,
     refuse_without_output,
     timeout_for,
@@ -88,12 +89,12 @@ class TaskDefinition:
         """Call the task as if it kept what it writes, so that nothing is read back; return *output*."""
         spec = self.spec.without_recall()
         if not self.is_async:
-            run_sync(spec, self.body, args, kwargs)
+            run_sync(spec.for_call(args, kwargs), self.body, args, kwargs)
             return output
         body = cast("Callable[..., Awaitable[object]]", self.body)
 
         async def make() -> Output:
-            await run_async(spec, body, args, kwargs)
+            await run_async(spec.for_call(args, kwargs), body, args, kwargs)
             return output
 
         return make()
@@ -118,6 +119,7 @@ def define(
         prefix=workspace.prefix,
         policy=policy,
         limit=limit_for(options, subject),
+        limits=limits_for(options, subject),
         reporter=workspace.reporter,
         output=plan,
         timeout=timeout,

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, cast
 from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._labels import short
-from asflow._runtime.limits import Limit, Limiter, checked_total, limiter_of, task_limiter
+from asflow._naming.parameters import check_parameters
+from asflow._runtime.limits import (
+    Limit,
+    Limiter,
+    Limiters,
+    checked_total,
+    limiter_of,
+    limiters_of,
+    task_limiter,
+)
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -144,6 +153,18 @@ def limit_for(options: TaskOptions, subject: Subject) -> Limiter:
         return limiter_of(options.limit)
     # An edited function may change its colour; sync and async callers can't share these slots.
     return task_limiter(None if subject.key is None else (subject.key, subject.is_async), options.limit)
+
+
+def limits_for(options: TaskOptions, subject: Subject) -> Limiters | None:
+    """Return the limits by value that were passed, or None.
+
+    Raises:
+        DefinitionTypeError: their function has other parameters than the task.
+    """
+    limits = limiters_of(options.limit) if isinstance(options.limit, Limit) else None
+    if limits is not None and subject.signature is not None:
+        check_parameters("per", limits.per, subject.signature, f"task {subject.name}()")
+    return limits
 
 
 def timeout_for(options: TaskOptions, subject: Subject) -> float | None:

@@ -23,7 +23,7 @@ async def in_thread(
     definition: TaskDefinition, args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> object:
     """Wait for a slot of the sync task *definition* on this loop, then run a call of it in a thread."""
-    spec = definition.spec
+    spec = definition.spec.for_call(args, kwargs)
     run = TaskCall(spec, args, kwargs, current.get())
     if spec.output is not None:  # a call without a name is none: nothing is reported
         spec.output.locate(*args, **kwargs)

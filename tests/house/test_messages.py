@@ -311,7 +311,7 @@ def retries_and_limits() -> Iterator[Mistake]:
         ("rate", 3, TYPE),
         *[("rate", value, VALUE) for value in ("x", "0/s", "1/0s", "1/year")],
     ]
-    yield from rows("Limit()", partial(Limit, 1), rates)
+    yield from rows("Limit()", partial(Limit, 1), [*rates, ("per", "host", TYPE), ("per", 3, TYPE)])
     held: list[tuple[str, object, type[Exception]]] = [
         *[("seconds", value, TypeError) for value in ("x", True)],
         ("seconds", float("inf"), ValueError),

@@ -202,6 +202,15 @@ assert_type(Retry(3, 0.5, 0.1, 30).total, int)
 assert_type(Retry(total=3, exceptions=(OSError, ValueError), hold_limit=True), Retry)
 assert_type(Limit(4), Limit)
 assert_type(Limit(0, rate="100/min"), Limit)
+assert_type(Limit(4, rate="10/s", per=name_of), Limit)
+
+
+@flow.task(limit=Limit(4, per=name_of))
+def limited_by_name(video_id: str, lang: str = "en") -> int:
+    return len(video_id)
+
+
+assert_type(limited_by_name("a"), int)
 
 
 # A body that runs in somebody else's executor keeps its type.

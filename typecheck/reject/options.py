@@ -14,6 +14,10 @@ def of_a_number(day: int) -> bool:
     return day > 3
 
 
+def unhashable(video_id: str) -> list[str]:
+    return [video_id]
+
+
 def number_key(video_id: str) -> int:
     return len(video_id)
 
@@ -203,6 +207,8 @@ Retry(3).total = 4  # E
 Limit()  # E
 Limit("4")  # E
 Limit(4, "10/s")  # E
+Limit(4, per="host")  # E
+Limit(4, per=unhashable)  # E
 Limit(4, rate=10)  # E
 
 
