@@ -182,7 +182,7 @@ def test_what_is_not_an_iterable_of_records_is_refused(flow: Flow, records: Any,
         with contextlib.suppress(RecordTypeError):  # it ends the call all the same
             flow.task.write_all(records)
 
-    match = rf"^task make\(\): write_all\(\) takes an iterable of records, not .*; {re.escape(remedy)}$"
+    match = rf"(?m)^task make\(\): write_all\(\) takes an iterable of records, not .*; {re.escape(remedy)}$"
     with pytest.raises(RecordTypeError, match=match):
         make()
     assert flow.task.output(make).status == "absent"
