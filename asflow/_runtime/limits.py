@@ -273,7 +273,7 @@ class Limiters:
             raise DefinitionTypeError(
                 f"Limit(): per takes a plain function, not the async {short(per)}; make it a `def`"
             )
-        self.per = per
+        self.per: Callable[..., Hashable] = per
         self._total = total
         self._rate = rate
         self._held_until = float("-inf")
