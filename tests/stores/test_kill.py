@@ -92,7 +92,7 @@ def kill_writers(tmp_path: Path, kills: int, durability: str, *, leaves_parts: b
     wanted = {f"{index}.err" if writer.fails(index) else f"{index}.jsonl.zst" for index in range(names)}
     found = {path.name for path in tmp_path.glob("out/*/*")}
     # A process may be killed just after another has published what it was about to make: see reliability.md.
-    parts = {name for name in found if name.endswith(".part") and name.removesuffix(".part") in wanted}
+    parts = found & {f"{index}.jsonl.zst.part" for index in range(names)}
     assert found - parts == wanted
     assert leaves_parts or len(parts) <= 1 + kills // 10
     assert check_visible(tmp_path) == names
