@@ -1,12 +1,15 @@
-"""The shortcuts of calls that keep no output: a slot, the body, the counts or events. See `wrapping.py`.
+"""The wrappers that replace a decorated function, and the only module with shortcuts.
 
-Two functions are long, as they write out what others are called for: a call costs less than a microsecond.
+These calls don't go through `step`: of a task without options (nothing to decide, only a limit, a run and
+counts); of one with policies about what the body raises, if it returns (`step` decides "returned: completed"
+once, at decoration; what it raises enters the driver as that of attempt 1); and those whose output exists
+(`step` decides "started, then found" once, too; if a sink wants the calls, the driver takes them).
 """
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
@@ -22,7 +25,9 @@ from asflow._runtime.runs import (
     call_ids,
     current,
     leave,
+    pinned,
     reports_calls,
+    reports_found,
 )
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
     from asflow._engine.lifecycle import State
     from asflow._runtime.slots import Slot
-    from asflow._runtime.spec import TaskSpec
+    from asflow._runtime.spec import Locate, Outputs, TaskSpec
     from asflow.events import Outcome, Tally
 
 R = TypeVar("R")
@@ -41,10 +46,97 @@ R = TypeVar("R")
 _get_run, _set_run, _reset_run = current.get, current.set, current.reset
 
 
-def has_no_options(spec: TaskSpec) -> bool:
+def wrap_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the coroutine function that replaces the async *body*."""
+    if spec.limits is not None:
+        return _keyed_async(spec, body)
+    begun = _begun_state(spec)
+    if begun is not None or _has_no_options(spec):
+        return _quick_async(spec, body, begun)
+    if spec.output is not None and _found_is_cached(spec):
+        wrap = _dated_async if spec.output.ages else _saved_async if spec.policy.saved else _kept_async
+        return wrap(spec, spec.output, body)
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    """Return the function that replaces the sync *body*."""
+    if spec.limits is not None:
+        return _keyed_sync(spec, body)
+    begun = _begun_state(spec)
+    if begun is not None or _has_no_options(spec):
+        return _quick_sync(spec, body, begun)
+    if spec.output is not None and _found_is_cached(spec):
+        wrap = _dated_sync if spec.output.ages else _saved_sync if spec.policy.saved else _kept_sync
+        return wrap(spec, spec.output, body)
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _keyed_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the wrapper of a task whose limit depends on the call."""
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return await run_async(spec.for_call(args, kwargs), body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _keyed_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return run_sync(spec.for_call(args, kwargs), body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _has_no_options(spec: TaskSpec) -> bool:
     """Whether a call is only: acquire a slot, call the body, release the slot, return the body's value."""
     policy = spec.policy
     return not (policy.persistent or policy.skip or policy.suppress or policy.retry or spec.timeout)
+
+
+def _found_is_cached(spec: TaskSpec) -> bool:
+    """Whether `step` ends a call at once if its output exists."""
+    assert spec.output is not None
+    if spec.output.store.blocking:
+        return False
+    state, action = step(spec.policy, NEW, words.Started())
+    if not isinstance(action, words.Look):
+        return False
+    state, action = step(spec.policy, state, words.Found())
+    if isinstance(action, words.Recall):
+        action = step(spec.policy, state, words.Recalled())[1]
+    return action == words.Finish("cached")
+
+
+# ------------------------------------------------------------------ no options
 
 
 class _Running(TaskCall):
@@ -60,12 +152,12 @@ class _Running(TaskCall):
     __slots__ = ()
 
 
-def begun_state(spec: TaskSpec) -> State | None:
+def _begun_state(spec: TaskSpec) -> State | None:
     """Return the engine's state while the body runs for the first time, if its return ends the call.
 
     None if the engine would have more to do then, or if no policy says anything about what the body raises.
     """
-    if has_no_options(spec) or spec.policy.persistent or spec.timeout:
+    if _has_no_options(spec) or spec.policy.persistent or spec.timeout:
         return None
     state, action = step(spec.policy, NEW, words.Started())
     if isinstance(action, words.Acquire):
@@ -78,7 +170,7 @@ def begun_state(spec: TaskSpec) -> State | None:
     return state if action == words.Finish("completed") else None
 
 
-def quick_async(
+def _quick_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]], begun: State | None
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the wrapper of a task whose call is over when its body returns; *begun*: see `_begun_state`."""
@@ -206,7 +298,7 @@ def quick_async(
     return quick_task
 
 
-def quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> Callable[..., R | None]:
+def _quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> Callable[..., R | None]:
     """Do as `_quick_async` for a sync *body*."""
     slots = spec.limit.slots
     if slots is None or slots.is_shared:
@@ -468,3 +560,188 @@ def _ended(
         observing.finished(run, outcome, error)
     elif tally is not None:
         count(None if run.started is None else run, tally, outcome, error)
+
+
+# ------------------------------------------------------------------ outputs that exist
+
+
+def _kept_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                return None  # no sink to notify, nothing to count
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                return None
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _saved_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _dated_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _dated_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _fresh_value(
+    spec: TaskSpec,
+    output: Outputs,
+    parent: TaskCall | FlowCall | None,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> object:
+    """Return what a call returns whose output exists and is up to date, and count it; `...` if not."""
+    name = output.locate(*args, **kwargs)
+    if output.is_relative:
+        name = pinned(name, parent)
+    if not output.is_fresh(name, args, kwargs):
+        return ...
+    value = output.recall_small(name) if spec.policy.saved else None
+    if value is not ...:
+        _count_cached(spec, parent)
+    return value
+
+
+def _look_of(output: Outputs) -> Callable[[str], bool]:
+    """Return a check whether an output exists: the store's own shortcut, or its `status`."""
+    store, failure_of = output.store, output.failure_of
+    short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
+
+    def is_complete(name: str) -> bool:
+        try:
+            return store.status(name, failure_of(name)) == "complete"
+        except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+            return False
+
+    return is_complete if short_cut is None else short_cut
+
+
+def _is_cached(
+    spec: TaskSpec,
+    locate: Locate,
+    is_relative: bool,
+    is_complete: Callable[[str], bool],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> bool:
+    """Whether the output exists and the sink does not want the call; then count it in its flow."""
+    parent = _get_run()
+    flow = None if parent is None else parent.flow
+    reporter = spec.reporter
+    if reporter.swapped or (reporter.finds_outside if flow is None else flow.reporter.finds_inside):
+        return False
+    name = locate(*args, **kwargs)
+    if flow is not None and is_relative:  # as `pinned`
+        name = flow.folder + name
+    if not is_complete(name):
+        return False
+    if flow is not None:
+        _count_cached(spec, flow)
+    return True
+
+
+def _count_cached(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:
+    if parent is not None and parent.flow is not None:
+        tally = parent.flow.tally(spec.name)
+        count_queued(tally)
+        count(None, tally, "cached", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from asflow._runtime.wrapping import wrap_sync
+from asflow._runtime.quick import wrap_sync
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow._task.inputs import ReadTask

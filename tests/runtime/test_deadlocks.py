@@ -572,7 +572,7 @@ def test_our_own_frames_have_the_names_that_are_looked_for() -> None:
     found: list[Any] = [drive_async.run_async, drive_sync.run_sync, to_thread.in_thread]
     found += [quick._counted_async, quick._counted_sync]  # pyright: ignore[reportPrivateUsage]
     names = {function.__qualname__ for function in found}
-    for maker in (quick.quick_async, quick.quick_sync):
+    for maker in (quick._quick_async, quick._quick_sync):  # pyright: ignore[reportPrivateUsage]
         names |= {each.co_qualname for each in maker.__code__.co_consts if hasattr(each, "co_qualname")}
     assert names >= deadlocks._HOLDERS  # pyright: ignore[reportPrivateUsage]
 
