@@ -122,7 +122,8 @@ class LocalClaim:
         self._durability = durability
         self._known = known
         self._forks = fork_count()
-        self._lock = _forks.renewed(self, "_lock", threading.Lock)
+        # Reentrant: Python 3.14 handles Ctrl-C between lock and `with`, and then the claim is aborted.
+        self._lock = _forks.renewed(self, "_lock", threading.RLock)
         self._state: ClaimState = "open"
         self._spoiled = 0
         self._touched = 0.0
