@@ -74,15 +74,17 @@ class Route:
         sink: where it leads.
         wish: which calls the sink wants.
         is_default: whether it is a display that the user did not ask for.
+        pass_on: the sink's own `emit`.
+        failures: errors in a row so far.
         dropped: whether the sink has raised too often, and receives nothing more.
     """
 
     __slots__ = (
         "__weakref__",
-        "_failures",
         "_life",
         "_logged",
         "dropped",
+        "failures",
         "is_default",
         "pass_on",
         "sink",
@@ -96,7 +98,7 @@ class Route:
         self.dropped: bool = False
         self.pass_on: Callable[[Event], object] = sink.emit
         self._life = life_of(sink)
-        self._failures = 0
+        self.failures: int = 0
         self._logged: set[str] = set()
 
     def emit(self, event: Event) -> None:
@@ -104,20 +106,21 @@ class Route:
         try:
             self.pass_on(event)
         except Exception as error:  # noqa: BLE001 - a display must never fail the work that it shows
-            self._failed(event, error)
+            self.failed(event, error)
         else:
-            if self._failures:
-                self._failures = 0
+            if self.failures:
+                self.failures = 0
 
-    def _failed(self, event: Event, error: Exception) -> None:
+    def failed(self, event: Event, error: Exception) -> None:
+        """Log *error*, which the sink raised on *event*; drop the sink if it is one too many."""
         import logging
 
         kind, name = type(error).__qualname__, _name(self.sink)
         with _lock:
-            self._failures += 1
+            self.failures += 1
             is_new = kind not in self._logged and not self.dropped
             self._logged.add(kind)
-            ends = self._failures >= MOST_ERRORS and not self.dropped
+            ends = self.failures >= MOST_ERRORS and not self.dropped
             if ends:
                 self.dropped, self.pass_on = True, _ignore
         logger = logging.getLogger("asflow")

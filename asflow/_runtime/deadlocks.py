@@ -45,7 +45,7 @@ Carrier = asyncio.Future[Any] | PoolFuture[Any] | int
 
 _SHARE = 0.02  # of the time, at most, is spent on looking
 
-_HOLDERS = {"run_sync", "_counted_sync", "_quick_sync.<locals>.quick_task", *suspended.HOLDERS}
+_HOLDERS = {"run_sync", "counted_sync", "quick_sync.<locals>.quick_task", *suspended.HOLDERS}
 """Our functions that hold the run of a call while its body runs, by qualified name."""
 
 

@@ -86,10 +86,6 @@ def queued(run: TaskCall) -> None:
         _plugins.load()
     total = None
     run.since = monotonic()
-    # What is set costs less to read than what falls back to `_UNSET`.
-    run.seconds = run.waited_seconds = 0.0
-    run.is_running = run.body_over = run.has_news = False
-    run.held = run.size = run.records = run.started = None
     if flow is not None:
         tally = flow.tallies.get(run.spec.name) or flow.tally(run.spec.name)
         total = tally.total
@@ -140,7 +136,8 @@ def started(run: TaskCall, attempt: int) -> None:
     """Report that the body is about to be called, for the *attempt*-th time; *run* is the current one."""
     flow = run.flow
     run.attempt = attempt
-    run.completed, run.total, run.unit, run.description = 0, None, None, None
+    if attempt > 1:
+        run.completed, run.total, run.unit, run.description = 0, None, None, None
     run.started = monotonic()
     run.waited_seconds += run.started - run.since
     run.is_running = True

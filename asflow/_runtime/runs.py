@@ -104,6 +104,8 @@ BRIEF = "__asflow_brief__"
 
 _PROGRESS_PAUSE = 0.1  # seconds between two reports of a body's progress
 
+_NEVER = float("-inf")
+
 _LONGEST_EMIT = 1.0  # seconds that the end of a flow waits for a sink on another thread
 
 # A report holds arguments and tracebacks, so memory is bounded: the rest is only counted.
@@ -263,6 +265,7 @@ class FlowCall(RunningFlow):
         label: its arguments, shortened to one line.
         named_arguments: returns its arguments by parameter, the secret ones masked.
         parent: the run of the flow or task that called this one, or None.
+        is_in_task: whether the body of a task has called it, or one of the flows that it is in.
         tallies: live counts by task name, in the order of first calls.
         folder: the current directory when the outermost flow was called, and a `/`: a relative `base` is
             below it, wherever a body has changed to since.
@@ -287,6 +290,7 @@ class FlowCall(RunningFlow):
         "emitting",
         "flow_id",
         "folder",
+        "is_in_task",
         "label",
         "name",
         "named_arguments",
@@ -320,6 +324,7 @@ class FlowCall(RunningFlow):
         self.qualname: str = qualname
         self.named_arguments: Callable[[], dict[str, object]] = named_arguments
         self.parent: TaskCall | FlowCall | None = parent
+        self.is_in_task: bool = isinstance(parent, TaskCall) or (outer is not None and outer.is_in_task)
         self.folder: str = current_folder() if outer is None else outer.folder
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
@@ -377,7 +382,6 @@ class FlowCall(RunningFlow):
         draft.flow_id = self.flow_id
         draft.flow = self.name
         draft.qualname = self.qualname
-        draft.label = self.label
         draft.parent_id = None if outer is None else outer.flow_id
         draft.parent_call_id = self.parent.call_id if isinstance(self.parent, TaskCall) else None
         draft.brief = self.brief
@@ -486,7 +490,6 @@ class TaskCall(RunningCall):
         borrowed: the slots of enclosing bodies that `slot` is a turn on, innermost first.
     """
 
-    # Unset slots fall back to the defaults in `_UNSET`, so that a call pays only for the attributes it sets.
     __slots__ = (
         "_call_id",
         "_label",
@@ -572,16 +575,16 @@ class TaskCall(RunningCall):
         self.flow = None if parent is None else parent.flow
         self.args = args
         self.kwargs = kwargs
-        self.slot = None
-        self.is_running = False
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> object:
-            try:
-                return _UNSET[name]
-            except KeyError:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+        self._call_id = 0
+        self._label = self.output = self.slot = self.broken = self.keep = self.new_scratch = None
+        self.held = self.size = self.records = self.started = None
+        self.total = self.unit = self.description = None
+        self.is_running = self.body_over = self.has_news = False
+        self.seconds = self.waited_seconds = self.since = 0.0
+        self.reported = _NEVER
+        self.completed, self.attempt = 0, 1
+        self.borrowed = ()
+        self.put = no_output
 
     def again(self) -> TaskCall:
         """Return a run for the call's next attempt, out of reach of threads that the last one left behind."""
@@ -627,10 +630,12 @@ class TaskCall(RunningCall):
         """Set the fields that every event of a call has; return *draft*, of which the others are missing."""
         spec, flow, parent = self.spec, self.flow, self.parent
         draft._call = self
-        draft.run_id = _run_id_of_process() if flow is None else flow.run_id
-        draft.flow_id = None if flow is None else flow.flow_id
+        if flow is None:
+            draft.run_id, draft.flow_id = _run_id_of_process(), None
+        else:
+            draft.run_id, draft.flow_id = flow.run_id, flow.flow_id
         draft.call_id = self._call_id or self.call_id
-        draft.parent_id = parent.call_id if isinstance(parent, TaskCall) else None
+        draft.parent_id = parent.call_id if parent is not flow and isinstance(parent, TaskCall) else None
         draft.task = spec.name
         draft.qualname = spec.qualname
         draft.time = time()
@@ -679,9 +684,16 @@ class TaskCall(RunningCall):
         emitting = flow.emitting
         emitting.append(None)
         try:
-            if not flow.over:
-                for route in routes:
-                    route.emit(event)
+            if flow.over:
+                return
+            for route in routes:  # as `Route.emit`, without the call
+                try:
+                    route.pass_on(event)
+                except Exception as error:  # noqa: BLE001 - as there
+                    route.failed(event, error)
+                else:
+                    if route.failures:
+                        route.failures = 0
         finally:
             emitting.pop()
 
@@ -697,33 +709,3 @@ _KEPT = (
     "unit", "waited_seconds",
 )  # fmt: skip
 """What an attempt takes over from the last one."""
-
-_UNSET: dict[str, object] = {
-    "_call_id": 0,
-    "_label": None,
-    "attempt": 1,
-    "body_over": False,
-    "borrowed": (),
-    "broken": None,
-    "keep": None,
-    "completed": 0,
-    "description": None,
-    "flow": None,
-    "has_news": False,
-    "held": None,
-    "is_running": False,
-    "new_scratch": None,
-    "output": None,
-    "parent": None,
-    "put": no_output,
-    "records": None,
-    "reported": float("-inf"),
-    "seconds": 0.0,
-    "since": 0.0,
-    "size": None,
-    "slot": None,
-    "started": None,
-    "total": None,
-    "unit": None,
-    "waited_seconds": 0.0,
-}

@@ -65,8 +65,10 @@ class Slot(int):
             _dropped(self)
             _thread.interrupt_main()
         except Exception:  # noqa: BLE001 - no memory, or at the interpreter's exit no globals
-            with suppress(Exception):
+            try:  # noqa: SIM105 - `suppress` may be gone as well
                 _dropped(self)
+            except Exception:  # noqa: BLE001
+                pass
 
 
 def _dropped(slot: Slot) -> None:
@@ -141,6 +143,17 @@ class Slots:
             return None
         if loop_id:
             self._loops[+slot] = loop_id  # `+`: a key must not hold the slot
+        return slot
+
+    def take(self) -> Slot:
+        """Take a free slot, whether or not a caller is waiting for it.
+
+        Raises:
+            IndexError: none is free.
+        """
+        loop_id = id(running_loop())  # before: Ctrl-C may come after any call
+        slot = self.free.pop()
+        self._loops[+slot] = loop_id
         return slot
 
     async def acquire(self) -> Slot:
@@ -354,6 +367,20 @@ class Slots:
         held = [other for slot, other in list(self._loops.items()) if slot not in free]
         elsewhere = len(held) - held.count(id(loop))
         return elsewhere <= sum(1 for _, box, waiting in list(self.waiters) if not box and waiting is loop)
+
+
+ENDLESS = Slots(1)
+"""What calls without a bound use in place of slots, so that they take the same path: see `quick_ways`."""
+
+
+def quick_ways(slots: Slots) -> tuple[Callable[[], Slot], Callable[[Slot], object]]:
+    """Return what takes one of *slots*, or raises IndexError, and what puts it back, for quick calls.
+
+    The caller puts none back while there are `debts` or `lent` slots, and grants it to `waiters`.
+    """
+    if slots is ENDLESS:
+        return itertools.repeat(Slot(0)).__next__, deque[Slot](maxlen=0).append
+    return slots.take if slots.is_shared else slots.free.pop, slots.free.append
 
 
 def home_of(slot: int) -> Slots | None:

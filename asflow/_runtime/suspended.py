@@ -26,7 +26,7 @@ _LONGEST_CHAIN = 1000
 
 _STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")
 
-HOLDERS = {"run_async", "_counted_async", "_quick_async.<locals>.quick_task", "in_thread"}
+HOLDERS = {"run_async", "counted_async", "quick_async.<locals>.quick_task", "in_thread"}
 """Our coroutines that hold the run of a call while its body runs, by qualified name."""
 
 

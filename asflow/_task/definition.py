@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from asflow._inspect import optional
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
-from asflow._runtime.quick import wrap_async, wrap_sync
 from asflow._runtime.spec import TaskSpec
+from asflow._runtime.wrapping import wrap_async, wrap_sync
 from asflow._task.options import (
     check_executor,
     check_limit,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from asflow._runtime.quick import wrap_sync
+from asflow._runtime.wrapping import is_wrapper
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow._task.inputs import ReadTask
@@ -74,7 +74,7 @@ def find_for_map(task: Callable[..., Any]) -> tuple[TaskDefinition, Callable[...
     while issubclass(type(function), partial):
         function = function.func
     wrapper = getattr(function, "__func__", function)
-    if function is task or getattr(wrapper, "__globals__", None) is not wrap_sync.__globals__:
+    if function is task or not is_wrapper(wrapper):
         return definition, task
     item = object()
     args, kwargs = bind(lambda *args, **kwargs: (args, kwargs))(item)

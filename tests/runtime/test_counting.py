@@ -13,7 +13,7 @@ import pytest
 
 from asflow import Flow, MemoryStore
 from asflow._labels import argument_label, call_label
-from asflow._runtime import observing, quick
+from asflow._runtime import counted, observing, quick
 from asflow.events import Tally
 from asflow.sinks import NullSink
 
@@ -36,7 +36,7 @@ def codes(module: Any) -> Iterator[CodeType]:
 @pytest.mark.skipif(observing.FREE_THREADED, reason="counts under a lock")
 def test_nothing_comes_between_the_load_and_the_store_of_a_count() -> None:
     stores = 0
-    for module in (observing, quick):
+    for module in (observing, counted, quick):
         for code in codes(module):
             if module is observing and code.co_name == "retrying":
                 continue  # under the lock

@@ -565,14 +565,14 @@ async def test_what_is_no_longer_as_expected_is_no_deadlock(
 
 
 def test_our_own_frames_have_the_names_that_are_looked_for() -> None:
-    from asflow._runtime import drive_async, drive_sync, quick
+    from asflow._runtime import counted, drive_async, drive_sync, quick
     from asflow._task import room, to_thread
 
     assert room.Room.filled.__qualname__ == "Room.filled"
     found: list[Any] = [drive_async.run_async, drive_sync.run_sync, to_thread.in_thread]
-    found += [quick._counted_async, quick._counted_sync]  # pyright: ignore[reportPrivateUsage]
+    found += [counted.counted_async, counted.counted_sync]
     names = {function.__qualname__ for function in found}
-    for maker in (quick._quick_async, quick._quick_sync):  # pyright: ignore[reportPrivateUsage]
+    for maker in (quick.quick_async, quick.quick_sync):
         names |= {each.co_qualname for each in maker.__code__.co_consts if hasattr(each, "co_qualname")}
     assert names >= deadlocks._HOLDERS  # pyright: ignore[reportPrivateUsage]
 

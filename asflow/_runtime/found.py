@@ -1,0 +1,223 @@
+"""The shortcuts of calls whose output exists, so that there is nothing to do: see `wrapping`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from asflow._runtime.drive_async import run_async
+from asflow._runtime.drive_sync import run_sync
+from asflow._runtime.leaving import leaving
+from asflow._runtime.observing import count, count_queued
+from asflow._runtime.runs import (
+    FlowCall,
+    TaskCall,
+    current,
+    pinned,
+    reports_calls,
+    reports_found,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from asflow._runtime.spec import Locate, Outputs, TaskSpec
+
+R = TypeVar("R")
+
+_get_run = current.get
+
+
+def found_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return the wrapper of an async task whose call is over if its *output* exists."""
+    wrap = _dated_async if output.ages else _saved_async if spec.policy.saved else _kept_async
+    return wrap(spec, output, body)
+
+
+def found_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    """Do as `found_async` for a sync *body*."""
+    wrap = _dated_sync if output.ages else _saved_sync if spec.policy.saved else _kept_sync
+    return wrap(spec, output, body)
+
+
+def _kept_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                return None  # no sink to notify, nothing to count
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    is_relative = output.is_relative
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            if reporter.outside or _get_run() is not None:
+                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
+                    return None
+            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                return None
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _saved_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    locate, is_relative, recall_small = output.locate, output.is_relative, output.recall_small
+    reporter = spec.reporter
+
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not (reporter.swapped or reports_found(spec, parent)):
+                name = locate(*args, **kwargs) if kwargs else locate(*args)
+                value = recall_small(pinned(name, parent) if is_relative else name)
+                if value is not ...:
+                    _count_cached(spec, parent)
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _dated_async(
+    spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return await run_async(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _dated_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
+    def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            parent = _get_run()
+            if not reports_calls(spec, parent):
+                value = _fresh_value(spec, output, parent, args, kwargs)
+                if value is not ...:
+                    return cast("R", value)
+            return run_sync(spec, body, args, kwargs)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
+def _fresh_value(
+    spec: TaskSpec,
+    output: Outputs,
+    parent: TaskCall | FlowCall | None,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> object:
+    """Return what a call returns whose output exists and is up to date, and count it; `...` if not."""
+    name = output.locate(*args, **kwargs)
+    if output.is_relative:
+        name = pinned(name, parent)
+    if not output.is_fresh(name, args, kwargs):
+        return ...
+    value = output.recall_small(name) if spec.policy.saved else None
+    if value is not ...:
+        _count_cached(spec, parent)
+    return value
+
+
+def _look_of(output: Outputs) -> Callable[[str], bool]:
+    """Return a check whether an output exists: the store's own shortcut, or its `status`."""
+    store, failure_of = output.store, output.failure_of
+    short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
+
+    def is_complete(name: str) -> bool:
+        try:
+            return store.status(name, failure_of(name)) == "complete"
+        except Exception:  # noqa: BLE001 - the driver looks again, and reports it
+            return False
+
+    return is_complete if short_cut is None else short_cut
+
+
+def _is_cached(
+    spec: TaskSpec,
+    locate: Locate,
+    is_relative: bool,
+    is_complete: Callable[[str], bool],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> bool:
+    """Whether the output exists and the sink does not want the call; then count it in its flow."""
+    parent = _get_run()
+    flow = None if parent is None else parent.flow
+    reporter = spec.reporter
+    if reporter.swapped or (reporter.finds_outside if flow is None else flow.reporter.finds_inside):
+        return False
+    name = locate(*args, **kwargs)
+    if flow is not None and is_relative:  # as `pinned`
+        name = flow.folder + name
+    if not is_complete(name):
+        return False
+    if flow is not None:
+        _count_cached(spec, flow)
+    return True
+
+
+def _count_cached(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:
+    if parent is not None and parent.flow is not None:
+        tally = parent.flow.tally(spec.name)
+        count_queued(tally)
+        count(None, tally, "cached", None)
