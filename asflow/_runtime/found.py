@@ -44,7 +44,7 @@ def found_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
 def _kept_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    reporter, locate, is_complete = spec.reporter, output.locate, look_of(output)
     is_relative = output.is_relative
 
     async def task(*args: object, **kwargs: object) -> R | None:
@@ -63,7 +63,7 @@ def _kept_async(
 
 
 def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
-    reporter, locate, is_complete = spec.reporter, output.locate, _look_of(output)
+    reporter, locate, is_complete = spec.reporter, output.locate, look_of(output)
     is_relative = output.is_relative
 
     def task(*args: object, **kwargs: object) -> R | None:
@@ -178,7 +178,7 @@ def _fresh_value(
     return value
 
 
-def _look_of(output: Outputs) -> Callable[[str], bool]:
+def look_of(output: Outputs) -> Callable[[str], bool]:
     """Return a check whether an output exists: the store's own shortcut, or its `status`."""
     store, failure_of = output.store, output.failure_of
     short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))

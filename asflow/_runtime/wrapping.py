@@ -35,7 +35,7 @@ def wrap_async(
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return quick.quick_async(spec, body, begun)
-    if spec.output is not None and _found_is_cached(spec):
+    if spec.output is not None and found_is_cached(spec):
         return found.found_async(spec, spec.output, body)
 
     async def task(*args: object, **kwargs: object) -> R | None:
@@ -55,7 +55,7 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return quick.quick_sync(spec, body, begun)
-    if spec.output is not None and _found_is_cached(spec):
+    if spec.output is not None and found_is_cached(spec):
         return found.found_sync(spec, spec.output, body)
 
     def task(*args: object, **kwargs: object) -> R | None:
@@ -100,7 +100,7 @@ def _has_no_options(spec: TaskSpec) -> bool:
     return not (policy.persistent or policy.skip or policy.suppress or policy.retry or spec.timeout)
 
 
-def _found_is_cached(spec: TaskSpec) -> bool:
+def found_is_cached(spec: TaskSpec) -> bool:
     """Whether `step` ends a call at once if its output exists."""
     assert spec.output is not None
     if spec.output.store.blocking:

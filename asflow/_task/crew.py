@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow import _forks
+from asflow._runtime.runs import current
 from asflow._runtime.stopping import Stop, stopping
 from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching
@@ -40,6 +41,7 @@ class Crew:
 
         self._work = work
         self._context = copy_context()
+        self._parent = current.get()
         self._staff = Staff(work.size, work.most_parked)
         self._pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
         # Reentrant, as it is by default: a garbage collection inside the lock may end another map.
@@ -62,7 +64,8 @@ class Crew:
                     if (pulled := next(items, None)) is None:
                         self._ended = True
                         continue
-                    self._add(pulled)
+                    if not self._passes_over(*pulled):
+                        self._add(pulled)
                 if self._error is not None:
                     raise self._error
                 if self._is_ready:
@@ -85,6 +88,17 @@ class Crew:
     @property
     def _is_ready(self) -> bool:
         return self._taken in self._results if self._work.ordered else bool(self._results)
+
+    def _passes_over(self, index: int, item: object) -> bool:
+        """Store the result of the item if its output exists; False if it has to be called."""
+        skips = self._work.skips
+        if skips is None or (is_there := skips.check(self._parent)) is None or not is_there(item):
+            return False
+        skips.count(self._parent, 1)
+        with self._changed:
+            self._count += 1
+            self._results[index] = self._work.found(item)
+        return True
 
     def _add(self, pulled: tuple[int, Any]) -> None:
         with self._changed:

@@ -1152,16 +1152,13 @@ class TaskDecorator(metaclass=Sealed):
                 f"flow.task.map(): on_error takes one of two texts, not {short(on_error)}; "
                 f"write 'raise' or 'collect'"
             )
-        definition, call = found
         work = Work(
-            call,
-            definition.spec,
+            found,
             items,
-            is_async=definition.is_async,
             ordered=ordered,
             collect=on_error == "collect",
         )
-        kind: type[TaskMap[Any]] = TaskMap if definition.is_async else SyncTaskMap
+        kind: type[TaskMap[Any]] = TaskMap if found.definition.is_async else SyncTaskMap
         return create(kind, work, currentframe())
 
     def _definition(self, task: object, method: str) -> tuple[TaskDefinition, Bind]:

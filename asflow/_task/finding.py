@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from asflow._runtime.wrapping import is_wrapper
 from asflow._task.callables import attached
@@ -13,6 +13,20 @@ from asflow._task.inputs import ReadTask
 
 Bind = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns a function with the arguments that a bound method, or a partial, of a task adds to each call."""
+
+
+class Mapped(NamedTuple):
+    """What `flow.task.map` applies to items.
+
+    Args:
+        definition: the task's.
+        call: what is called with each item.
+        locate: names the output of an item; None if a call does more than the task does, or keeps no output.
+    """
+
+    definition: TaskDefinition
+    call: Callable[..., Any]
+    locate: Callable[..., str] | None
 
 
 def find(task: object) -> tuple[TaskDefinition, Bind] | None:
@@ -61,7 +75,12 @@ def _read(entry: object) -> object:
     )
 
 
-def find_for_map(task: Callable[..., Any]) -> tuple[TaskDefinition, Callable[..., Any]] | None:
+def _is_named_at_once(definition: TaskDefinition) -> bool:
+    """Whether an output may be named without a call. The `key=` of a sync task belongs in a thread."""
+    return definition.keeps_outputs and (definition.is_async or not definition.plan.namer.pattern.keyed)
+
+
+def find_for_map(task: Callable[..., Any]) -> Mapped | None:
     """Return the definition of a task of one argument, and what to call; None if it is not a task.
 
     The labels of a partial's calls show what varies. That takes a wrapper of their own, so a partial of
@@ -74,10 +93,13 @@ def find_for_map(task: Callable[..., Any]) -> tuple[TaskDefinition, Callable[...
     while issubclass(type(function), partial):
         function = function.func
     wrapper = getattr(function, "__func__", function)
-    if function is task or not is_wrapper(wrapper):
-        return definition, task
+    if not is_wrapper(wrapper):
+        return Mapped(definition, task, None)
+    locate = bind(definition.plan.locate) if _is_named_at_once(definition) else None
+    if function is task:
+        return Mapped(definition, task, locate)
     item = object()
     args, kwargs = bind(lambda *args, **kwargs: (args, kwargs))(item)
     index = next(index for index, value in enumerate(args) if value is item)
     quieter = definition.with_labels(index, kwargs.keys())
-    return quieter, bind(quieter.wrapped())
+    return Mapped(quieter, bind(quieter.wrapped()), locate)

@@ -106,11 +106,18 @@ class Staff:
 class Room:
     """Results on their way to the consumer. An item takes a place from the moment it is pulled.
 
+    Args:
+        capacity: see below.
+        ordered: whether results are taken in the order of the items.
+        one_by_one: whether a worker that waits for a place is woken by the one before, as that begins a call:
+            the first one may find nothing but outputs that exist, which takes no other.
+
     Attributes:
         capacity: the number of places; while all are taken, no item is pulled.
         closed: results are no longer taken, so no further item is to be pulled.
         exhausted: there are no further items.
         pulled: items pulled so far.
+        results: those that were not taken yet, by the number of the item.
         taken: results that the consumer has taken.
         workers: the workers that have not ended.
     """
@@ -119,20 +126,24 @@ class Room:
         "_blocked",
         "_consumer",
         "_error",
+        "_is_waking",
+        "_one_by_one",
         "_ordered",
-        "_results",
         "capacity",
         "closed",
         "exhausted",
         "pulled",
+        "results",
         "taken",
         "workers",
     )
 
-    def __init__(self, capacity: int, *, ordered: bool) -> None:
+    def __init__(self, capacity: int, *, ordered: bool, one_by_one: bool) -> None:
         self.capacity = capacity
         self._ordered = ordered
-        self._results: dict[int, object] = {}
+        self.results: dict[int, object] = {}
+        self._one_by_one = one_by_one
+        self._is_waking = False
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._consumer: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
@@ -176,22 +187,35 @@ class Room:
         """Wait until half of the places are free."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._blocked.append(future)
-        await future
+        try:
+            await future
+        finally:
+            self._is_waking = False
+
+    def go_on(self) -> None:
+        """Wake the next worker that waits for a place, if they are woken one by one and there is one."""
+        if self._one_by_one and self._blocked and self.pulled - self.taken < self.capacity:
+            self._wake_next()
 
     def put(self, index: int, result: object) -> None:
         """Store the result of item number *index*."""
-        self._results[index] = result
+        self.results[index] = result
         if self._consumer is not None and (not self._ordered or index == self.taken):
+            self._wake_consumer()
+
+    def stored(self) -> None:
+        """Wake the consumer, if it waits and what was put into `results` is for it."""
+        if self._consumer is not None and self.ready:
             self._wake_consumer()
 
     @property
     def ready(self) -> bool:
         """Whether a result can be taken now."""
-        return self.taken in self._results if self._ordered else bool(self._results)
+        return self.taken in self.results if self._ordered else bool(self.results)
 
     def drain(self) -> Iterator[object]:
         """Take what can be taken now: the results of the next items, or of any."""
-        results, ordered = self._results, self._ordered
+        results, ordered = self.results, self._ordered
         while results:
             index = self.taken if ordered else next(iter(results))
             if index not in results:
@@ -199,13 +223,20 @@ class Room:
             self.taken += 1
             # Not one by one: a worker that is woken for a single place costs a turn of the loop.
             if self._blocked and self.pulled - self.taken <= self.capacity // 2:
-                self._wake_blocked()
+                self._wake_next() if self._one_by_one else self._wake_blocked()
             yield results.pop(index)
 
     def _wake_blocked(self) -> None:
         while self._blocked:
             future = self._blocked.popleft()
             if not future.done():
+                future.set_result(None)
+
+    def _wake_next(self) -> None:
+        while self._blocked and not self._is_waking:
+            future = self._blocked.popleft()
+            if not future.done():
+                self._is_waking = True
                 future.set_result(None)
 
     async def filled(self) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Sized
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
+from itertools import islice
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asflow._labels import short
 from asflow._runtime.runs import current
+from asflow._runtime.skipping import skips_of
 from asflow._runtime.stopping import Stop, is_cancelled, stopping
 from asflow._runtime.threads import settled, without_stop_iteration
 from asflow._runtime.watching import Watch, watching
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from contextvars import Context
 
+    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.skipping import Skips
     from asflow._runtime.spec import TaskSpec
+    from asflow._task.finding import Mapped
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +43,12 @@ _PARKED = 10
 _PARKED_THREADS = 250
 """... and how many at most if each takes a thread."""
 
+_MOST_SKIPPED = 1000
+"""How many items are passed over before the event loop has a turn: one or two milliseconds."""
+
+_PASSED: tuple[int, Any] = (-1, None)
+"""Is returned instead of an item if there may be more of them."""
+
 
 class Work:
     """What a map is to do.
@@ -46,31 +57,32 @@ class Work:
         task: called with each item.
         spec: the task behind it.
         is_async: whether a call returns an awaitable.
+        skips: finds items whose calls have nothing to do; None if there can be none, or only calls know it.
         items: sync or async.
         ordered: whether results come in the order of the items.
         collect: whether failures are results.
         size: calls at a time.
     """
 
-    __slots__ = ("collect", "is_async", "items", "ordered", "size", "spec", "task")
+    __slots__ = ("collect", "is_async", "items", "ordered", "size", "skips", "spec", "task")
 
     def __init__(
         self,
-        task: Callable[[Any], Any],
-        spec: TaskSpec,
+        mapped: Mapped,
         items: Iterable[Any] | AsyncIterable[Any],
         *,
-        is_async: bool,
         ordered: bool,
         collect: bool,
     ) -> None:
-        self.task: Callable[[Any], Any] = task
-        self.spec: TaskSpec = spec
+        definition = mapped.definition
+        self.task: Callable[[Any], Any] = mapped.call
+        self.spec: TaskSpec = definition.spec
+        self.is_async: bool = definition.is_async
+        self.skips: Skips | None = skips_of(self.spec, mapped.locate)
         self.items: Iterable[Any] | AsyncIterable[Any] = items
-        self.is_async: bool = is_async
         self.ordered: bool = ordered
         self.collect: bool = collect
-        slots = spec.limit.slots
+        slots = self.spec.limit.slots
         self.size: int = _UNLIMITED if slots is None else slots.total
 
     @property
@@ -112,6 +124,10 @@ class Work:
         failure.__cause__ = error
         return failure
 
+    def found(self, item: object) -> object:
+        """Return the result of an item whose output exists."""
+        return Completed(item, None, "cached") if self.collect else None
+
     def announce(self) -> None:
         """Report to the display how many calls will come, if that is known."""
         run = current.get()
@@ -125,15 +141,17 @@ class Work:
 class _Crew:
     """What the workers of one map on one loop share."""
 
-    __slots__ = ("context", "loop", "pool", "room", "source", "staff", "work")
+    __slots__ = ("context", "loop", "pool", "room", "run", "skips", "source", "staff", "work")
 
     def __init__(self, work: Work, capacity: int) -> None:
         self.work: Work = work
         self.source: Source = Source(work.items)
-        self.room: Room = Room(capacity, ordered=work.ordered)
+        self.skips: Skips | None = work.skips if self.source.is_sync else None
+        self.room: Room = Room(capacity, ordered=work.ordered, one_by_one=self.skips is not None)
         self.staff: Staff = Staff(work.size, work.most_parked)
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.context: Context = copy_context()
+        self.run: TaskCall | FlowCall | None = current.get()
         self.pool: ThreadPoolExecutor | None = None
         if not work.is_async:
             from concurrent.futures import ThreadPoolExecutor
@@ -145,6 +163,34 @@ class _Crew:
         self.staff.workers += 1
         # Its own context: this may be called in that of a body.
         self.room.watch(_work(self), self.context.copy())
+
+    def pass_over(self, skips: Skips) -> tuple[int, Any] | None:
+        """Store the results of the next items whose outputs exist; return the next one to call the task with.
+
+        None if there is no further item, and `_PASSED` if others may follow when there are places again.
+        """
+        room, numbered, is_there = self.room, self.source.numbered, skips.check(self.run)
+        if is_there is None:
+            room.pulled += 1
+            return next(numbered, None)
+        results, result = room.results, self.work.found if self.work.collect else None
+        places = min(room.capacity - room.pulled + room.taken, _MOST_SKIPPED)
+        before, index, called = room.pulled, room.pulled - 1, 0
+        try:
+            for index, item in islice(numbered, places):
+                if not is_there(item):
+                    called = 1
+                    return index, item
+                results[index] = None if result is None else result(item)
+        finally:
+            room.pulled = index + 1
+            if room.pulled - called > before:
+                skips.count(self.run, room.pulled - called - before)
+                room.stored()
+        if room.pulled - before == places:
+            return _PASSED
+        room.pulled += 1
+        return None
 
     def park(self, parks: bool) -> None:
         """Note that a call is parked (True), or no longer; called on the thread of the call."""
@@ -203,6 +249,7 @@ async def _work_on(crew: _Crew) -> None:
     work, source, room, staff, pool = crew.work, crew.source, crew.room, crew.staff, crew.pool
     call = work.task if pool is None else partial(_in_pool, pool, work.spec.name, work.task)
     context, watch, numbered, is_sync = copy_context(), work.watch(crew.park), source.numbered, source.is_sync
+    skips = crew.skips
     if watch is not None:
         context.run(watching.set, watch)
     outcomes = watch if work.collect else None
@@ -211,9 +258,16 @@ async def _work_on(crew: _Crew) -> None:
             await room.freed()
         # A body may swallow the cancellation that was to end its worker.
         if room.closed or room.exhausted or (watch is not None and staff.is_over):
+            room.go_on()
             return
-        room.pulled += 1
-        pulled = next(numbered, None) if is_sync else await source.pull_async()
+        if skips is None:
+            room.pulled += 1
+            pulled = next(numbered, None) if is_sync else await source.pull_async()
+        elif (pulled := crew.pass_over(skips)) is _PASSED:
+            await asyncio.sleep(0)
+            continue
+        else:
+            room.go_on()
         if pulled is None or room.closed:
             room.exhaust()
             return

@@ -32,10 +32,12 @@ _ALPHABET = string.ascii_letters + string.digits + "-_"
 class OutputSet:
     """Outputs in one folder that are made once, then only checked for."""
 
-    def __init__(self, folder: Path, ids: Sequence[str | int], *, star: bool = False) -> None:
+    def __init__(
+        self, folder: Path, ids: Sequence[str | int], *, star: bool = False, suffix: str = ".jsonl"
+    ) -> None:
         self.flow = Flow(folder, sink=NullSink())
         self.ids = ids
-        pattern = "d/*.jsonl" if star else "d/{video}.jsonl"
+        pattern = ("d/*" if star else "d/{video}") + suffix
 
         async def download(video: str | int) -> None:
             raise AssertionError(f"{video} exists")
@@ -45,7 +47,8 @@ class OutputSet:
 
         self.task = self.flow.task(on=pattern, limit=100)(download)
         # Of another flow: in one, each output belongs to one task.
-        self.sync_task = Flow(folder, sink=NullSink()).task(on="d/{video}.jsonl")(download_sync)
+        self.sync_flow = Flow(folder, sink=NullSink())
+        self.sync_task = self.sync_flow.task(on=pattern, limit=100)(download_sync)
 
         def read(video: str | int) -> None:
             raise AssertionError(f"{video} is up to date")
@@ -139,10 +142,21 @@ class OutputSet:
         return Contender("os.stat in a TaskGroup", run, len(self.ids))
 
     def through_map(self) -> Contender:
-        """Map the task over them."""
+        """Map the task over them, in a flow."""
 
+        @self.flow
         async def run(_folder: Path) -> None:
             async for _ in self.flow.task.map(self.task, self.ids):
+                pass
+
+        return Contender(ASFLOW, run, len(self.ids))
+
+    def through_sync_map(self) -> Contender:
+        """Map the sync task over them, in a sync flow."""
+
+        @self.sync_flow
+        def run(_folder: Path) -> None:
+            for _ in self.sync_flow.task.map(self.sync_task, self.ids):
                 pass
 
         return Contender(ASFLOW, run, len(self.ids))
@@ -237,10 +251,38 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
         cost="mostly asyncio's own task: use `map` instead, or an eager task factory.",
         floor="a task for each `os.path.isfile`, by hand.",
     )
+    yield from _mapped_rows(short, new, floor)
+
+
+def _mapped_rows(short: bool, new: Callable[[], Path], floor: str) -> Iterator[Row]:
+    """Yield those in which outputs that exist are mapped over, in a flow."""
+    count = 500 if short else 100_000
+    named = OutputSet(new(), video_ids(count))
+    compressed = OutputSet(new(), video_ids(count), suffix=".jsonl.zst")
+    cost = "the system call (two thirds), the generated function for the name, and the result on its way."
     yield Row(
         "skip-map",
-        "the same through `flow.task.map`",
+        f"{count:,} outputs that exist, through `flow.task.map` in a flow",
         (named.stats(), named.through_map()),
-        cost="the skip, and the cost of `map` per item.",
+        bound=0.65,
+        cost=cost,
         floor=floor,
+        rounds=5,
+    )
+    yield Row(
+        "skip-map-zst",
+        "the same with a compressed suffix: an empty file does not count",
+        (compressed.stats(), compressed.through_map()),
+        bound=2.6,
+        cost=cost,
+        floor=floor,
+        rounds=5,
+    )
+    yield Row(
+        "skip-map-sync",
+        "the same of a sync task, by `for` in a sync flow",
+        (named.stats(), named.through_sync_map()),
+        cost=cost,
+        floor=floor,
+        rounds=5,
     )

@@ -1,0 +1,89 @@
+"""Passing over the items of a map whose outputs exist, without a call for each.
+
+What decides is what decides in the quick calls: `step`, once ("started, then found: cached"), and the store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asflow._runtime.found import look_of
+from asflow._runtime.observing import FREE_THREADED
+from asflow._runtime.runs import pinned, reports_found
+from asflow._runtime.wrapping import found_is_cached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.spec import Outputs, TaskSpec
+    from asflow.events import Tally
+
+    Run = TaskCall | FlowCall | None
+
+
+class Skips:
+    """Says for which items a call would have nothing to do, and counts them.
+
+    Args:
+        spec: the task.
+        output: its outputs.
+        locate: names the output of an item.
+    """
+
+    __slots__ = ("_is_complete", "_locate", "_output", "_spec")
+
+    def __init__(self, spec: TaskSpec, output: Outputs, locate: Callable[[Any], str]) -> None:
+        self._spec = spec
+        self._output = output
+        self._locate = locate
+        self._is_complete = look_of(output)
+
+    def check(self, run: Run) -> Callable[[object], bool] | None:
+        """Return a check of the items that are pulled now, in *run*; None if each has to be called.
+
+        The check never raises: a call finds out what is wrong.
+        """
+        if self._spec.reporter.swapped or reports_found(self._spec, run):
+            return None
+        start = pinned("", run) if self._output.is_relative else ""
+        locate, is_complete = self._locate, self._is_complete
+
+        def is_there(item: object) -> bool:
+            try:
+                return is_complete(start + locate(item))
+            except Exception:  # noqa: BLE001 - the call raises it
+                return False
+
+        return is_there
+
+    def count(self, run: Run, number: int) -> None:
+        """Count *number* calls in *run* that had nothing to do."""
+        if run is None or run.flow is None:
+            return
+        tally = run.flow.tally(self._spec.name)
+        if FREE_THREADED:
+            with tally.lock:
+                _add(tally, number)
+        else:
+            _add(tally, number)
+
+
+def _add(tally: Tally, number: int) -> None:
+    tally.queued += number
+    tally.cached += number
+
+
+def skips_of(spec: TaskSpec, locate: Callable[[Any], str] | None) -> Skips | None:
+    """Return how to pass over items of a map of this task; None if each has to be called.
+
+    Args:
+        spec: the task.
+        locate: names the output of an item; None if that is not known.
+    """
+    output = spec.output
+    if locate is None or output is None or spec.limits is not None:
+        return None
+    if output.ages or spec.policy.saved or not found_is_cached(spec):
+        return None
+    return Skips(spec, output, locate)
