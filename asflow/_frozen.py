@@ -1,17 +1,20 @@
 """Frozen classes with slots, which checkers see as dataclasses.
 
-They are not made by `dataclasses`: eight classes would cost every `import asflow` 4 ms, and each instance
-2 us. An instance is filled as a *draft*, of a twin class with the same slots that may be assigned to, and
-becomes what it is by a change of its `__class__`.
+They are not made by `dataclasses`, which compiles the methods of each: that would cost every `import asflow`
+8 ms, and each event 2 us. An event is filled as a *draft*, of a twin class with the same slots that may be
+assigned to, and becomes what it is by a change of its `__class__`.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
+
+T = TypeVar("T")
 
 _MISSING = object()
 
@@ -29,19 +32,23 @@ class HasArguments(Protocol):
         ...
 
 
-def dataclass(
-    *, frozen: Literal[True], slots: Literal[True], kw_only: Literal[True]
-) -> Callable[[type], Any]:
+def dataclass(*, frozen: Literal[True], slots: Literal[True], kw_only: bool = False) -> Callable[[type], Any]:
     """Do what the decorator of this name in `dataclasses` does with these options.
 
     A field `kind` is an attribute of the class. The fields `arguments` and `label` are computed when they are
     first read, by the call in `_call`, unless they were set; `arguments` takes no part in comparisons and
     texts.
     """
-    return _made
+    return partial(_made, kw_only=kw_only)
 
 
-def _made(kind: type) -> Any:
+def replace(instance: T, **changes: object) -> T:
+    """Do as `dataclasses.replace` with an instance of a class that is made here."""
+    made: _Frozen = cast("Any", instance)
+    return cast("T", made.__replace__(**changes))
+
+
+def _made(kind: type, *, kw_only: bool) -> Any:
     fields: dict[str, object] = {}
     defaults: dict[str, object] = {}
     for each in reversed(kind.__mro__):
@@ -56,15 +63,18 @@ def _made(kind: type) -> Any:
     for name in ("__dict__", "__weakref__"):
         namespace.pop(name, None)
     # No `__getattr__` computes these two: with one, every read of any field would cost 40 ns more.
-    namespace |= {name: made for name, made in _COMPUTED.items() if name in fields}
-    namespace |= {
+    computed = {name: made for name, made in _COMPUTED.items() if name in fields}
+    slots = [_slot(name) for name in fields if name != "kind"]
+    namespace |= computed | {
         "__annotations__": fields,
-        "__slots__": (*(_slot(name) for name in fields if name != "kind"), "_call"),
+        "__slots__": (*slots, "_call") if computed else tuple(slots),
+        "__match_args__": () if kw_only else tuple(fields),
         "_defaults": defaults,
     }
     if "kind" in defaults:
         namespace["kind"] = defaults["kind"]
-    return type(kind)(kind.__name__, (_Frozen,), namespace)
+    generic = (cast("type", Generic),) if Generic in kind.__bases__ else ()
+    return type(kind)(kind.__name__, (_Frozen, *generic), namespace)
 
 
 def _slot(field: str) -> str:
@@ -95,11 +105,10 @@ class _Signature:
         from inspect import Parameter, Signature
 
         defaults: dict[str, object] = cast("Any", kind)._defaults
+        how = Parameter.POSITIONAL_OR_KEYWORD if cast("Any", kind).__match_args__ else Parameter.KEYWORD_ONLY
         return Signature(
             [
-                Parameter(
-                    name, Parameter.KEYWORD_ONLY, default=defaults.get(name, Parameter.empty), annotation=hint
-                )
+                Parameter(name, how, default=defaults.get(name, Parameter.empty), annotation=hint)
                 for name, hint in kind.__annotations__.items()
             ]
         )
@@ -133,16 +142,19 @@ class _Frozen:
     """The base of frozen classes."""
 
     __slots__ = ()
-    __match_args__ = ()
     __signature__ = _Signature()
     __dataclass_fields__ = _Fields()
 
     if TYPE_CHECKING:
         _defaults: dict[str, object]
         _call: HasArguments
+    else:
+        __match_args__ = ()
 
-    def __init__(self, **values: object) -> None:
+    def __init__(self, *given: object, **values: object) -> None:
         kind = type(self)
+        if given:
+            values = _named(kind, given, values)
         for name in kind.__annotations__:
             value = values.pop(name, kind._defaults.get(name, _MISSING))
             if value is _MISSING:
@@ -152,8 +164,13 @@ class _Frozen:
                 object.__setattr__(self, _slot(name), copied)
         if values:
             raise TypeError(
-                f"{kind.__name__}(): has no field {next(iter(values))!r}; see asflow.events.{kind.__name__}"
+                f"{kind.__name__}(): has no field {next(iter(values))!r}; "
+                f"see {kind.__module__}.{kind.__qualname__}"
             )
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Check the fields; as in `dataclasses`."""
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         from dataclasses import FrozenInstanceError
@@ -179,8 +196,23 @@ class _Frozen:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in self._compared().items())})"
 
+    def __replace__(self, **changes: object) -> Self:
+        return type(self)(**{name: getattr(self, name) for name in field_names(self)} | changes)
+
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), **{name: getattr(self, name) for name in field_names(self)}), ()
+
+
+def _named(kind: type[_Frozen], given: tuple[object, ...], values: dict[str, object]) -> dict[str, object]:
+    """Return the arguments of a call by name."""
+    names: tuple[str, ...] = cast("Any", kind).__match_args__
+    if len(given) > len(names):
+        raise TypeError(f"{kind.__name__}(): takes {len(names)} values without their names, not {len(given)}")
+    named = dict(zip(names, given, strict=False))
+    for name in named:
+        if name in values:
+            raise TypeError(f"{kind.__name__}(): is called with {name}= twice; remove one")
+    return named | values
 
 
 def _computed(slot: str, compute: Callable[[HasArguments], object]) -> object:

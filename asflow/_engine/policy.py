@@ -8,12 +8,17 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable  # noqa: TC003 - read by typing.get_type_hints(Retry)
-from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from asflow._checks import checked_seconds, clamped
 from asflow._labels import short
 from asflow.errors import AsflowError, DefinitionTypeError, DefinitionValueError
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from asflow._frozen import dataclass
+
 
 ExceptionTypes = type[BaseException] | tuple[type[BaseException], ...]
 """One exception class, or a tuple of them, as `except` takes it."""

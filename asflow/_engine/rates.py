@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from asflow._checks import clamped
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from asflow._frozen import dataclass
+
 
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),

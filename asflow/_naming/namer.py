@@ -20,7 +20,6 @@ import inspect
 import linecache
 import re
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, cast
@@ -34,8 +33,11 @@ from asflow.errors import DefinitionTypeError, DefinitionValueError, IdentityErr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from dataclasses import dataclass
 
     from asflow._naming.patterns import Pattern
+else:
+    from asflow._frozen import dataclass
 
 MAX_NAME = 3500
 """The most bytes of UTF-8 in a whole name: PATH_MAX is 4096, and `base` comes before it."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from asflow._checks import task_subject
+from asflow._frozen import replace
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from dataclasses import dataclass
+else:
+    from asflow._frozen import dataclass
 
 STAR = "*"
 FAILURE = ".err"

@@ -11,7 +11,6 @@ argument is never part of the suffix. The name of a suppressed failure has `.err
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,9 @@ from asflow._naming.parsing import FAILURE, RESERVED_ENDS, STAR, Component, Fiel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import dataclass
+else:
+    from asflow._frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

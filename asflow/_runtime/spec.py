@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asflow._frozen import replace
 from asflow._labels import HIDDEN, short
 
 if TYPE_CHECKING:

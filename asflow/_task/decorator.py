@@ -5,11 +5,11 @@ Long because of the overloads: each has the docstring that an editor shows for i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, final, overload
 
 from asflow._checks import check_flag
+from asflow._frozen import replace
 from asflow._labels import short
 from asflow._names import Sealed, create
 from asflow._runtime.runs import TaskCall, current, no_output, path_for, write_failed, written_all

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, cast
 
 from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
+from asflow._frozen import replace
 from asflow._labels import short
 from asflow._naming.parameters import check_parameters
 from asflow._runtime.limits import (
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
+    from dataclasses import dataclass
     from datetime import datetime, timedelta
     from typing import Never
 
     from asflow._engine.policy import ExceptionTypes
     from asflow._task.callables import Subject
     from asflow.protocols import ByteStream, Writer
+else:
+    from asflow._frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ def options_from(given: Mapping[str, object], subject: Subject) -> TaskOptions:
     Raises:
         DefinitionTypeError: an option does not exist.
     """
-    known = [field.name for field in fields(TaskOptions)]
+    known = TaskOptions.__annotations__
     for name in given:
         if name not in known:
             from difflib import get_close_matches

@@ -37,7 +37,7 @@ _SHARE_ALL = 1 | 2 | 4  # FILE_SHARE_READ, _WRITE, _DELETE
 _CREATE_NEW, _OPEN_EXISTING = 1, 3
 _NO_FOLLOW = 0x00200000  # FILE_FLAG_OPEN_REPARSE_POINT
 
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\..*)?", re.I)
+_RESERVED = r"(?i:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\..*)?"
 _LONGEST = 259
 """The most characters in a path, unless the system is set up for longer ones."""
 
@@ -124,7 +124,7 @@ def check_name(subject: str, name: str) -> None:
         OutputNameError: a component is a device's name, or ends in a dot or a space.
     """
     for part in re.split(r"[/\\]", os.path.splitdrive(name)[1]):
-        if _RESERVED.fullmatch(part) or (part[-1:] in {".", " "} and part not in {".", ".."}):
+        if re.fullmatch(_RESERVED, part) or (part[-1:] in {".", " "} and part not in {".", ".."}):
             raise OutputNameError(
                 f"{subject}: Windows has no files named as {short(part)} in {short(name)} is; "
                 f"rename the output, or use `*` in on"

@@ -56,9 +56,24 @@ def _described(path: str, member: griffe.Object | griffe.Alias) -> Iterator[str]
 def _class(path: str, member: griffe.Class) -> Iterator[str]:
     bases = ", ".join(str(each) for each in member.bases)
     yield f"class {path}({bases})" if bases else f"class {path}"
+    made = [each for each in member.decorators if str(each.value).startswith("dataclass(")]
+    if made and "__init__" not in member.members:
+        start = "self, *, " if "kw_only=True" in str(made[0].value) else "self, "
+        yield f"def {path}.__init__({start}{', '.join(_fields(member))}) -> None"
     for name, each in sorted(member.members.items()):
         if not name.startswith("_") or name in _SPECIAL:
             yield from _described(f"{path}.{name}", each)
+
+
+def _fields(member: griffe.Class) -> list[str]:
+    """Return the parameters of a class of fields: griffe knows only those that `dataclasses` makes."""
+    fields: dict[str, str] = {}
+    for each in reversed([member, *member.mro()]):
+        for name, field in each.members.items():
+            if isinstance(field, griffe.Attribute) and field.annotation is not None:
+                default = "" if field.value is None else f" = {field.value}"
+                fields[name] = f"{name}: {field.annotation}{default}"
+    return list(fields.values())
 
 
 _SPECIAL = {
