@@ -67,6 +67,7 @@ class JsonLinesWriter:
         "_lines",
         "_lock",
         "_passing",
+        "_several",
         "_stream",
         "_task",
         "records",
@@ -85,6 +86,7 @@ class JsonLinesWriter:
         self._encode_lines = encoder.encode_lines
         self._encoded_types: set[type] = {dict}  # seen, and known to be encoded as they are
         self._lines: list[bytes] = []
+        self._several = False  # whether a raw text has held several lines, so that they have to be counted
         self._batch = 64  # lines to gather; follows the length of the lines
         self._lock = _forks.renewed(self, "_lock", threading.RLock)
         self._passing = False
@@ -132,16 +134,14 @@ class JsonLinesWriter:
                 it have been written.
             OutputClosedError, OSError: as `write`.
         """
-        if self._encoded_types.issuperset(map(type, records)):
+        kinds = list(map(type, records))
+        if kinds.count(dict) == len(records) or self._encoded_types.issuperset(kinds):
             try:
                 data = self._encode_lines(records)
             except ENCODE_ERRORS:
                 pass  # one by one, up to the record that is refused
             else:
-                lines = self._lines
-                lines.append(data[:-1])
-                if len(data) > _LONG or len(lines) >= self._batch:
-                    self._drain()
+                self._drain(data, len(records))
                 return min(max(CHUNK * len(records) // len(data), 1), _MOST_IN_BATCH)
         for record in records:
             self.write(record)
@@ -176,46 +176,57 @@ class JsonLinesWriter:
     def _write_raw(self, data: bytes | bytearray | memoryview) -> None:
         line = bytes(data)
         if line:
-            self._lines.append(line.removesuffix(b"\n"))
+            line = line.removesuffix(b"\n")
+            self._several = self._several or b"\n" in line
+            self._lines.append(line)
         if len(self._lines) >= self._batch or len(line) > _LONG:
             self._drain()
 
-    def _drain(self) -> None:
-        """Pass the gathered lines on, or raise because the output has ended. One thread at a time."""
+    def _drain(self, data: bytes = b"", count: int = 0) -> None:
+        """Pass on the gathered lines, then the *count* lines in *data*; raise if the output has ended."""
         with self._lock:
             if self._closed:
                 if not self._passing:  # else `commit` may not have cut off all lines yet; it clears the rest
                     self._lines.clear()
                 raise self._closed_error()
-            if self._passing:
-                return  # the call further up the stack, or the next one, passes the line on
+            if self._passing:  # the call further up the stack, or the next one, passes the lines on
+                if data:
+                    self._several = True
+                    self._lines.append(data[:-1])
+                return
             self._passing = True
             try:
-                self._pass_on()
+                self._pass_on(data, count)
             finally:
                 self._passing = False
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, data: bytes = b"", count: int = 0) -> None:
         if self._failure is not None:
             self._lines.clear()
             raise_again(self._failure, self._task)
-        lines = self._lines
         try:
-            cut = lines[:]
-            del lines[: len(cut)]
-            if not cut:
-                return
-            cut.append(b"")
-            data = b"\n".join(cut)
-            batch = min(max(CHUNK * (len(cut) - 1) // len(data), 1), _MOST_LINES)
-            if self._batch:  # a signal handler may end the output, but not between these two lines
-                self._batch = batch
-            self._stream.write(data)
-            self.records += data.count(b"\n")
+            if self._lines:
+                self._pass_gathered()
+            if data:
+                self._stream.write(data)
+                self.records += count
         except BaseException as error:
             # The lines that were cut off are lost: the output must not be committed without them.
             self._failure = error
             raise
+
+    def _pass_gathered(self) -> None:
+        lines = self._lines
+        cut = lines[:]
+        several = self._several
+        del lines[: len(cut)]
+        cut.append(b"")
+        data = b"\n".join(cut)
+        batch = min(max(CHUNK * (len(cut) - 1) // len(data), 1), _MOST_LINES)
+        if self._batch:  # a signal handler may end the output, but not between these two lines
+            self._batch = batch
+        self._stream.write(data)
+        self.records += data.count(b"\n") if several else len(cut) - 1
 
     def _closed_error(self) -> OutputClosedError:
         return closed_error(subject_of(self._task))

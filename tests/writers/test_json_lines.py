@@ -354,25 +354,31 @@ def test_encoding_may_write_too() -> None:
     assert bytes(sink.data) == b'inner\n{"chatty":[1]}\n' * 2000
 
 
-def test_a_stream_may_write_too() -> None:
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_stream_may_write_too(size: int) -> None:
     """What a stream's own write writes to the output is not lost, and does not deadlock."""
+
+    def fill(record: object) -> None:
+        for _ in range(3000 // size):
+            if size == 1:
+                writer.write(record)
+            else:
+                writer.write_batch([record] * size)
 
     class Echo(Sink):
         def write(self, data: bytes | bytearray | memoryview) -> int:
             if self.calls == 0:
                 self.calls = 1
-                for _ in range(3000):
-                    writer.write({"echo": 1})
+                fill({"echo": 1})
             self.data += data
             return len(data)
 
     sink = Echo()
     writer = JsonLinesWriter(sink)
-    for _ in range(3000):
-        writer.write({"a": 1})
+    fill({"a": 1})
     writer.commit()
     lines = bytes(sink.data).splitlines()
-    assert len(lines) == 6000
+    assert writer.records == len(lines) == 6000
     assert {json.loads(line).popitem() for line in lines} == {("a", 1), ("echo", 1)}
 
 
@@ -496,10 +502,12 @@ def test_a_batch_is_the_same_lines_as_its_records(records: list[object]) -> None
     for record in records:
         writer.write(record)
     writer.commit()
+    lines = one.data.count(b"\n")
+    assert writer.records == lines
     writer = JsonLinesWriter(many)
     batches(records, writer)
     writer.commit()
-    assert many.data == one.data
+    assert (many.data, writer.records) == (one.data, lines)
     writer = JsonLinesWriter(mixed)
     for number, record in enumerate(records):
         if number % 2:
@@ -507,7 +515,7 @@ def test_a_batch_is_the_same_lines_as_its_records(records: list[object]) -> None
         else:
             writer.write_batch([record])
     writer.commit()
-    assert mixed.data == one.data
+    assert (mixed.data, writer.records) == (one.data, lines)
 
 
 @pytest.mark.parametrize("bad", [{"a": object()}, "\ud800", {"a": "\ud800"}, [{"a": 1}], {None: 1}])
