@@ -9,14 +9,22 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from asflow import _forks
+from asflow._runtime import clock
+from asflow._runtime.clock import is_real
 from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.slots import Slots, home_of, kept
-from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, notice_of_slot
+from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, notice_of_slot, notice_of_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from asflow._runtime.limits import Limiter
+    from asflow._runtime.machine import Machine
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec
+
+
+_LONGEST_PAUSE = 0.05  # seconds between two looks for a place among the bodies of all processes
 
 
 class Reservation:
@@ -114,6 +122,8 @@ async def acquire(limit: Limiter, run: TaskCall) -> None:
             if run.slot is None:
                 with notice_of_slot(run, queue) or UNNOTICED:
                     run.slot = await queue.acquire()
+            if limit.machine is not None and not _has_turn(limit.machine, run):
+                await _turn(limit.machine, run)
         if limit.paced and not limit.try_start():
             with notice_of_rate(run) or UNNOTICED:
                 await limit.pace()
@@ -144,11 +154,47 @@ def acquire_blocking(limit: Limiter, run: TaskCall) -> None:
                     run.slot = queue.acquire_blocking(run.spec.name, notice)
                 finally:
                     notice.end()
+            if limit.machine is not None and not _has_turn(limit.machine, run):
+                _turn_blocking(limit.machine, run)
         if limit.paced and not limit.try_start():
             _pace_blocking(limit, run)
     except BaseException:
         release(run)
         raise
+
+
+def _has_turn(machine: Machine, run: TaskCall) -> bool:
+    """Whether *run* has a place among the bodies of all processes now, or that of an enclosing body."""
+    if not run.borrowed and is_real():
+        run.turn = machine.take()
+        return run.turn is not None
+    return True
+
+
+async def _turn(machine: Machine, run: TaskCall) -> None:
+    with notice_of_turn(run) or UNNOTICED:
+        for pause in _pauses():
+            await clock.current.clock.sleep_async(pause)
+            if _has_turn(machine, run):
+                return
+
+
+def _turn_blocking(machine: Machine, run: TaskCall) -> None:
+    notice = notice_of_turn(run)
+    for pause in _pauses():
+        clock.current.clock.sleep(pause)
+        if _has_turn(machine, run):
+            return
+        if notice is not None and notice.left == 0:
+            notice.report()
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds between two looks for a place: no process learns when a body of another one ends."""
+    longest = 0.005
+    while True:
+        yield longest * (0.5 + clock.draw() / 2)
+        longest = min(longest * 1.5, _LONGEST_PAUSE)
 
 
 def _pace_blocking(limit: Limiter, run: TaskCall) -> None:
@@ -175,11 +221,14 @@ def release(run: TaskCall) -> None:
                 slots.grant()
     slot = None  # a traceback may hold this frame, and must not hold the slot
     run.borrowed = ()
+    if (turn := run.turn) is not None:
+        run.turn = None
+        turn.release()
 
 
 def drop(run: TaskCall) -> None:
     """Do as `release` for a coroutine that is closed: see `Slot`."""
-    run.slot = None
+    run.slot = run.turn = None
     run.borrowed = ()
 
 

@@ -59,6 +59,11 @@ current: _Current = _Current()
 """`current.clock` is the clock in use."""
 
 
+def is_real() -> bool:
+    """Whether the clock in use shows the time of the other processes."""
+    return isinstance(current.clock, SystemClock)
+
+
 def draw() -> float:
     """Return a uniform random number, 0 <= draw < 1."""
     import random

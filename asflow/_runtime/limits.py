@@ -18,6 +18,8 @@ from asflow._checks import clamped
 from asflow._engine.rates import Rate, StartLog
 from asflow._labels import short
 from asflow._runtime import clock
+from asflow._runtime.clock import is_real
+from asflow._runtime.machine import Machine, checked_name
 from asflow._runtime.slots import Slots
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
@@ -54,8 +56,13 @@ class Limit:
         @flow.task(limit=Limit(4, rate="10/s", per=host))
         async def fetch(url: str) -> None: ...
 
-    Threads: one Limit serves all threads and event loops of the process. It isn't shared with other
-    processes; a forked child has a bound of its own, with the slots of other threads free.
+    With `shared`, it bounds the bodies of all processes of the machine that name the limit so:
+
+        @flow.task(limit=Limit(4, rate="10/s", shared="api"))
+        async def fetch(url: str) -> None: ...
+
+    Threads: one Limit serves all threads and event loops of the process. Without `shared`, other processes
+    have limits of their own; so has a forked child, with the slots of other threads free.
 
     Args:
         total: bodies at once, >= 1; 0 means no bound (useful with a rate).
@@ -63,28 +70,50 @@ class Limit:
         per: a function of the parameters of the tasks that have the limit, checked when they are decorated;
             it returns any hashable value. Each value has a limit of its own, which is forgotten when it is
             idle. What the function raises passes from the call, before anything else happens.
+        shared: a name, 1 to 100 ASCII letters, digits, `-`, `_` and inner `.`; None: this process only. All
+            processes of this user on this machine that use the name share the bodies at once, the rate and
+            every `hold`; each should say the same numbers. Bodies of one process start in the order of its
+            calls; between processes, the first to ask after a body has ended is next. A process that is
+            killed holds nothing. Not with `per`.
 
     Raises:
-        DefinitionTypeError: *total* is not an integer, *rate* is not a string, or *per* is not a plain
-            function.
-        DefinitionValueError: *total* is negative or above 1,000,000, or *rate* can't be read.
+        DefinitionTypeError: *total* is not an integer, *rate* or *shared* is not a string, or *per* is not a
+            plain function.
+        DefinitionValueError: *total* is negative or above 1,000,000, *rate* can't be read, *shared* has other
+            characters, or it is given together with *per*.
     """
 
-    __slots__ = ("_limiter", "_limiters", "_rate", "_total")
+    __slots__ = ("_limiter", "_limiters", "_rate", "_shared", "_total")
 
     def __init__(
-        self, total: int, *, rate: str | None = None, per: Callable[..., Hashable] | None = None
+        self,
+        total: int,
+        *,
+        rate: str | None = None,
+        per: Callable[..., Hashable] | None = None,
+        shared: str | None = None,
     ) -> None:
         self._total = checked_total("Limit()", "total", total)
         pace = None if rate is None else Rate.parse(rate)
-        self._limiter = Limiter(self._total, pace) if per is None else Limiter(0)
+        self._shared = None if shared is None else checked_name(shared)
+        self._limiter = Limiter(0)
+        if self._shared is not None:
+            self._limiter = MachineLimiter(self._shared, self._total, pace)
+        elif per is None:
+            self._limiter = Limiter(self._total, pace)
         self._limiters = None if per is None else Limiters(self._total, pace, per)
         self._rate = None if rate is None else " ".join(rate.split())
+        if per is not None and shared is not None:
+            raise DefinitionValueError(
+                f"Limit(): takes per or shared, not both; remove shared={short(shared)}, "
+                f"or give each value's task a limit of its own"
+            )
 
     def __repr__(self) -> str:
         rate = "" if self._rate is None else f", rate={self._rate!r}"
         per = "" if self._limiters is None else f", per={short(self._limiters.per)}"
-        return f"Limit({self._total}{rate}{per})"
+        shared = "" if self._shared is None else f", shared={self._shared!r}"
+        return f"Limit({self._total}{rate}{per}{shared})"
 
     def hold(self, seconds: float) -> None:
         """Let no body start for the next *seconds*, as when a server says Retry-After to all its callers.
@@ -160,11 +189,13 @@ class Limiter:
     Attributes:
         slots: None if there is no bound on the bodies at once.
         starts: the last starts, from which the next follows.
+        machine: the bodies of all processes; None if the limit is this one's own.
     """
 
-    __slots__ = ("__weakref__", "_clock", "_lock", "_longest_wait", "_pacing", "slots", "starts")
+    __slots__ = ("__weakref__", "_clock", "_lock", "_longest_wait", "_pacing", "machine", "slots", "starts")
 
     def __init__(self, total: int, rate: Rate | None = None, *, shared: bool = True) -> None:
+        self.machine: Machine | None = None
         self.slots: Slots | None = Slots(total, shared=shared) if total else None
         self.starts: StartLog = StartLog(rate)
         self._clock: clock.Clock = clock.current.clock
@@ -248,6 +279,46 @@ class Limiter:
             self._clock = clock.current.clock
             self.starts.forget()
         return self._clock.now()
+
+
+class MachineLimiter(Limiter):
+    """The slots of this process, which waits with each for a place among those of all processes.
+
+    While `asflow.testing.fake_clock` is in use it bounds this process only: others have another time.
+
+    Args:
+        name: of the limit.
+        total: bodies at once; 0 means no bound.
+        rate: bounds the starts; None means no bound.
+    """
+
+    __slots__ = ("_machine",)
+
+    def __init__(self, name: str, total: int, rate: Rate | None) -> None:
+        super().__init__(total, rate)
+        self._machine = self.machine = Machine(name, total, rate)
+
+    @property
+    def paced(self) -> bool:
+        """True: another process may hold the starts."""
+        return True
+
+    def hold(self, seconds: float) -> None:
+        """Let no body start for the next *seconds*, in any process."""
+        super().hold(seconds)
+        if is_real():
+            self._machine.hold(seconds)
+
+    def give_back(self, at: float) -> None:
+        """Forget the last start."""
+        super().give_back(at)
+        if is_real():
+            self._machine.give_back()
+
+    def _start(self) -> float:
+        if not is_real():
+            return super()._start()
+        return min(self._machine.start(), _LOOK_AGAIN)
 
 
 class Limiters:

@@ -85,6 +85,7 @@ _UNSET: dict[str, object] = {
     "slot": None,
     "started": None,
     "total": None,
+    "turn": None,
     "unit": None,
     "waited_seconds": 0.0,
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asflow._reporter import Reporter, Route, Scope
+    from asflow._runtime.machine import Turn
     from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Scratch, TaskSpec
@@ -487,6 +488,7 @@ class TaskCall(RunningCall):
         waited_seconds: the time before and between bodies.
         size, records: of the output that this call has published, as far as they are known.
         slot: what the body runs on; None before and after, or if there is no bound.
+        turn: its place among the bodies of all processes, if its limit has a name.
         borrowed: the slots of enclosing bodies that `slot` is a turn on, innermost first.
     """
 
@@ -519,6 +521,7 @@ class TaskCall(RunningCall):
         "spec",
         "started",
         "total",
+        "turn",
         "unit",
         "waited_seconds",
     )
@@ -551,6 +554,7 @@ class TaskCall(RunningCall):
     records: int | None
     is_running: bool
     slot: Slot | None
+    turn: Turn | None
     borrowed: tuple[Slot | None, ...]
     broken: Exception | None
     """The first failure of a write: of the store, the writer, or a misuse."""
@@ -577,7 +581,7 @@ class TaskCall(RunningCall):
         self.kwargs = kwargs
         self._call_id = 0
         self._label = self.output = self.slot = self.broken = self.keep = self.new_scratch = None
-        self.held = self.size = self.records = self.started = None
+        self.turn = self.held = self.size = self.records = self.started = None
         self.total = self.unit = self.description = None
         self.is_running = self.body_over = self.has_news = False
         self.seconds = self.waited_seconds = self.since = 0.0

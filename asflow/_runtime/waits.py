@@ -192,6 +192,11 @@ def notice_in_thread(run: TaskCall, slots: Slots) -> Notice:
     return Notice(run, "slot", slots, is_silent=not _is_heard(run))
 
 
+def notice_of_turn(run: TaskCall) -> Notice | None:
+    """Return the notice of a wait for a place among the bodies of all processes; None if no sink wants it."""
+    return Notice(run, "slot", None) if _is_heard(run) else None
+
+
 def notice_of_rate(run: TaskCall) -> Notice | None:
     """Return the notice of a wait for a rate; None if there is no one to report it to."""
     return Notice(run, "rate", None) if run.flow is not None or _is_heard(run) else None

@@ -30,8 +30,8 @@ def wrap_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the coroutine function that replaces the async *body*."""
-    if spec.limits is not None:
-        return _keyed_async(spec, body)
+    if spec.limits is not None or spec.limit.machine is not None:
+        return _driven_async(spec, body)
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return quick.quick_async(spec, body, begun)
@@ -50,8 +50,8 @@ def wrap_async(
 
 def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
     """Return the function that replaces the sync *body*."""
-    if spec.limits is not None:
-        return _keyed_sync(spec, body)
+    if spec.limits is not None or spec.limit.machine is not None:
+        return _driven_sync(spec, body)
     begun = _begun_state(spec)
     if begun is not None or _has_no_options(spec):
         return quick.quick_sync(spec, body, begun)
@@ -68,10 +68,10 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     return task
 
 
-def _keyed_async(
+def _driven_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    """Return the wrapper of a task whose limit depends on the call."""
+    """Return the wrapper of a task whose limit depends on the call, or on other processes."""
 
     async def task(*args: object, **kwargs: object) -> R | None:
         try:
@@ -83,7 +83,7 @@ def _keyed_async(
     return task
 
 
-def _keyed_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+def _driven_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
     def task(*args: object, **kwargs: object) -> R | None:
         try:
             return run_sync(spec.for_call(args, kwargs), body, args, kwargs)

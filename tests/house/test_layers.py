@@ -20,7 +20,7 @@ PACKAGE = ROOT / "asflow"
 # One helper each, for everybody above.
 GROUND = {
     *("_checks", "_descriptors", "_digest", "_forks", "_frozen", "_inspect", "_labels", "_ledger", "_lives"),
-    *("_markers", "_mermaid", "_names"),
+    *("_locking", "_markers", "_mermaid", "_names"),
     "_svg",
     "_tracebacks",
     "_version",
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocols": {"errors", "events"},
     "_descriptors": set(),
     "_forks": set(),
+    "_locking": set(),
     "_inspect": {"_labels"},
     "_tracebacks": {"errors", "_labels"},
     "_lives": {"_forks", "_labels", "_tracebacks"},

@@ -203,6 +203,7 @@ assert_type(Retry(total=3, exceptions=(OSError, ValueError), hold_limit=True), R
 assert_type(Limit(4), Limit)
 assert_type(Limit(0, rate="100/min"), Limit)
 assert_type(Limit(4, rate="10/s", per=name_of), Limit)
+assert_type(Limit(4, rate="10/s", shared="api"), Limit)
 
 
 @flow.task(limit=Limit(4, per=name_of))

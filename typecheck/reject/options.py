@@ -209,6 +209,8 @@ Limit("4")  # E
 Limit(4, "10/s")  # E
 Limit(4, per="host")  # E
 Limit(4, per=unhashable)  # E
+Limit(4, shared=True)  # E
+Limit(4, shared=b"api")  # E
 Limit(4, rate=10)  # E
 
 
