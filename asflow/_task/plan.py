@@ -21,7 +21,7 @@ from asflow._task.saving import Saving
 from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
-from asflow.stores._common import MARKED
+from asflow.stores._local import read_small
 from asflow.stores._posix import absolute, is_same_folder
 from asflow.stores._temporary import ScratchFile, TemporaryFolders
 from asflow.writers._kept import IN_FILE, Kept
@@ -29,7 +29,6 @@ from asflow.writers._suffixes import REGISTERED, check_suffix, last_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import BinaryIO
 
     from asflow._naming.namer import Namer
     from asflow._runtime.spec import Locate
@@ -199,20 +198,15 @@ class OutputPlan:
                 return (
                     self.recall(name) if self.store.status(name, self.failure_of(name)) == "complete" else ...
                 )
-            with self.store.open(name) as file:
-                if self._is_large_or_marked(name, file):
-                    return ...
-                return how.read(name, file)
+            if type(store := self.store) is LocalStore:
+                data = read_small(name, LARGE)
+                return ... if data is None else how.value_of(name, data)
+            with store.open(name) as file:
+                is_large = file.seek(0, 2) > LARGE
+                file.seek(0)
+                return ... if is_large or self.freshness.is_marked(name) else how.read(name, file)
         except Exception:  # noqa: BLE001 - the driver looks again, and reports it
             return ...
-
-    def _is_large_or_marked(self, name: str, file: BinaryIO) -> bool:
-        if isinstance(self.store, LocalStore):
-            found = os.fstat(file.fileno())
-            return found.st_size > LARGE or int(found.st_mtime) == MARKED
-        is_large = file.seek(0, 2) > LARGE
-        file.seek(0)
-        return is_large or (self.freshness.is_marked(name))
 
     def recall(self, name: str, /) -> object:
         """Return the value that the output *name* holds; see `Outputs.recall`."""

@@ -16,6 +16,7 @@ annotation raises. Values of the other formats are read back from the file: thei
 
 from __future__ import annotations
 
+import io
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -59,7 +60,18 @@ class Kept:
         DefinitionTypeError: the format can't return a value of this type.
     """
 
-    __slots__ = ("_check", "_custom", "_decode", "_encode", "_format", "kind", "shape", "suffix", "task")
+    __slots__ = (
+        "_check",
+        "_compression",
+        "_custom",
+        "_decode",
+        "_encode",
+        "_format",
+        "kind",
+        "shape",
+        "suffix",
+        "task",
+    )
 
     def __init__(self, task: str, suffix: str, annotation: object, custom: Format[Any] | None = None) -> None:
         from asflow.writers._shapes import kind_of
@@ -76,7 +88,9 @@ class Kept:
         self.shape: Shape = shape
         self.kind: Any = kind
         self._custom = custom
-        self._format: FormatName = "registered" if custom is not None else split_suffixes(suffix).format
+        suffixes = split_suffixes(suffix)
+        self._format: FormatName = "registered" if custom is not None else suffixes.format
+        self._compression = suffixes.compression
         # Made when first used: a task that only skips its outputs needs none of them.
         self._decode: Callable[[bytes], object] | None = None
         self._encode: Callable[[object], bytes] | None = None
@@ -228,6 +242,17 @@ class Kept:
             case _:
                 return list(self.records(name, raw))
 
+    def value_of(self, name: str, data: bytes) -> object:
+        """Return the value of the output *name*, whose stored bytes are *data*. Raises as `read` does."""
+        if self._compression != "none" or self.shape != "document":
+            return self.read(name, io.BytesIO(data))
+        from asflow.writers._bounds import record_limit, too_long
+        from asflow.writers._reading import without_bom
+
+        if len(data) > (limit := record_limit()):
+            raise too_long(name, "its document", limit)
+        return self._decoded(name, without_bom(data))
+
     def records(self, name: str, raw: BinaryIO) -> RecordReader[Any]:
         """Return an iterator over the records that the output *name* holds; *raw* is closed at its end.
 
@@ -265,7 +290,9 @@ class Kept:
         from asflow.writers._reading import without_bom
 
         with open_reader(name, raw, suffix=self.suffix) as reader:
-            data = without_bom(read_document(name, reader))
+            return self._decoded(name, without_bom(read_document(name, reader)))
+
+    def _decoded(self, name: str, data: bytes) -> object:
         try:
             return self._decoder()(data)
         except Exception as error:

@@ -1,4 +1,7 @@
-"""`LocalStore.is_complete`, the one look of a skip: it is never True if `status` disagrees."""
+"""The shortcuts of `LocalStore`: one look for a skip, and one for reading a small output.
+
+Neither ever disagrees with `status` or `open`, to which they leave all that is not certain.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asflow import Flow, LocalStore, MemoryStore
+from asflow.stores._common import MARKED
+from asflow.stores._local import read_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +76,29 @@ def test_a_store_without_it_uses_status(tmp_path: Path) -> None:
     make("x")
     assert asked == ["x.txt"]
     assert not hasattr(flow.store, "is_complete")
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl.zst", "x.csv.gz", "x.parquet"])
+@pytest.mark.parametrize("content", [b"", b"data", b"x" * 300_000])
+def test_what_is_small_and_whole_is_read(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    assert read_small(str(path), 300_000) is None
+    path.write_bytes(content)
+    is_whole = LocalStore().status(str(path), f"{path}.err") == "complete"
+    assert read_small(str(path), 300_000) == (content if is_whole else None)
+
+
+def test_what_is_large_marked_or_no_file_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("text")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("folder", "fifo", "dangling", "file/below"):
+        assert read_small(str(tmp_path / name), 100) is None, name
+    assert read_small(str(tmp_path / "link"), 100) == b"text"
+    assert read_small(str(file), 4) == b"text"
+    assert read_small(str(file), 3) is None
+    os.utime(file, (MARKED, MARKED))
+    assert read_small(str(file), 100) is None

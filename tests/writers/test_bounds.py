@@ -145,6 +145,24 @@ def test_a_kept_document_is_bounded_too(tmp_path: Path, monkeypatch: pytest.Monk
     assert make() == "found"
 
 
+@pytest.mark.parametrize("suffix", [".json", ".json.zst"])
+def test_a_small_kept_document_is_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    flow = Flow(tmp_path, sink=NullSink())
+
+    @flow.task(save="{name}" + suffix)
+    def make(name: str) -> str:
+        return name * 10
+
+    assert make("ab") == make("ab") == "ab" * 10
+    monkeypatch.setenv("ASFLOW_RECORD_LIMIT", "22")
+    with pytest.raises(RecordLimitError, match="more than 22 bytes"):
+        make("ab")
+    monkeypatch.setenv("ASFLOW_RECORD_LIMIT", "23")
+    assert make("ab") == "ab" * 10
+
+
 def test_all_text_is_read_whatever_the_limit() -> None:
     raw = io.BytesIO(gzip.compress(b"a" * (2 * LIMIT)))
     assert len(read_text("a.txt.gz", cast("BinaryIO", raw))) == 2 * LIMIT
