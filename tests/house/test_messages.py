@@ -312,7 +312,12 @@ def retries_and_limits() -> Iterator[Mistake]:
         *[("rate", value, VALUE) for value in ("x", "0/s", "1/0s", "1/year")],
     ]
     yield from rows("Limit()", partial(Limit, 1), [*rates, ("per", "host", TYPE), ("per", 3, TYPE)])
-    names = [("shared", 3, TYPE), ("shared", b"api", TYPE), ("shared", "", VALUE), ("shared", "a/b", VALUE)]
+    names: list[tuple[str, object, type[Exception]]] = [
+        ("shared", 3, TYPE),
+        ("shared", b"api", TYPE),
+        ("shared", "", VALUE),
+        ("shared", "a/b", VALUE),
+    ]
     yield from rows("Limit()", partial(Limit, 1), names)
     held: list[tuple[str, object, type[Exception]]] = [
         *[("seconds", value, TypeError) for value in ("x", True)],
