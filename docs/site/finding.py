@@ -42,7 +42,7 @@ def listing(nav: list[Any], docs: Path, description: str) -> str:
             lines += ["", f"## {title}", ""]
             for child in target:
                 [(name, path)] = child.items()
-                lines.append(line(name, path, docs))
+                lines.append(line(name, path if isinstance(path, str) else path[0], docs))
     return "\n".join(lines) + "\n"
 
 
