@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from asflow._cli.console import Terminal, UsageError, printable
 from asflow._naming.parsing import RESERVED_ENDS
 from asflow.stores._common import MARKED
+from asflow.stores._local_scan import note_marks
 
 
 def refresh(
@@ -55,6 +56,7 @@ def refresh(
 
 
 def _mark(name: str) -> None:
+    note_marks(name)
     os.utime(name, (MARKED, MARKED))
     if int(os.stat(name).st_mtime) != MARKED:
         os.utime(name)

@@ -5,7 +5,7 @@ What decides is what decides in the quick calls: `step`, once ("started, then fo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asflow._runtime.found import look_of
 from asflow._runtime.observing import FREE_THREADED
@@ -14,12 +14,29 @@ from asflow._runtime.wrapping import found_is_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from asflow._runtime.runs import FlowCall, TaskCall
     from asflow._runtime.spec import Outputs, TaskSpec
     from asflow.events import Tally
 
     Run = TaskCall | FlowCall | None
+
+
+_NOTHING: AbstractSet[str] = frozenset()
+
+
+class Seen(Protocol):
+    """Outputs that were seen a moment ago; `asflow.stores._local_scan.Scans` is one."""
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names of those that are whole."""
+        ...
+
+    def found(self, name: str) -> None:
+        """Note that a look has found *name*, which is not one of these."""
+        ...
 
 
 class Skips:
@@ -39,21 +56,30 @@ class Skips:
         self._locate = locate
         self._is_complete = look_of(output)
 
-    def check(self, run: Run) -> Callable[[object], bool] | None:
+    def check(self, run: Run, seen: Seen | None = None) -> Callable[[object], bool] | None:
         """Return a check of the items that are pulled now, in *run*; None if each has to be called.
 
-        The check never raises: a call finds out what is wrong.
+        The check never raises: a call finds out what is wrong. With *seen*, which knows of many outputs, it
+        is for a few milliseconds.
         """
         if self._spec.reporter.swapped or reports_found(self._spec, run):
             return None
-        start = pinned("", run) if self._output.is_relative else ""
         locate, is_complete = self._locate, self._is_complete
+        start = pinned("", run) if self._output.is_relative else ""
+        names, found = (_NOTHING, None) if seen is None else (seen.names, seen.found)
 
         def is_there(item: object) -> bool:
             try:
-                return is_complete(start + locate(item))
+                name = start + locate(item)
+                if name in names:
+                    return True
+                if not is_complete(name):
+                    return False
             except Exception:  # noqa: BLE001 - the call raises it
                 return False
+            if found is not None:
+                found(name)
+            return True
 
         return is_there
 

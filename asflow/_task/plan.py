@@ -21,7 +21,7 @@ from asflow._task.saving import Saving
 from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
-from asflow.stores._local import read_small
+from asflow.stores._local import read_small, scans_for
 from asflow.stores._posix import absolute, is_same_folder
 from asflow.stores._temporary import ScratchFile, TemporaryFolders
 from asflow.writers._kept import IN_FILE, Kept
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asflow._task.options import TaskOptions
     from asflow._task.workspace import Workspace
     from asflow.protocols import ByteStream, Claim, Store, Writer
+    from asflow.stores._local_scan import Scans
     from asflow.writers._format import Format
 
 
@@ -137,6 +138,10 @@ class OutputPlan:
     def is_relative(self) -> bool:
         """See `Outputs.is_relative`."""
         return is_relative(self.store, self._prefix)
+
+    def scans(self, looks: int) -> Scans | None:
+        """Return scans of folders for a number of looks at outputs; see `scans_for`."""
+        return scans_for(self.store, self.namer.pattern.suffix, looks)
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.

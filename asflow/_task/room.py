@@ -183,19 +183,31 @@ class Room:
         """Let go of what was raised."""
         self._error = None
 
-    async def freed(self) -> None:
-        """Wait until half of the places are free."""
+    def line_up(self) -> asyncio.Future[None]:
+        """Queue a worker, and return what it has to wait for; see `freed`."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._blocked.append(future)
+        return future
+
+    async def freed(self, turn: asyncio.Future[None] | None = None) -> None:
+        """Wait until half of the places are free, or until it is this worker's *turn*."""
         try:
-            await future
+            await (turn or self.line_up())
         finally:
             self._is_waking = False
 
-    def go_on(self) -> None:
-        """Wake the next worker that waits for a place, if they are woken one by one and there is one."""
-        if self._one_by_one and self._blocked and self.pulled - self.taken < self.capacity:
-            self._wake_next()
+    @property
+    def places(self) -> int:
+        """How many are free."""
+        return self.capacity - self.pulled + self.taken
+
+    def wake_next(self) -> None:
+        """Wake one worker that waits for a place, if there is a place, and no other has just been woken."""
+        while self._blocked and not self._is_waking and self.places > 0:
+            future = self._blocked.popleft()
+            if not future.done():
+                self._is_waking = True
+                future.set_result(None)
 
     def put(self, index: int, result: object) -> None:
         """Store the result of item number *index*."""
@@ -223,20 +235,13 @@ class Room:
             self.taken += 1
             # Not one by one: a worker that is woken for a single place costs a turn of the loop.
             if self._blocked and self.pulled - self.taken <= self.capacity // 2:
-                self._wake_next() if self._one_by_one else self._wake_blocked()
+                self.wake_next() if self._one_by_one else self._wake_blocked()
             yield results.pop(index)
 
     def _wake_blocked(self) -> None:
         while self._blocked:
             future = self._blocked.popleft()
             if not future.done():
-                future.set_result(None)
-
-    def _wake_next(self) -> None:
-        while self._blocked and not self._is_waking:
-            future = self._blocked.popleft()
-            if not future.done():
-                self._is_waking = True
                 future.set_result(None)
 
     async def filled(self) -> bool:

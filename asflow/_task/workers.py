@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asflow._runtime.skipping import Skips
     from asflow._runtime.spec import TaskSpec
     from asflow._task.finding import Mapped
+    from asflow.stores._local_scan import Scans
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,7 +65,7 @@ class Work:
         size: calls at a time.
     """
 
-    __slots__ = ("collect", "is_async", "items", "ordered", "size", "skips", "spec", "task")
+    __slots__ = ("_definition", "collect", "is_async", "items", "ordered", "size", "skips", "spec", "task")
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Work:
         ordered: bool,
         collect: bool,
     ) -> None:
-        definition = mapped.definition
+        definition = self._definition = mapped.definition
         self.task: Callable[[Any], Any] = mapped.call
         self.spec: TaskSpec = definition.spec
         self.is_async: bool = definition.is_async
@@ -124,6 +125,12 @@ class Work:
         failure.__cause__ = error
         return failure
 
+    def new_scans(self) -> Scans | None:
+        """Return scans for the looks at all outputs, if their number is known and scans can help."""
+        if self.skips is None or not isinstance(self.items, Sized):
+            return None
+        return self._definition.plan.scans(len(self.items))
+
     def found(self, item: object) -> object:
         """Return the result of an item whose output exists."""
         return Completed(item, None, "cached") if self.collect else None
@@ -141,12 +148,13 @@ class Work:
 class _Crew:
     """What the workers of one map on one loop share."""
 
-    __slots__ = ("context", "loop", "pool", "room", "run", "skips", "source", "staff", "work")
+    __slots__ = ("context", "loop", "pool", "room", "run", "scans", "skips", "source", "staff", "work")
 
     def __init__(self, work: Work, capacity: int) -> None:
         self.work: Work = work
         self.source: Source = Source(work.items)
         self.skips: Skips | None = work.skips if self.source.is_sync else None
+        self.scans: Scans | None = work.new_scans()
         self.room: Room = Room(capacity, ordered=work.ordered, one_by_one=self.skips is not None)
         self.staff: Staff = Staff(work.size, work.most_parked)
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -158,23 +166,26 @@ class _Crew:
 
             self.pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
 
-    def hire(self) -> None:
-        """Start one more worker."""
+    def hire(self, *, waits: bool = False) -> None:
+        """Start one more worker, which first *waits* until another one wakes it."""
         self.staff.workers += 1
         # Its own context: this may be called in that of a body.
-        self.room.watch(_work(self), self.context.copy())
+        self.room.watch(_work(self, self.room.line_up() if waits else None), self.context.copy())
 
     def pass_over(self, skips: Skips) -> tuple[int, Any] | None:
         """Store the results of the next items whose outputs exist; return the next one to call the task with.
 
         None if there is no further item, and `_PASSED` if others may follow when there are places again.
         """
-        room, numbered, is_there = self.room, self.source.numbered, skips.check(self.run)
+        room, numbered, scans = self.room, self.source.numbered, self.scans
+        if scans is not None and scans.step():
+            return _PASSED
+        is_there = skips.check(self.run, scans)
         if is_there is None:
             room.pulled += 1
             return next(numbered, None)
         results, result = room.results, self.work.found if self.work.collect else None
-        places = min(room.capacity - room.pulled + room.taken, _MOST_SKIPPED)
+        places = min(room.places, _MOST_SKIPPED)
         before, index, called = room.pulled, room.pulled - 1, 0
         try:
             for index, item in islice(numbered, places):
@@ -215,8 +226,8 @@ async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
     work.announce()
     crew = _Crew(work, capacity)
     room, pool = crew.room, crew.pool
-    for _ in range(work.size):
-        crew.hire()
+    for number in range(work.size):
+        crew.hire(waits=number > 0 and crew.skips is not None)
     try:
         while await room.filled():
             for result in room.drain():
@@ -237,9 +248,11 @@ async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
             await crew.source.close()
 
 
-async def _work(crew: _Crew) -> None:
-    """Apply the task to one item after the other, until there is none."""
+async def _work(crew: _Crew, turn: asyncio.Future[None] | None) -> None:
+    """Apply the task to one item after the other, until there is none; wait for the *turn* first, if any."""
     try:
+        if turn is not None:
+            await crew.room.freed(turn)
         await _work_on(crew)
     finally:
         crew.staff.workers -= 1
@@ -258,7 +271,8 @@ async def _work_on(crew: _Crew) -> None:
             await room.freed()
         # A body may swallow the cancellation that was to end its worker.
         if room.closed or room.exhausted or (watch is not None and staff.is_over):
-            room.go_on()
+            if skips is not None:
+                room.wake_next()
             return
         if skips is None:
             room.pulled += 1
@@ -267,7 +281,7 @@ async def _work_on(crew: _Crew) -> None:
             await asyncio.sleep(0)
             continue
         else:
-            room.go_on()
+            room.wake_next()
         if pulled is None or room.closed:
             room.exhaust()
             return

@@ -27,7 +27,8 @@ clock nor an archive tool sets by itself.
 ClaimState = Literal["open", "sealed", "ended"]
 """A claim takes bytes; it takes no more, because an end has begun and may have failed; it has ended."""
 
-_NEVER_EMPTY = (".gz", ".zst", ".parquet")
+NEVER_EMPTY = (".gz", ".zst", ".parquet")
+"""Suffixes of formats in which even an empty document takes some bytes."""
 
 
 class Info(NamedTuple):
@@ -47,7 +48,7 @@ def is_void(name: str, size: int) -> bool:
 
     In these formats even an empty document takes some bytes. An empty file is what a power cut leaves.
     """
-    return size == 0 and name.endswith(_NEVER_EMPTY)
+    return size == 0 and name.endswith(NEVER_EMPTY)
 
 
 def check_name(subject: str, name: str) -> None:

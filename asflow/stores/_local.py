@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, get_args
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import _posix, _windows
-from asflow.stores._common import MARKED, PART, Info, check_name, is_void
+from asflow.stores._common import MARKED, NEVER_EMPTY, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep
+from asflow.stores._local_scan import Scans, forget_scans, note_marks
 from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder, unlink
 
 if TYPE_CHECKING:
@@ -209,7 +210,12 @@ class LocalStore:
             FileNotFoundError: there is none.
             PermissionError: the file belongs to another user.
         """
-        os.utime(name, None if seconds is None else (seconds, seconds))
+        if seconds is None or int(seconds) != MARKED:
+            os.utime(name, None if seconds is None else (seconds, seconds))
+            return
+        note_marks(name)
+        os.utime(name, (seconds, seconds))
+        forget_scans()
 
     def open(self, name: str, /) -> BinaryIO:
         """Open the output or failure called *name* for reading bytes.
@@ -251,6 +257,7 @@ class LocalStore:
             if os.path.isdir(name):
                 raise place_error(name) from None
             raise
+        forget_scans()
         if self._durability == "full":
             sync_folder(os.path.dirname(absolute(name)), self._known)
         return True
@@ -279,6 +286,19 @@ def read_small(name: str, most: int) -> bytes | None:
     finally:
         _close(descriptor)
     return data if len(data) == size else None
+
+
+def scans_for(store: object, suffix: str, looks: int) -> Scans | None:
+    """Return scans for a number of looks at outputs of *store*; None if each needs a look of its own.
+
+    Args:
+        store: only a `LocalStore` itself: of any other class it is not known what a look does.
+        suffix: the end of all names; of some formats an empty file is not an output.
+        looks: how many there are, at most.
+    """
+    if type(store) is not LocalStore or not suffix or suffix.endswith(NEVER_EMPTY):
+        return None
+    return Scans(looks)
 
 
 def _open_regular(path: str, flags: int) -> int:

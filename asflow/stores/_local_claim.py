@@ -39,6 +39,7 @@ from asflow.stores._common import (
     write_all,
 )
 from asflow.stores._local_part import Part, drop, remove
+from asflow.stores._local_scan import forget_scans
 from asflow.stores._posix import (
     Mark,
     fork_count,
@@ -391,6 +392,7 @@ class LocalClaim:
             if undo and is_at(self._mark, target):
                 with contextlib.suppress(OSError):
                     unlink(target)
+                    forget_scans()
             raise
 
     def _end(self) -> None:
