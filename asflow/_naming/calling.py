@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._naming.namer import compile_function, head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
+
+T = TypeVar("T")
 
 _KINDS = inspect.Parameter
-_STARS = {_KINDS.VAR_POSITIONAL: "*", _KINDS.VAR_KEYWORD: "**"}
+_STARS: dict[object, str] = {_KINDS.VAR_POSITIONAL: "*", _KINDS.VAR_KEYWORD: "**"}
 
 
 def compile_call(
@@ -37,9 +39,7 @@ def compile_call(
         The function, or the name of a parameter that *ours* lacks.
     """
     parameters = list(ours.parameters.values())
-    mark = "_asflow_"
-    while any(parameter.name.startswith(mark) for parameter in parameters):
-        mark += "_"
+    mark = _mark_for(parameters)
     passed: list[str] = []
     for parameter in theirs.parameters.values():
         name, kind = parameter.name, parameter.kind
@@ -60,3 +60,28 @@ def compile_call(
         passed.append(value if kind is _KINDS.POSITIONAL_ONLY else f"{name}={value}")
     source = f"def {mark}name({head(parameters)}):\n    return {mark}call({', '.join(passed)})\n"
     return compile_function(source, f"{mark}name", {f"{mark}call": function}, parameters, task)
+
+
+def compile_passing(function: Callable[..., T], ours: inspect.Signature, *, task: str) -> Callable[..., T]:
+    """Return a function of the parameters *ours* that passes all its arguments, and defaults, to *function*.
+
+    Args:
+        function: what is called; it takes the same parameters.
+        ours: the parameters of the function that is returned.
+        task: the qualified name of the task, for the function's own.
+    """
+    parameters = list(ours.parameters.values())
+    mark = _mark_for(parameters)
+    named = {each.name: f"{each.name}=" for each in parameters if each.kind is _KINDS.KEYWORD_ONLY}
+    passed = [f"{named.get(each.name, '')}{_STARS.get(each.kind, '')}{each.name}" for each in parameters]
+    source = f"def {mark}pass({head(parameters)}):\n    return {mark}call({', '.join(passed)})\n"
+    compiled = compile_function(source, f"{mark}pass", {f"{mark}call": function}, parameters, task)
+    return cast("Callable[..., T]", compiled)
+
+
+def _mark_for(parameters: Iterable[inspect.Parameter]) -> str:
+    """Return the start of names that none of the *parameters* has."""
+    mark = "_asflow_"
+    while any(parameter.name.startswith(mark) for parameter in parameters):
+        mark += "_"
+    return mark

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from itertools import islice
 from sys import float_info
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from asflow._runtime.stopping import Onlooker
 
 _MOST = 1_000_000  # each slot takes memory at once
+
+_KEPT = 256  # limits by value that are kept although no call uses them
 
 _LOOK_AGAIN = 1.0  # seconds until a call that waits for the rate looks for starts that were given back
 
@@ -330,7 +333,17 @@ class Limiters:
         per: returns the value, called with a task's arguments.
     """
 
-    __slots__ = ("__weakref__", "_held_until", "_known", "_lock", "_paced", "_rate", "_total", "per")
+    __slots__ = (
+        "__weakref__",
+        "_held_until",
+        "_known",
+        "_latest",
+        "_lock",
+        "_paced",
+        "_rate",
+        "_total",
+        "per",
+    )
 
     def __init__(self, total: int, rate: Rate | None, per: Callable[..., Hashable]) -> None:
         if not callable(per):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
@@ -348,10 +361,11 @@ class Limiters:
         self._total = total
         self._rate = rate
         self._held_until = float("-inf")
-        # A call that uses a limiter keeps it; one whose rate or hold may still count is kept here as well,
-        # with the time of its last use, the oldest first.
+        # A call that uses a limiter keeps it. The latest are kept, as making one costs as much as a call; and
+        # those whose rate or hold may still count, with the time of their last use, the oldest first.
         self._known: WeakValueDictionary[Hashable, Limiter] = WeakValueDictionary()
         self._paced: dict[Hashable, tuple[Limiter, float]] = {}
+        self._latest: deque[Limiter] = deque(maxlen=_KEPT)
         self._lock = _forks.renewed(self, "_lock", threading.Lock)
 
     def of(self, value: Hashable) -> Limiter:
@@ -360,6 +374,7 @@ class Limiters:
             limiter, now = self._known.get(value), clock.current.clock.now()
             if limiter is None:
                 self._known[value] = limiter = Limiter(self._total, self._rate)
+                self._latest.append(limiter)
                 if self._held_until > now:
                     limiter.hold(self._held_until - now)
             self._keep(value, limiter, now)

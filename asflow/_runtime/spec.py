@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asflow._frozen import replace
-from asflow._labels import HIDDEN, short
+from asflow._labels import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from asflow._engine.policy import TaskPolicy
     from asflow._markers import Marked
     from asflow._reporter import Reporter
-    from asflow._runtime.limits import Limiter, Limiters
+    from asflow._runtime.limits import Limiter
     from asflow.protocols import ByteStream, Claim, Store, Writer
 
 
@@ -206,7 +205,7 @@ class TaskSpec:
         prefix: the start of its outputs' names: the flow's `base` and a slash, or nothing.
         policy: the options that the engine reads.
         limit: bounds the bodies that run at once.
-        limits: the limits by value, of which each call has one; None if `limit` is that of all calls.
+        limits: returns the limit of a call with its arguments; None if `limit` is that of all calls.
         origin: the task itself, where this is one with the limit of a call.
         reporter: receives the task's events.
         output: where its outputs live, or None for a task that keeps none.
@@ -231,7 +230,7 @@ class TaskSpec:
         prefix: str = "",
         policy: TaskPolicy,
         limit: Limiter,
-        limits: Limiters | None = None,
+        limits: Callable[..., Limiter] | None = None,
         reporter: Reporter,
         output: Outputs | None = None,
         timeout: float | None = None,
@@ -244,7 +243,7 @@ class TaskSpec:
         self.prefix: str = prefix
         self.policy: TaskPolicy = policy
         self.limit: Limiter = limit
-        self.limits: Limiters | None = limits
+        self.limits: Callable[..., Limiter] | None = limits
         self.origin: TaskSpec = self
         self.reporter: Reporter = reporter
         self.output: Outputs | None = output
@@ -270,31 +269,26 @@ class TaskSpec:
         """
         if self.limits is None:
             return self
-        if self.signature is not None:
-            bound = self.signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args, kwargs = bound.args, bound.kwargs
-        value = self.limits.per(*args, **kwargs)
-        try:
-            hash(value)
-        except TypeError:
-            raise TypeError(
-                f"task {self.name}(): per returned {short(value)}, which can't be hashed; "
-                f"return for example a str"
-            ) from None
-        spec = copy(self)
-        spec.limit = self.limits.of(value)
+        spec = self._copied()
+        spec.limit = self.limits(*args, **kwargs)
+        return spec
+
+    def _copied(self) -> TaskSpec:
+        """Do as `copy.copy`, in a quarter of the time."""
+        spec = TaskSpec.__new__(TaskSpec)
+        for name in TaskSpec.__slots__:
+            setattr(spec, name, getattr(self, name))
         return spec
 
     def without_recall(self) -> TaskSpec:
         """Return the same task, whose calls don't read a value that is there."""
-        spec = copy(self)
+        spec = self._copied()
         spec.policy = replace(self.policy, saved=False)
         return spec
 
     def with_labels(self, skipped: int, hidden: AbstractSet[str]) -> TaskSpec:
         """Return the same task, whose labels leave out at least *skipped* leading arguments, and *hidden*."""
-        spec = copy(self)
+        spec = self._copied()
         spec.skipped_in_labels = max(self.skipped_in_labels, skipped)
         spec.hidden_in_labels = hidden
         return spec

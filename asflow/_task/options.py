@@ -8,11 +8,11 @@ from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._frozen import replace
 from asflow._labels import short
+from asflow._naming.calling import compile_passing
 from asflow._naming.parameters import check_parameters
 from asflow._runtime.limits import (
     Limit,
     Limiter,
-    Limiters,
     checked_total,
     limiter_of,
     limiters_of,
@@ -158,16 +158,31 @@ def limit_for(options: TaskOptions, subject: Subject) -> Limiter:
     return task_limiter(None if subject.key is None else (subject.key, subject.is_async), options.limit)
 
 
-def limits_for(options: TaskOptions, subject: Subject) -> Limiters | None:
-    """Return the limits by value that were passed, or None.
+def limits_for(options: TaskOptions, subject: Subject) -> Callable[..., Limiter] | None:
+    """Return a function that returns the limit of a call with its arguments; None if all calls have one.
 
     Raises:
-        DefinitionTypeError: their function has other parameters than the task.
+        DefinitionTypeError: the function of the limit has other parameters than the task.
     """
     limits = limiters_of(options.limit) if isinstance(options.limit, Limit) else None
-    if limits is not None and subject.signature is not None:
-        check_parameters("per", limits.per, subject.signature, f"task {subject.name}()")
-    return limits
+    if limits is None:
+        return None
+    per, who = limits.per, f"task {subject.name}()"
+    if subject.signature is not None:
+        check_parameters("per", per, subject.signature, who)
+        per = compile_passing(per, subject.signature, task=subject.qualname)
+
+    def limiter(*args: object, **kwargs: object) -> Limiter:
+        value = per(*args, **kwargs)
+        try:
+            hash(value)
+        except TypeError:
+            raise TypeError(
+                f"{who}: per returned {short(value)}, which can't be hashed; return for example a str"
+            ) from None
+        return limits.of(value)
+
+    return limiter
 
 
 def timeout_for(options: TaskOptions, subject: Subject) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asflow import Flow
+from asflow import Flow, Limit
 from asflow.sinks import NullSink
 from benchmarks.measuring import ASFLOW, Contender, Row
 from benchmarks.peers import peer, where_installed
@@ -147,7 +148,12 @@ def rows(short: bool) -> Iterator[Row]:
         cost="as above.",
         floor=floor,
     )
-    few = units // 5
+    yield from _with_policies(units, bare, sync_bare, floor)
+    yield _row_of_a_sink(units // 5)
+    yield from _by_limit(units // 5, floor)
+
+
+def _with_policies(units: int, bare: Contender, sync_bare: Contender, floor: str) -> Iterator[Row]:
     options = "the same steps: the engine decides once, at decoration, that a return ends the call."
     yield Row(
         "call-async-options",
@@ -173,9 +179,54 @@ def rows(short: bool) -> Iterator[Row]:
         floor=floor,
     )
     yield Row(
-        "call-async-sink",
-        "async call inside a flow, with a sink that wants all events and does nothing",
-        (awaiting("bare await", body, few), _in_flow(_told, few, _listening)),
-        cost="three events with all their fields, the call's label, and six clock reads.",
+        "call-sync-options-flow",
+        "the same inside a flow",
+        (sync_bare, _sync_in_flow(_sync_with_options, units)),
+        cost=options,
         floor=floor,
     )
+
+
+def _row_of_a_sink(units: int) -> Row:
+    without = Contender("no sink", _in_flow(task, units).run, units)
+    return Row(
+        "call-async-sink",
+        "a sink that wants all events and does nothing, added to an async call inside a flow",
+        (without, _in_flow(_told, units, _listening)),
+        bound=4,
+        compare="difference",
+        cost="three events with all their fields but label and arguments, which are made when they are read, "
+        "and six clock reads.",
+        floor="The same call without a sink.",
+    )
+
+
+def _by_limit(units: int, floor: str) -> Iterator[Row]:
+    bare = awaiting("bare await", body, units)
+    limits: dict[str, tuple[int | Limit, str]] = {
+        "none": (0, "no slot is taken."),
+        "object": (Limit(4), "which loop holds the slot is noted, as sync tasks may share the limit."),
+        "rate": (Limit(4, rate="1000000/s"), "the driver, and a start that is noted under a lock."),
+        "per": (
+            Limit(4, per=lambda x: x % 100),
+            "the driver, the function, and a copy of the task.",
+        ),
+        "shared": (
+            Limit(4, shared="asflow-benchmark"),
+            "the driver, and a file that is locked and looked at.",
+        ),
+    }
+    for key, (limit, cost) in limits.items():
+        limited = _flow.task(limit=limit)(body)
+        few = units if key in ("none", "object") else units // 5
+        yield Row(
+            f"call-limit-{key}",
+            f"async call inside a flow, `limit={limit if isinstance(limit, int) else _shown(limit)}`",
+            (bare, _in_flow(limited, few)),
+            cost=cost,
+            floor=floor,
+        )
+
+
+def _shown(limit: Limit) -> str:
+    return re.sub(r"<.*>|<function.*?>", "function", repr(limit))

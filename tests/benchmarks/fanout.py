@@ -140,6 +140,14 @@ def rows(short: bool) -> Iterator[Row]:
         "no asyncio task and no queue per item.",
         floor="as for fan-out. The worker pool by hand has no results, no order, and one context.",
     )
+    yield Row(
+        "map-flow",
+        "the same inside a flow",
+        (by_semaphore(waits, 4, units), _in_flow(mapped(waits, 4, units))),
+        bound=0.42,
+        cost="as above, and the counts of the flow's tally.",
+        floor="as above.",
+    )
     if sys.version_info >= (3, 12):
         yield Row(
             "fan-out-eager",
@@ -148,6 +156,14 @@ def rows(short: bool) -> Iterator[Row]:
             cost="an eager task starts its body at once; a call that does not wait never reaches the loop.",
             floor="the semaphore by hand under the same factory.",
         )
+
+
+def _in_flow(contender: Contender) -> Contender:
+    @_flow
+    async def in_a_flow(folder: Path) -> object:
+        return await contender.run(folder)  # type: ignore[misc]
+
+    return Contender(contender.name, in_a_flow, contender.units)
 
 
 def _eager(contender: Contender) -> Contender:

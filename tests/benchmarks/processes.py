@@ -109,7 +109,7 @@ def rows(short: bool) -> Iterator[Row]:
         unit="ms",
         judge="value",
         compare="itself",
-        bound=20,
+        bound=12,
         cost="our own modules, a third of it for frozen dataclasses; `inspect` and `dataclasses`. "
         "rich, zstandard, msgspec and the writers are imported on first use.",
         floor="an interpreter that has imported asyncio.",
