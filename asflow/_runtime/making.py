@@ -10,6 +10,7 @@ from asflow import _forks, _ledger
 from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import owners, threads
+from asflow._runtime.committing import as_grouped, is_small
 from asflow._runtime.runs import batches_through, output_closed, path_instead, reports_calls, saved_instead
 from asflow._runtime.slots import running_loop
 from asflow._runtime.waits import Notice
@@ -45,6 +46,7 @@ class Making:
         "_carrier",
         "_claim",
         "_closing",
+        "_committed",
         "_counted",
         "_dating",
         "_failure",
@@ -80,6 +82,7 @@ class Making:
         self._owner: owners.Owner | None = None
         self._abandoned = self._given_up = False
         self._closing: int | None = None  # the thread that is ending the claim
+        self._committed: tuple[Writer[object] | None, bool] | None = None
         self._counted: _Counted | None = None
         self._polls = 0
         self._notice: Notice | None = None
@@ -264,47 +267,91 @@ class Making:
         self._closing = threading.get_ident()
         event: words.Event = words.Done()
         try:
-            self._carry_out(closing, run)
+            if not isinstance(closing, words.Commit):
+                self._carry_out(closing, run)
+            elif (claim := self.begin_commit(run)) is not None:
+                claim.publish()
+                self._published(run)
         except Exception as error:  # noqa: BLE001 - as above
             if isinstance(closing, words.RecordFailure):
                 follows(error, closing.error)
             event = words.Broke(error)
         finally:
             self._closing = None
+        return self._closed(closing, event)
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the output can be published together with others: none waits long for another."""
+        claim = as_grouped(self._claim)
+        return (
+            claim is not None
+            and claim.size <= LARGE
+            and not self._scratch
+            and getattr(self._writer, "light", False)
+            and (not self.outputs.saves or is_small(self.value))
+        )
+
+    def begin_commit(self, run: TaskCall) -> Claim | None:
+        """Pass all bytes to the claim, which is to be published then; None if the call was cancelled.
+
+        `end_commit` follows in the same thread. Raises what the writer, a value or the claim raises.
+        """
+        self._closing = threading.get_ident()
+        claim = self._held(run)
+        # A writer ends once: neither a commit nor an abort, failed or not, is followed by another call.
+        writer, self._writer = self._writer, None
+        in_file = self._pass_on(claim, writer, run)
+        if self._abandoned:
+            return None
+        if self._dating is not None:
+            self._dating.settle()
+        self._committed = writer, in_file
+        return claim
+
+    def end_commit(self, run: TaskCall, error: BaseException | None) -> words.Event:
+        """End a commit that was begun: the claim was published, or something has raised *error*.
+
+        Raises *error* if it is not an Exception.
+        """
+        event: words.Event = words.Done()
+        try:
+            if error is not None:
+                raise error
+            self._published(run)
+        except Exception as raised:  # noqa: BLE001 - as above
+            event = words.Broke(raised)
+        finally:
+            self._closing = None
+        return self._closed(words.Commit(), event)
+
+    def _closed(self, closing: words.Closing, event: words.Event) -> words.Event:
         # Order matters: `give_up`, on another thread, sets its flag first and then reads `_closing`.
         if self._given_up or isinstance(closing, words.Abort) or isinstance(event, words.Done):
             self._give_up_claim()
         return event
 
-    def _carry_out(self, closing: words.Closing, run: TaskCall) -> None:
-        claim = self._claim
-        if claim is None:
+    def _held(self, run: TaskCall) -> Claim:
+        if self._claim is None:
             raise OutputClosedError(
                 f"task {run.task}(): has lost its claim on {self._name!r}; call the task again"
             )
-        # A writer ends once: neither a commit nor an abort, failed or not, is followed by another call.
-        writer, self._writer = self._writer, None
+        return self._claim
+
+    def _carry_out(self, closing: words.Abort | words.Renew | words.RecordFailure, run: TaskCall) -> None:
+        claim = self._held(run)
+        writer, self._writer = self._writer, None  # as in `begin_commit`
+        if writer is not None:
+            writer.abort()
         match closing:
-            case words.Commit():
-                self._commit(claim, writer, run)
-                if self._abandoned:
-                    return
             case words.Abort():
-                if writer is not None:
-                    writer.abort()
                 claim.abort()
+            case _ if self._abandoned:
+                return
             case words.Renew(error):
-                if writer is not None:
-                    writer.abort()
-                if self._abandoned:
-                    return
                 self._renew(error)
                 claim.abort()
-            case _:
-                if writer is not None:
-                    writer.abort()
-                if self._abandoned:
-                    return
+            case words.RecordFailure():
                 claim.fail(_report(closing, run))
         self._claim = None
 
@@ -316,7 +363,8 @@ class Making:
             error.add_note(f"asflow: there is no output {self._name!r} that could stay; write it")
             raise error from None
 
-    def _commit(self, claim: Claim, writer: Writer[object] | None, run: TaskCall) -> None:
+    def _pass_on(self, claim: Claim, writer: Writer[object] | None, run: TaskCall) -> bool:
+        """Pass all bytes of the output to *claim*; return whether a saved value has to be read from there."""
         in_file = False
         if self._scratch:
             if writer is not None:  # it has written nothing: the file is all of the output
@@ -330,16 +378,19 @@ class Making:
             except BaseException:
                 self._writer = writer  # the abort that follows releases its buffers
                 raise
-        if self._abandoned:
+        return in_file
+
+    def _published(self, run: TaskCall) -> None:
+        committed, self._committed = self._committed, None
+        if committed is None:  # abandoned
             return
-        if self._dating is not None:
-            self._dating.settle()
-        claim.publish()
+        writer, in_file = committed
         if self._counted is not None:  # for the events
             run.size = self._counted.size
             run.records = None if self._scratch else getattr(writer, "records", None)
         if in_file and run.spec.policy.saved:
             self.value = self.outputs.recall(self._name)
+        self._claim = None
 
     def abandon(self) -> None:
         """Publish and record nothing, if there is still time: the call was cancelled while closing."""

@@ -25,7 +25,7 @@ import errno
 import os
 import threading
 from time import monotonic
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from asflow import _forks
 from asflow.errors import ClaimLostError, OutputPlaceError
@@ -38,13 +38,13 @@ from asflow.stores._common import (
     may_publish,
     write_all,
 )
+from asflow.stores._local_batch import Batch, publish_many
 from asflow.stores._local_part import Part, drop, remove
 from asflow.stores._local_scan import forget_scans
 from asflow.stores._posix import (
     Mark,
     fork_count,
     is_at,
-    link_descriptor,
     look,
     make_folder,
     mark_of,
@@ -52,10 +52,13 @@ from asflow.stores._posix import (
     rename,
     replace,
     set_times,
+    start_sync,
     sync_file,
-    sync_folder,
     unlink,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SUBJECT = "LocalStore()"
 
@@ -64,22 +67,6 @@ _RECENTLY = 0.1
 
 Durability = Literal["data", "full", "atomic"]
 """What is on the disk before an output is published: see `asflow.stores.LocalStore`."""
-
-# Errors of a link after which a rename is tried; one that is not about links is raised by the rename again.
-# ENAMETOOLONG: NAME.part.part may be too long when NAME.part is not.
-_NO_LINKS = frozenset(
-    {
-        errno.ENAMETOOLONG,
-        errno.EPERM,
-        errno.EACCES,
-        errno.ENOENT,
-        errno.EXDEV,
-        errno.EINVAL,
-        errno.ENOSYS,
-        errno.EOPNOTSUPP,
-        errno.ENOTSUP,
-    }
-)
 
 
 class LocalClaim:
@@ -95,11 +82,15 @@ class LocalClaim:
         replaces: whether a whole output existed when the claim was made, to be replaced.
         forgets: whether publishing deletes an older failure.
         durability, known: the store's.
+
+    Attributes:
+        size: the bytes written so far.
     """
 
     __slots__ = (
         "__weakref__", "_descriptor", "_durability", "_failure", "_file", "_forgets", "_forks", "_known",
         "_lock", "_mark", "_modified", "_name", "_part", "_replaces", "_spoiled", "_state", "_touched",
+        "size",
     )  # fmt: skip
 
     def __init__(
@@ -126,9 +117,12 @@ class LocalClaim:
         # Reentrant: Python 3.14 handles Ctrl-C between lock and `with`, and then the claim is aborted.
         self._lock = _forks.renewed(self, "_lock", threading.RLock)
         self._state: ClaimState = "open"
+        self.size: int = 0
         self._spoiled = 0
         self._touched = 0.0
         self._modified: float | None = None
+
+    publish_many = staticmethod(publish_many)
 
     def __repr__(self) -> str:
         return f"<LocalClaim of {self._name!r}, {self._state}>"
@@ -163,6 +157,7 @@ class LocalClaim:
                 name_file(error, self._name)
                 raise
             self._touched = monotonic()
+            self.size += view.nbytes
         return view.nbytes
 
     def set_modified(self, seconds: float | None, /) -> float:
@@ -197,6 +192,21 @@ class LocalClaim:
                 one, or if it can't be removed either.
             OutputClosedError: this is a forked child, or publishing has failed before.
         """
+        for _ in self.publishing(None):
+            pass
+
+    def publishing(self, batch: Batch | None) -> Iterator[None]:
+        """Publish as `publish` does, in steps: those of several claims may be taken in turns, by one thread.
+
+        After the first step the bytes are on their way to the disk, after the next they are there, then they
+        have their name. Dropped in between, the claim is still held.
+
+        Args:
+            batch: what the claims share; None for one alone.
+
+        Raises:
+            Exception: as `publish` does, in any step; nothing was published then.
+        """
         self._refuse_fork()
         with self._lock:
             if not may_publish(_SUBJECT, self._state, self._name):
@@ -208,7 +218,8 @@ class LocalClaim:
                     f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
                     self._name,
                 )
-            self._finish(self._name, forget=self._failure if self._forgets else None, replace=self._replaces)
+            forget = self._failure if self._forgets else None
+            yield from self._finishing(self._name, batch, forget=forget, replace=self._replaces)
 
     def fail(self, report: bytes, /) -> None:
         """Discard the bytes, record *report* under the failure's name, as durably as an output, and end.
@@ -234,7 +245,9 @@ class LocalClaim:
             except OSError as error:
                 name_file(error, self._failure)
                 raise
-            self._finish(self._failure, forget=None, replace=look(self._failure) is not None)
+            older = look(self._failure) is not None
+            for _ in self._finishing(self._failure, None, forget=None, replace=older):
+                pass
 
     def abort(self) -> None:
         """Discard the bytes and end the claim. Never raises; folders made by the claim may stay.
@@ -253,7 +266,7 @@ class LocalClaim:
         if found is None or is_void(target, found.st_size) or mark_of(found) == self._mark:
             return
         if not is_at(self._mark, self._part):  # then it may be that of the process which has the claim now
-            raise self._lost()
+            raise self._file.lost()
         raise OutputPlaceError(
             errno.EEXIST,
             f"{_SUBJECT}: a file appeared under the output's name while its task ran, so nothing was "
@@ -285,7 +298,9 @@ class LocalClaim:
     def _write_all(self, view: memoryview, done: int = 0) -> None:
         write_all(lambda rest: os.write(self._descriptor, rest), view, done)
 
-    def _finish(self, target: str, *, forget: str | None, replace: bool) -> None:
+    def _finishing(
+        self, target: str, batch: Batch | None, *, forget: str | None, replace: bool
+    ) -> Iterator[None]:
         """Sync the bytes, name them *target*, and end. After an error nothing has that name."""
         try:
             if self._modified is not None and target is self._name:
@@ -295,14 +310,21 @@ class LocalClaim:
                 with contextlib.suppress(OSError):
                     set_times(self._descriptor, self._part, None)
             if self._durability != "atomic":
+                if batch is not None:
+                    start_sync(self._descriptor)
+                yield
                 sync_file(self._descriptor)
+            yield
             replaces = replace and os.path.lexists(target)
             if replace:
                 self._put_over(target, forget)
             else:
                 self._put_new(target, forget)
             if self._durability == "full":
-                self._sync_name(target, undo=not replaces)
+                with contextlib.suppress(OSError):  # a second name of a whole file: the next look removes it
+                    drop(self._mark, self._part)
+                yield
+                self._sync_name(target, batch, undo=not replaces)
         except OSError as error:
             name_file(error, target)
             raise
@@ -315,7 +337,7 @@ class LocalClaim:
             remove(forget)
         while True:
             try:
-                if self._link(target):
+                if self._file.link(target):
                     return
                 if look(target) is None:
                     rename(self._part, target)
@@ -331,7 +353,7 @@ class LocalClaim:
 
     def _put_over(self, target: str, forget: str | None) -> None:
         """Name the file *target*, replacing any file of that name; delete the failure *forget*."""
-        staged = self._stage()
+        staged = self._file.stage()
         try:
             if forget is not None:
                 # Before the rename: a kill in between costs one more run. After it, a kill would leave an
@@ -343,51 +365,14 @@ class LocalClaim:
                 with contextlib.suppress(OSError):
                     unlink(staged)
             if isinstance(error, FileNotFoundError):
-                raise self._lost() from None
+                raise self._file.lost() from None
             look(target)
             raise
 
-    def _stage(self) -> str:
-        """Return the name to rename: a link of its own, or `NAME.part` if links are refused."""
-        spare = self._part + PART
-        while True:
-            try:
-                return spare if self._link(spare) else self._part
-            except FileExistsError:  # left by a process that was killed at this point
-                remove(spare)
-
-    def _link(self, target: str) -> bool:
-        """Add the name *target* to the file; False if links are refused, or there is no /proc.
-
-        Raises:
-            FileExistsError: *target* exists.
-            ClaimLostError: the file in progress has lost its own name.
-        """
+    def _sync_name(self, target: str, batch: Batch | None, *, undo: bool) -> None:
+        """Wait until *target* is a name of the file on the disk."""
         try:
-            link_descriptor(self._descriptor, target)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                error.filename, error.filename2 = target, None
-                raise
-            if not is_at(self._mark, self._part):
-                raise self._lost() from None
-            return False
-        return True
-
-    def _lost(self) -> ClaimLostError:
-        return ClaimLostError(
-            f"{_SUBJECT}: {self._part!r} was removed or replaced during the task, so nothing was published; "
-            f"run it again"
-        )
-
-    def _sync_name(self, target: str, *, undo: bool) -> None:
-        """Wait until *target* is the only name of the file on the disk."""
-        try:
-            with contextlib.suppress(OSError):  # a second name of a whole file: the next look removes it
-                drop(self._mark, self._part)
-            sync_folder(os.path.dirname(target), self._known)
+            (batch or Batch()).sync_folder(os.path.dirname(target), self._known)
         except OSError:
             if undo and is_at(self._mark, target):
                 with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from asflow.stores._posix import (
     Held,
     Mark,
     is_at,
+    link_descriptor,
     make_folder,
     mark_of,
     name_file,
@@ -26,6 +27,22 @@ from asflow.stores._windows import is_too_long
 
 _TRIES = 100
 _LOCKS = "/proc/locks"
+
+# Errors of a link after which a rename is tried; one that is not about links is raised by the rename again.
+# ENAMETOOLONG: NAME.part.part may be too long when NAME.part is not.
+_NO_LINKS = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.EPERM,
+        errno.EACCES,
+        errno.ENOENT,
+        errno.EXDEV,
+        errno.EINVAL,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.ENOTSUP,
+    }
+)
 
 
 class Part(Held):
@@ -60,6 +77,42 @@ class Part(Held):
             except OSError:
                 pass
         self.close()
+
+    def stage(self) -> str:
+        """Return a name of the file to rename: a link of its own, or its path if links are refused."""
+        spare = self.path + PART
+        while True:
+            try:
+                return spare if self.link(spare) else self.path
+            except FileExistsError:  # left by a process that was killed at this point
+                remove(spare)
+
+    def link(self, target: str) -> bool:
+        """Add the name *target* to the file; False if links are refused, or there is no /proc.
+
+        Raises:
+            FileExistsError: *target* exists.
+            ClaimLostError: the file in progress has lost its own name.
+        """
+        try:
+            link_descriptor(self.number, target)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                error.filename, error.filename2 = target, None
+                raise
+            if self.mark is None or not is_at(self.mark, self.path):
+                raise self.lost() from None
+            return False
+        return True
+
+    def lost(self) -> ClaimLostError:
+        """Return the error of a file that is at its path no more."""
+        return ClaimLostError(
+            f"LocalStore(): {self.path!r} was removed or replaced during the task, so nothing was published; "
+            f"run it again"
+        )
 
     def give_up(self) -> None:
         """Release the lock, and leave the file."""

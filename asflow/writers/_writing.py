@@ -26,14 +26,18 @@ class OutputWriter:
 
     Attributes:
         concurrent: True if `write` may be called from several threads at the same time.
+        light: True if `commit` is asflow's own, and has at most a buffer of bytes to encode.
         write: takes one record and raises what the format raises; OutputClosedError after the end.
     """
 
-    def __init__(self, form: Writer[object], stream: OutputStream, *, task: str = "") -> None:
+    def __init__(
+        self, form: Writer[object], stream: OutputStream, *, task: str = "", light: bool = False
+    ) -> None:
         """Join the writer *form* and its *stream*; *task* is the task's name, for messages."""
         self._format = form
         self._stream = stream
         self._task = task
+        self.light: bool = light
         self.concurrent: bool = bool(getattr(form, "concurrent", False))
         # The format's own method, which saves a call for each record; replaced at the end. A thread that
         # is already past this is refused by a lock (see `_runtime`), by JSON Lines, or by the stream.
@@ -111,7 +115,7 @@ def open_writer(
         factory = format_of(name, subject_of(task))
     if factory is None:
         form = open_format(suffixes.format, compressed, task=task, record_type=record_type)
-        return OutputWriter(form, compressed, task=task)
+        return OutputWriter(form, compressed, task=task, light=suffixes.format != "parquet")
     # A record that the user's own writer does not take is between the body and that writer.
     form = cast("Writer[object]", _checked(factory(compressed), task))
     return OutputWriter(form, compressed, task=task)
