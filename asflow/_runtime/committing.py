@@ -21,7 +21,6 @@ from asflow.protocols import Claim
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from asflow._runtime.making import Making
     from asflow._runtime.runs import TaskCall
 
     PublishMany = Callable[[Sequence[Claim]], Sequence[BaseException | None]]
@@ -79,12 +78,32 @@ def is_small(value: object) -> bool:
 # ------------------------------------------------------------------ one commit
 
 
+class Committed(Protocol):
+    """An output whose commit has two halves; `asflow._runtime.making.Making` is one."""
+
+    def begin_commit(self, run: TaskCall, /) -> Claim | None:
+        """Do all but publishing; None if the call was cancelled. Raises what ends the commit."""
+        ...
+
+    def end_commit(self, run: TaskCall, error: BaseException | None, /) -> words.Event:
+        """Note that the claim was published, or that *error* was raised; it is raised if no Exception."""
+        ...
+
+    def close(self, closing: words.Commit, run: TaskCall, /) -> words.Event:
+        """Do both halves, and publish the claim in between."""
+        ...
+
+    def abandon(self) -> None:
+        """Publish nothing, if there is still time."""
+        ...
+
+
 class _Commit:
     """The commit of one call, on its way to the thread and back."""
 
     __slots__ = ("_ended", "_error", "_event", "_future", "_making", "_run", "loop")
 
-    def __init__(self, making: Making, run: TaskCall) -> None:
+    def __init__(self, making: Committed, run: TaskCall) -> None:
         self._making = making
         self._run = run
         self.loop = asyncio.get_running_loop()
@@ -184,7 +203,7 @@ _forks.after_fork(_committer.forget)
 atexit.register(_committer.exit)
 
 
-async def commit_with_others(making: Making, run: TaskCall) -> words.Event:
+async def commit_with_others(making: Committed, run: TaskCall) -> words.Event:
     """Commit the output of *run* in the thread, together with what else is waiting there.
 
     Cancellation: as in `threads.in_thread`; the commit is abandoned if there is still time.

@@ -52,7 +52,6 @@ from asflow.stores._posix import (
     rename,
     replace,
     set_times,
-    start_sync,
     sync_file,
     unlink,
 )
@@ -195,11 +194,10 @@ class LocalClaim:
         for _ in self.publishing(None):
             pass
 
-    def publishing(self, batch: Batch | None) -> Iterator[None]:
+    def publishing(self, batch: Batch | None, /) -> Iterator[None]:
         """Publish as `publish` does, in steps: those of several claims may be taken in turns, by one thread.
 
-        After the first step the bytes are on their way to the disk, after the next they are there, then they
-        have their name. Dropped in between, the claim is still held.
+        Each step ends where all can wait for the disk together. Dropped in between, the claim is still held.
 
         Args:
             batch: what the claims share; None for one alone.
@@ -310,11 +308,12 @@ class LocalClaim:
                 with contextlib.suppress(OSError):
                     set_times(self._descriptor, self._part, None)
             if self._durability != "atomic":
-                if batch is not None:
-                    start_sync(self._descriptor)
-                yield
-                sync_file(self._descriptor)
-            yield
+                if batch is None:
+                    sync_file(self._descriptor)
+                else:
+                    batch.add(self._descriptor)
+                    yield
+                    batch.check(self._descriptor)
             replaces = replace and os.path.lexists(target)
             if replace:
                 self._put_over(target, forget)

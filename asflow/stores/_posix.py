@@ -219,14 +219,6 @@ def set_times(descriptor: int, path: str, seconds: float | None) -> None:
         os.utime(descriptor, times)
 
 
-def start_sync(descriptor: int) -> None:
-    """Let the system begin to write the file's bytes, without waiting, if it can be asked to."""
-    if hasattr(os, "posix_fadvise"):  # Linux; Python has no sync_file_range
-        # Linux starts the write-back of what is to leave the cache, which dirty pages don't do before.
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
 def sync_file(descriptor: int) -> None:
     """Wait until the file's bytes are on the disk."""
     if not _flush_drive(descriptor):
