@@ -48,29 +48,30 @@ def as_grouped(claim: Claim | None) -> Grouped | None:
 
 
 _SCALARS = frozenset({int, float, bool, type(None)})
-_SMALL_TEXT = 64 * 1024
-_FEW = 256
+_FEW = 256  # items
+_SHORT = 64 * 1024  # characters or bytes of all texts in a value
 
 
 def is_small(value: object) -> bool:
-    """Return whether *value* is encoded in a moment: a short text, or a few of them in plain containers."""
-    left, waiting = _FEW, [value]
+    """Return whether *value* is encoded in a moment: a short text, or few of them in plain containers."""
+    left, room, waiting = _FEW, _SHORT, [value]
     while waiting:
+        if len(waiting) > left:
+            return False
         item = waiting.pop()
         kind, left = type(item), left - 1
-        if kind in _SCALARS:
-            continue
         if kind is str or kind is bytes:
-            if len(cast("str | bytes", item)) * _FEW > _SMALL_TEXT * max(left, 1):
+            room -= len(cast("str | bytes", item))
+            if room < 0:
                 return False
         elif kind is dict or kind is list or kind is tuple:
             items = cast("dict[object, object] | list[object]", item)
             if len(items) > left:
                 return False
-            waiting += items.values() if isinstance(items, dict) else items
-        else:
-            return False
-        if left < 0:
+            waiting += items
+            if isinstance(items, dict):
+                waiting += items.values()
+        elif kind not in _SCALARS:
             return False
     return True
 
