@@ -42,7 +42,7 @@ api: $(VENV)/.dev  ## record the public interface in tests/types/api.txt, after 
 	PYTHONPATH=tests $(BIN)/python -m support.api
 
 unit: $(VENV)/.dev  ## the tests, without the slow ones
-	$(BIN)/pytest -q -n auto -m "not slow"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
 COVERED := engine runtime flows dag dataflow writers stores sinks objects executors cli kits \
 	notebook/test_run.py dashboard/test_pages.py

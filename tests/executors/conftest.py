@@ -23,7 +23,7 @@ from asflow.sinks import NullSink
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# What starts in seconds for each module is behind the marker.
+# What takes many seconds to start is behind the marker.
 CLUSTERS = [
     pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.timeout(300)])
     for kind in ("ray", "parsl", "executorlib")
@@ -31,9 +31,9 @@ CLUSTERS = [
 KINDS = ["threads", "processes", "loky", "dask", *CLUSTERS]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def executors() -> Iterator[Callable[[str], Executor]]:
-    """One executor of each kind, made when it is first asked for."""
+    """One executor of each kind for all tests of this folder, made when it is first asked for."""
     made: dict[str, Executor] = {}
     closing: list[Callable[[], object]] = []
 
