@@ -42,6 +42,7 @@ def listing(nav: list[Any], docs: Path, description: str) -> str:
             lines += ["", f"## {title}", ""]
             for child in target:
                 [(name, path)] = child.items()
+                # A module's page comes with those of its objects, which are made when the site is built.
                 lines.append(line(name, path if isinstance(path, str) else path[0], docs))
     return "\n".join(lines) + "\n"
 

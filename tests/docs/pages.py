@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 """The checkout."""
@@ -38,6 +41,19 @@ class Block:
     title: str | None
     text: str
     directive: tuple[str | None, str]
+
+
+def module(path: str) -> Any:
+    """Return a module of `docs/`, which is not a package."""
+    name = f"docs_{Path(path).stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / path)
+        assert spec is not None
+        assert spec.loader is not None
+        # A dataclass looks its module up.
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def blocks(page: str) -> list[Block]:

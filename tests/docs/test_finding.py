@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from docs.pages import ROOT
+from docs.pages import ROOT, module
 
 SITE = ROOT / "docs" / "site"
-
-
-def finding() -> Any:
-    spec = importlib.util.spec_from_file_location("finding", SITE / "finding.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+FINDING = module("site/finding.py")
 
 
 def test_every_page_is_listed_with_a_sentence() -> None:
     config = yaml.safe_load((SITE / "mkdocs.yml").read_text())
-    text = finding().listing(config["nav"], ROOT / "docs", config["site_description"])
+    text = FINDING.listing(config["nav"], ROOT / "docs", config["site_description"])
     lines = [line for line in text.splitlines() if line.startswith("- [")]
     pages = re.findall(r": ([\w/-]+\.md)$", (SITE / "mkdocs.yml").read_text(), re.M)
     assert len(lines) == len(pages) > 50
@@ -32,5 +22,5 @@ def test_every_page_is_listed_with_a_sentence() -> None:
 
 
 def test_a_search_finds_what_to_do_before_what_was_measured() -> None:
-    weights = finding().WEIGHTS
+    weights = FINDING.WEIGHTS
     assert weights["howto/"] > weights["reference/"] > 1 > weights["benchmarks"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import re
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import griffe
 import pytest
@@ -85,30 +84,6 @@ def test_a_module_page_is_made_from_its_docstrings(module: str) -> None:
     text = (REFERENCE / f"{module.rpartition('.')[2]}.md").read_text()
     listed = set(re.findall(rf"^::: {re.escape(module)}\.(\w+)$", text, re.M))
     assert re.search(rf"^::: {re.escape(module)}$", text, re.M) or listed == public(module)
-
-
-def objects() -> Any:
-    pytest.importorskip("mkdocs")
-    spec = importlib.util.spec_from_file_location("objects", ROOT / "docs" / "site" / "objects.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_public_object_has_a_page_of_its_own() -> None:
-    made = objects()
-    entries = made.all_entries()
-    names = {f"{module}.{name}" for module in MODULES - {"asflow"} for name in public(module)}
-    # What `asflow` offers as well is explained there.
-    assert {
-        each for each in names - entries.keys() if f"asflow.{each.split('.')[-1]}" not in entries
-    } == set()
-    assert len({entry.page for entry in entries.values()}) == len(entries)
-    assert {path for path, entry in entries.items() if not entry.summary} == set()
-    assert made.SINCE.keys() <= entries.keys()
-    assert "New in version 0.1.0." in entries["asflow.Limit"].text
 
 
 def test_no_public_name_of_asflow_came_or_went_unnoticed() -> None:
