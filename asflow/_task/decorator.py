@@ -1139,7 +1139,8 @@ class TaskDecorator(metaclass=Sealed):
         found = find_for_map(task)
         if found is None:
             raise DefinitionTypeError(
-                f"flow.task.map(): takes a function under @flow.task, not {short(task)}; put @flow.task on it"
+                f"flow.task.map(): takes a function under @flow.task, not {short(task)}; "
+                "put @flow.task on it, or bind a task's other arguments with functools.partial"
             )
         if not any(hasattr(items, name) for name in ("__iter__", "__aiter__", "__getitem__")):
             raise DefinitionTypeError(

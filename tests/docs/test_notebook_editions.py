@@ -26,7 +26,8 @@ def test_a_notebook_is_made_from_its_page(name: str) -> None:
     assert (LEARN / f"{name}.ipynb").read_text("utf-8") == MADE.edition(name)
 
 
-@pytest.mark.timeout(240)  # it runs the programs of a page, one after the other
+@pytest.mark.slow  # the pages themselves run in the quick tests
+@pytest.mark.timeout(240)
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning"
 )  # of jupyter_client and ipykernel
@@ -39,7 +40,8 @@ def test_the_cells_run_and_print_what_they_show(
         monkeypatch.setenv(variable, value)
     for variable in ("CI", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)
-    shown: Any = nbformat.reads((LEARN / f"{name}.ipynb").read_text("utf-8"), as_version=4)
+    read: Any = nbformat.reads
+    shown: Any = read((LEARN / f"{name}.ipynb").read_text("utf-8"), as_version=4)
     nbformat.validate(shown)
     # No package index is asked here.
     shown.cells = [cell for cell in shown.cells if not cell.source.startswith("%pip")]
