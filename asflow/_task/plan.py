@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._inspect import body_of, returns_nothing
@@ -365,10 +364,10 @@ def _may_return(subject: Subject) -> bool:
 
 
 def _encoder_for(namer: Namer, subject: Subject, options: TaskOptions) -> Callable[..., Writer[object]]:
-    """Return `open_writer` for the task: of a stream, and of the type of a record if that is known."""
-    from asflow.writers._writing import open_writer
+    """Return what opens a writer for the task: of a stream, and of the type of a record if that is known."""
+    from asflow.writers._writing import Opener
 
     suffix = namer.pattern.suffix
     # A registered format goes along to a worker process, which may not have registered it.
     factory = options.writer or REGISTERED.get(last_suffix(suffix))
-    return partial(open_writer, suffix, level=options.level, task=subject.name, factory=factory)
+    return Opener(suffix, level=options.level, task=subject.name, factory=factory)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from asflow._checks import closed_error
 from asflow.writers._refusals import corrupt, raise_again, subject_of
-from asflow.writers._suffixes import check_level, split_suffixes
+from asflow.writers._suffixes import DEFAULT_LEVELS, check_level, split_suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,11 @@ class OutputStream:
         """
         self._sink = sink
         self._compression: Compression = compression
-        self._level = check_level(compression, level, subject_of(task))
+        self._level = (
+            DEFAULT_LEVELS[compression]
+            if level is None
+            else check_level(compression, level, subject_of(task))
+        )
         self._task = task
         self._buffer = bytearray()
         # Made by the first full buffer: most outputs are small and compressed in one call.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from asflow._labels import short
@@ -137,13 +138,16 @@ WRITE_ALL = "is a list of records, and write() takes one; pass it to flow.task.w
 # ---------------------------------------------------------------------------------------------- JSON
 
 
+@lru_cache
 def json_encoder() -> msgspec.json.Encoder:
-    """Make an encoder to strict JSON: NaN and the infinities become null, bytes base64, tuples lists.
+    """Return an encoder to strict JSON: NaN and the infinities become null, bytes base64, tuples lists.
 
     Decimal, UUID, date, time, datetime (ISO 8601) and timedelta (ISO 8601 duration) become strings, an
     Enum its value, a set a list, a named tuple a list (as which it is read back). An attrs object inside
     a record loses its fields that begin with `_`, which msgspec leaves out; one that is a record keeps them.
     Source: https://jcristharif.com/msgspec/supported-types.html
+
+    Threads: it is the same for all, and may be used from any number of them.
     """
     import msgspec
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Never
 
     from asflow.protocols import ByteStream, Writer
-    from asflow.writers._suffixes import FormatName
+    from asflow.writers._suffixes import Compression, FormatName
 
 
 class OutputWriter:
@@ -107,18 +107,66 @@ def open_writer(
         DefinitionTypeError: what *factory* returned is not a Writer; or as `check_suffix`.
         DefinitionValueError, MissingExtraError: as `check_suffix`.
     """
-    suffixes = check_suffix(name, level, custom=factory is not None, subject=subject_of(task))
-    compressed = OutputStream(stream, suffixes.compression, level, task=task)
-    if factory is None and suffixes.format == "registered":
-        from asflow.writers._registry import format_of
+    return Opener(name, level=level, task=task, factory=factory)(stream, record_type=record_type)
 
-        factory = format_of(name, subject_of(task))
-    if factory is None:
-        form = open_format(suffixes.format, compressed, task=task, record_type=record_type)
-        return OutputWriter(form, compressed, task=task, light=suffixes.format != "parquet")
+
+class Opener:
+    """`open_writer` for the outputs of one task: what their suffixes ask for is looked up once.
+
+    Picklable if its *factory* is. May be used from any thread. See `open_writer` for the arguments.
+    """
+
+    __slots__ = ("_compression", "_factory", "_level", "_light", "_make", "_name", "_task")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        level: int | None = None,
+        task: str = "",
+        factory: Callable[[ByteStream], Writer[Never]] | None = None,
+    ) -> None:
+        self._name = name
+        self._level = level
+        self._task = task
+        self._factory = factory
+        self._compression: Compression = "none"
+        self._light = False
+        self._make: Callable[[ByteStream, object], Writer[object]] | None = None  # at the first call
+
+    def __reduce__(self) -> tuple[Callable[..., Opener], tuple[object, ...]]:
+        return _opener, (self._name, self._level, self._task, self._factory)
+
+    def __call__(self, stream: ByteStream, *, record_type: object = None) -> OutputWriter:
+        """Open a writer on *stream*. Raises as `open_writer` does."""
+        make = self._make or self._prepare()
+        compressed = OutputStream(stream, self._compression, self._level, task=self._task)
+        return OutputWriter(make(compressed, record_type), compressed, task=self._task, light=self._light)
+
+    def _prepare(self) -> Callable[[ByteStream, object], Writer[object]]:
+        factory, task = self._factory, self._task
+        suffixes = check_suffix(self._name, self._level, custom=factory is not None, subject=subject_of(task))
+        self._compression = suffixes.compression
+        if factory is None and suffixes.format == "registered":
+            from asflow.writers._registry import format_of
+
+            factory = format_of(self._name, subject_of(task))
+        self._light = factory is None and suffixes.format != "parquet"
+        self._make = _maker(suffixes.format, task) if factory is None else partial(_made_by, factory, task)
+        return self._make
+
+
+def _opener(
+    name: str, level: int | None, task: str, factory: Callable[[ByteStream], Writer[Never]] | None
+) -> Opener:
+    return Opener(name, level=level, task=task, factory=factory)
+
+
+def _made_by(
+    factory: Callable[[ByteStream], Writer[Never]], task: str, stream: ByteStream, _record_type: object
+) -> Writer[object]:
     # A record that the user's own writer does not take is between the body and that writer.
-    form = cast("Writer[object]", _checked(factory(compressed), task))
-    return OutputWriter(form, compressed, task=task)
+    return cast("Writer[object]", _checked(factory(stream), task))
 
 
 def _checked(form: object, task: str) -> object:
@@ -145,25 +193,32 @@ def open_format(
         task: the task's name, for messages.
         record_type: as `open_writer` takes it.
     """
+    return _maker(form, task)(stream, record_type)
+
+
+def _maker(form: FormatName, task: str) -> Callable[[ByteStream, object], Writer[object]]:
+    """Return what opens a writer of *form* on a stream, for records of a type. Imports only that format."""
     match form:
         case "json lines":
             from asflow.writers._json_lines import JsonLinesWriter
 
-            return JsonLinesWriter(stream, task=task)
+            return lambda stream, _: JsonLinesWriter(stream, task=task)
         case "json":
             from asflow.writers._json_document import JsonDocumentWriter
 
-            return JsonDocumentWriter(stream, task=task)
+            return lambda stream, _: JsonDocumentWriter(stream, task=task)
         case "csv" | "tsv":
             from asflow.writers._delimited import DelimitedWriter
 
             delimiter = "," if form == "csv" else "\t"
-            return DelimitedWriter(stream, delimiter=delimiter, task=task, record_type=record_type)
+            return lambda stream, kind: DelimitedWriter(
+                stream, delimiter=delimiter, task=task, record_type=kind
+            )
         case "parquet":
             from asflow.writers._parquet import ParquetWriter
 
-            return ParquetWriter(stream, task=task, record_type=record_type)
+            return lambda stream, kind: ParquetWriter(stream, task=task, record_type=kind)
         case _:
             from asflow.writers._raw import RawWriter
 
-            return RawWriter(stream, task=task)
+            return lambda stream, _: RawWriter(stream, task=task)
