@@ -20,6 +20,7 @@ from asflow._task.saving import Saving
 from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import LocalStore
+from asflow.stores._common import NO_FAILURE
 from asflow.stores._local import read_small, scans_for
 from asflow.stores._posix import absolute, is_same_folder
 from asflow.stores._temporary import ScratchFile, TemporaryFolders
@@ -145,10 +146,10 @@ class OutputPlan:
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.
 
-        Without `suppress`, an `.err` file here was written by another task. Look under a name that no failure
-        can have, so it is never taken for ours.
+        Without `suppress`, an `.err` file here was written by another task. This name is one that no
+        failure can have, so it is never taken for ours, and a store need not look.
         """
-        return self.namer.pattern.failure_name(name) if self._failures else f"{name}{FAILURE}~"
+        return self.namer.pattern.failure_name(name) if self._failures else name + NO_FAILURE
 
     def absolute(self, name: str, /) -> str:
         """Return *name* in a form that does not depend on the current directory, if the store keeps files."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PART = ".part"
 """Suffix of work in progress."""
 
+NO_FAILURE = ".err~"
+"""The end of a failure's name that no failure has: of a task without `suppress`, which records none."""
+
 MARKED = 315_630_246
 """The time of an output that `asflow refresh` has marked as out of date: 1980-01-02 03:04:06 UTC.
 

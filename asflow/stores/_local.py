@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from asflow._labels import short
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.stores import _posix, _windows
-from asflow.stores._common import MARKED, NEVER_EMPTY, PART, Info, check_name, is_void
+from asflow.stores._common import MARKED, NEVER_EMPTY, NO_FAILURE, PART, Info, check_name, is_void
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep
 from asflow.stores._local_scan import Scans, forget_scans, note_marks
@@ -110,7 +110,7 @@ class LocalStore:
             if found.st_nlink != 1:
                 sweep(name, found)
             return "complete"
-        found = look(failure)
+        found = None if failure.endswith(NO_FAILURE) else look(failure)
         if found is None:
             return "absent"
         if found.st_nlink != 1:
@@ -175,7 +175,8 @@ class LocalStore:
         if _posix.WINDOWS:
             _windows.check_name(_SUBJECT, name)
         name, failure = absolute(name), absolute(failure)
-        if not replace and (os.access(name, os.F_OK) or os.access(failure, os.F_OK)):
+        may_have_failed = not failure.endswith(NO_FAILURE)
+        if not replace and (os.access(name, os.F_OK) or (may_have_failed and os.access(failure, os.F_OK))):
             # Look before creating `.part`: a process that is killed in between would leave one beside an
             # output that is done, where no claim would find it.
             found = self.status(name, failure)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.descriptors import open_below
 
+from asflow import Flow
 from asflow.errors import (
     ClaimLostError,
     DefinitionTypeError,
@@ -26,6 +27,7 @@ from asflow.errors import (
     OutputNameError,
     OutputPlaceError,
 )
+from asflow.sinks import NullSink
 from asflow.stores import LocalStore, _posix
 from asflow.stores._local_claim import LocalClaim
 
@@ -871,3 +873,18 @@ def test_a_thread_that_lives_on_cannot_write(place: Place) -> None:
         thread.join(10)
         assert place.path.stat().st_size == size == sum(accepted)
         place.path.unlink()
+
+
+def test_a_task_without_suppress_takes_no_file_for_its_failure(tmp_path: Path) -> None:
+    """Not even one that an editor has left beside a failure."""
+    flow = Flow(tmp_path, sink=NullSink())
+
+    @flow.task(on="{name}.txt")
+    def make(name: str) -> None:
+        flow.task.write(name)
+
+    (tmp_path / "x.txt.err").write_text("another task's")
+    (tmp_path / "x.txt.err~").write_text("an editor's")
+    assert flow.task.output(make, "x").status == "absent"
+    make("x")
+    assert (tmp_path / "x.txt").read_text() == "x"
