@@ -148,6 +148,10 @@ Measured separately, on two cores with Python 3.11; not part of this run.
 - *More or fewer threads for commits*: 1 to 16 were tried; with four or more the wall time is the same.
 - *Encoding into one shared buffer*: saves 20 of the 280 ns that a record costs beyond a hand-written loop, and needs a
   lock, which costs 75. The rest is two calls of Python functions.
+- *A batch of `write_all` below 0.6 of the hand loop*: by instructions, msgspec's own call for a batch is 0.59 of it, and all
+  of ours 0.74. One call for a JSON list into a warm buffer is a tenth quicker than lines, but has commas between records;
+  batches of 16 to 4,096 records cost the same. With Zstandard, which is two thirds of the loop, that is 0.93.
+- *Remembered decisions of the engine*: all seven steps of an output take 4 of its 90 us; a table would save 2.
 - *`os.access` instead of the `stat` of a skip*: half the cost, but a folder or an empty `.zst` would count as done.
 - *A worker of `map` that drives the body itself*, without a generator in between: 2 to 4 %, in twice the code.
 - *Fewer calls for a small output*: a claim by hand (open, flock, fstat, access, write, link, unlink, close) takes 2.0
