@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from asflow._checks import closed_error
 from asflow.writers._refusals import corrupt, raise_again, subject_of
@@ -13,11 +12,11 @@ from asflow.writers._suffixes import DEFAULT_LEVELS, check_level, split_suffixes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import zstandard
     from typing_extensions import Buffer
 
     from asflow.errors import CorruptOutputError
     from asflow.protocols import ByteStream
+    from asflow.writers._codecs import Compressor
     from asflow.writers._suffixes import Compression
 
 CHUNK = 65536
@@ -25,11 +24,6 @@ CHUNK = 65536
 
 _DIRECT = CHUNK // 2  # bytes; a write of this size skips the buffer once compression has begun
 _SLICE = 4 * CHUNK  # a bigger write is compressed in pieces of this size, so that memory stays flat
-
-
-class _Compressor(Protocol):
-    def compress(self, data: memoryview | bytearray, /) -> bytes: ...
-    def flush(self) -> bytes: ...
 
 
 class OutputStream:
@@ -72,7 +66,7 @@ class OutputStream:
         self._task = task
         self._buffer = bytearray()
         # Made by the first full buffer: most outputs are small and compressed in one call.
-        self._compressor: _Compressor | None = None
+        self._compressor: Compressor | None = None
         self._closed = False
         self._failure: BaseException | None = None
 
@@ -126,7 +120,9 @@ class OutputStream:
         self._closed = True
         try:
             if self._compressor is None and self._compression == "zstd":
-                self._sink.write(_compress_at_once(self._buffer, self._level))
+                from asflow.writers._zstd import compress_at_once
+
+                self._sink.write(compress_at_once(self._buffer, self._level))
                 self._buffer = bytearray()
                 return
             compressor = self._open_compressor()
@@ -161,40 +157,19 @@ class OutputStream:
             # view of it, and a viewed buffer can't be resized.
             self._buffer = bytearray()
 
-    def _open_compressor(self) -> _Compressor | None:
+    def _open_compressor(self) -> Compressor | None:
         if self._compressor is not None or self._compression == "none":
             return self._compressor
         if self._compression == "zstd":
-            import zstandard
+            from asflow.writers._zstd import compressor
 
-            context = zstandard.ZstdCompressor(level=self._level, write_checksum=True)
-            self._compressor = cast("_Compressor", context.compressobj())
+            self._compressor = compressor(self._level)
         else:
             import zlib
 
             # 31: a gzip header without a file name or a time, so equal records make equal bytes.
-            self._compressor = cast("_Compressor", zlib.compressobj(self._level, zlib.DEFLATED, 31))
+            self._compressor = cast("Compressor", zlib.compressobj(self._level, zlib.DEFLATED, 31))
         return self._compressor
-
-
-class _Reusable(threading.local):
-    """A thread's zstd context for outputs of less than 64 KiB: to make one costs as much as to use it."""
-
-    level: int | None = None
-    context: zstandard.ZstdCompressor | None = None
-
-
-_reusable = _Reusable()
-
-
-def _compress_at_once(data: bytearray, level: int) -> bytes:
-    context = _reusable.context
-    if context is None or _reusable.level != level:
-        import zstandard
-
-        context = zstandard.ZstdCompressor(level=level, write_checksum=True)
-        _reusable.context, _reusable.level = context, level
-    return context.compress(data)
 
 
 # ------------------------------------------------------------------------------------------- reading
@@ -293,17 +268,18 @@ class _Pieces(io.RawIOBase):
 
 
 _FRAME = 0xFD2FB528
+_WINDOW_LOG = 27  # the default limit of other readers, and the most that our levels ask for
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 
 
 def _unpack_zstd(source: _Source) -> Iterator[bytes]:
     """Yield what the frames hold, a block (128 KiB at most) at a time.
 
-    Walks the frames itself: zstandard takes a frame that is cut between two blocks for a whole one, and
+    Walks the frames itself: both libraries take a frame that is cut between two blocks for a whole one, and
     a block at a time keeps memory flat at any ratio.
     Source: RFC 8878, section 3.1.
     """
-    import zstandard
+    from asflow.writers._zstd import ZstdError
 
     start = source.up_to(4)
     if not start:
@@ -317,7 +293,7 @@ def _unpack_zstd(source: _Source) -> Iterator[bytes]:
         elif magic == _FRAME:
             try:
                 yield from _unpack_frame(source, start)
-            except zstandard.ZstdError as error:
+            except ZstdError as error:
                 raise source.corrupt(f"does not decompress ({error})") from error
         else:
             raise source.corrupt("not a zstd file, or with other bytes after its last frame")
@@ -325,15 +301,14 @@ def _unpack_zstd(source: _Source) -> Iterator[bytes]:
 
 
 def _unpack_frame(source: _Source, magic: bytes) -> Iterator[bytes]:
-    import zstandard
+    from asflow.writers._zstd import decompressor
 
     descriptor = source.exactly(1)
     flags = descriptor[0]
     single_segment, checksum = flags & 0x20, flags & 0x04
     size_bytes = (1 if single_segment else 0, 2, 4, 8)[flags >> 6]
     header = source.exactly((not single_segment) + (0, 1, 2, 4)[flags & 3] + size_bytes)
-    # 2^27 is the default limit of other readers, and the most that our levels ask for.
-    frame = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+    frame = decompressor(_WINDOW_LOG)
     frame.decompress(magic + descriptor + header)
     last = False
     while not last:
