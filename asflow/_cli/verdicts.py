@@ -53,18 +53,25 @@ def verdicts(tasks: Iterable[TaskDefinition], wanted: Iterable[TaskDefinition]) 
     asked = {id(each) for each in wanted}
     examined: dict[int, list[Call]] = {}
     changing: set[str] = set()
+    sources = _sources(ordered)
     for task in ordered:
         if not task.keeps_outputs:
             continue
         calls: list[Call] = []
         for verdict, call in _of_task(task, ordered, examined, changing):
-            if call is not None:
+            if call is not None and id(task) in sources:
                 calls.append(call)
             if verdict.is_made:
                 changing.add(verdict.name)
             if id(task) in asked:
                 yield verdict
         examined[id(task)] = calls
+
+
+def _sources(tasks: list[TaskDefinition]) -> set[int]:
+    """Return the ids of the tasks whose calls let others be expected; those of others need not be kept."""
+    reads = (read for task in tasks for read in inputs_of_task(task))
+    return {id(tasks[place]) for read in reads for place in makers(read, tasks)}
 
 
 def _of_task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -11,6 +12,11 @@ from xml.etree import ElementTree
 import pytest
 from support.fresh import put, shift
 
+from asflow import Flow
+from asflow._cli.calls import Call
+from asflow._cli.verdicts import verdicts
+from asflow._task.finding import find
+from asflow.sinks import NullSink
 from asflow.stores._common import MARKED
 
 if TYPE_CHECKING:
@@ -244,3 +250,21 @@ def test_the_picture(asflow: Command, pipeline: Path) -> None:
     root = ElementTree.fromstring(asflow("graph", "pipeline", "--svg").out)
     shown = {each.text for each in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"Archive.raw", "clean", "mean", "hashed", "loose", "nothing", "settings.toml"} <= shown
+
+
+def test_calls_are_kept_only_for_tasks_that_others_read(tmp_path: Path) -> None:
+    """Memory does not grow with the outputs of a pattern that nothing reads."""
+    flow = Flow(str(tmp_path), sink=NullSink())
+
+    @flow.task(on="{number}.txt")
+    def made(number: int) -> None: ...
+
+    for number in range(20):
+        put(tmp_path / f"{number}.txt")
+    found = find(made)
+    assert found is not None
+    alive = [
+        sum(isinstance(each, Call) for each in gc.get_objects()) for _ in verdicts([found[0]], [found[0]])
+    ]
+    assert len(alive) == 20
+    assert max(alive) <= 2
