@@ -39,11 +39,12 @@ class _Helpers:
         """See `sync_files`."""
         jobs, ended = self._jobs, SimpleQueue[tuple[int, BaseException | None]]()
         errors: list[BaseException | None] = [None] * len(descriptors)
-        for number, descriptor in enumerate(descriptors):
+        for number, descriptor in enumerate(descriptors[1:], 1):
             jobs.put((descriptor, number, ended))
         self._start(len(descriptors) - 1)
-        # This thread does its part, and without any helper all of it.
-        while True:
+        _sync(descriptors[0], 0, ended)
+        # This thread does more than its part if no helper does, as without any.
+        while len(descriptors) > 1:
             try:
                 _sync(*jobs.get_nowait())
             except Empty:
@@ -84,6 +85,6 @@ _forks.after_fork(_helpers.forget)
 def sync_files(descriptors: Sequence[int]) -> list[BaseException | None]:
     """Wait until the bytes of all open files are on the disk; return what `sync_file` has raised for each.
 
-    Threads: safe.
+    One alone wakes no other thread. Threads: safe.
     """
-    return _helpers.sync(descriptors)
+    return _helpers.sync(descriptors) if descriptors else []
