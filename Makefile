@@ -20,7 +20,9 @@ help:  ## list the targets
 demo: $(VENV)/.demo  ## download, crash, go on, show a table; a second time it asks for nothing
 	$(BIN)/python docs/examples/demo/crash.py
 
-test: lint types unit  ## everything that must pass before a commit, but for the slow tests
+test: lint  ## everything that must pass before a commit, but for the slow tests
+	@# Side by side: a type checker uses one core, and tests often wait.
+	@$(MAKE) --no-print-directory -j 2 types unit
 
 lint: $(VENV)/.dev  ## ruff: lint and format
 	$(BIN)/ruff check
