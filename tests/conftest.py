@@ -43,18 +43,23 @@ def _forbidden_skips(config: pytest.Config) -> list[object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Collect without the garbage collector; what is there afterwards stays to the end, so it is passed over.
-
-    Many tests call `gc.collect()`, which takes a millisecond then instead of half a second. Forked children
-    copy fewer pages.
-    """
+    """Collect without the garbage collector: nearly all that is made then stays to the end."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.collect()
-        gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Let the garbage collector pass over what is there before the tests of a file: tests, and libraries.
+
+    Many tests call `gc.collect()`, which takes a millisecond then instead of half a second. Forked children
+    copy fewer pages.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
