@@ -215,9 +215,12 @@ class Limiter:
         """Start a body, if the rate lets it and no call waits for that; the caller holds a slot."""
         turn = self._pacing.try_acquire()
         try:
-            return turn is not None and self._start() <= 0
+            started = turn is not None and self._start() <= 0
+            if turn is not None:
+                self._pacing.release(turn)
+            return started
         finally:
-            del turn  # which returns it
+            del turn
 
     async def pace(self) -> None:
         """Wait until the rate lets a body start; the caller holds a slot."""
@@ -226,8 +229,10 @@ class Limiter:
         try:
             while (wait := self._start()) > 0:
                 await clock.current.clock.sleep_async(wait)
+            # Without a GIL, what a `del` leads to may wait until the thread that made the slot runs on.
+            self._pacing.release(turn)
         finally:
-            del turn
+            del turn  # which returns it as well, if this is left otherwise
 
     def pace_blocking(self, task: str, onlooker: Onlooker | None = None) -> None:
         """Wait on this thread until the rate lets a body of *task* start; the caller holds a slot.
@@ -246,8 +251,9 @@ class Limiter:
                 clock.current.clock.sleep(wait if left is None else min(wait, left))
                 if onlooker is not None:
                     onlooker.look()
+            self._pacing.release(turn)
         finally:
-            del turn  # which returns it
+            del turn
 
     def hold(self, seconds: float) -> None:
         """Let no body start for the next *seconds*."""
