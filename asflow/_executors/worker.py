@@ -23,7 +23,7 @@ from asflow._engine.policy import TaskPolicy
 from asflow._executors.exceptions import dump_error
 from asflow._executors.messages import ByName, Request, Response, dump, open_writer_of, pickler_for
 from asflow._reporter import Reporter
-from asflow._runtime.limits import Limiter
+from asflow._runtime.limiters import Limiter
 from asflow._runtime.making import Unwritten, refuse_writes, writes_through
 from asflow._runtime.runs import (
     TaskCall,

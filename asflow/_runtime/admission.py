@@ -18,7 +18,7 @@ from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, n
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asflow._runtime.limits import Limiter
+    from asflow._runtime.limiters import Limiter
     from asflow._runtime.machine import Machine
     from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec

@@ -288,7 +288,7 @@ class Making:
             claim is not None
             and claim.size <= LARGE
             and not self._scratch
-            and getattr(self._writer, "light", False)
+            and getattr(self._writer, "_asflow_light", False)
             and (not self.outputs.saves or is_small(self.value))
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from asflow._engine.policy import TaskPolicy
     from asflow._markers import Marked
     from asflow._reporter import Reporter
-    from asflow._runtime.limits import Limiter
+    from asflow._runtime.limiters import Limiter
     from asflow.protocols import ByteStream, Claim, Store, Writer
 
 

@@ -10,13 +10,12 @@ from asflow._frozen import replace
 from asflow._labels import short
 from asflow._naming.calling import compile_passing
 from asflow._naming.parameters import check_parameters
+from asflow._runtime.limiters import Limiter, task_limiter
 from asflow._runtime.limits import (
     Limit,
-    Limiter,
     checked_total,
     limiter_of,
     limiters_of,
-    task_limiter,
 )
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 

@@ -26,18 +26,16 @@ class OutputWriter:
 
     Attributes:
         concurrent: True if `write` may be called from several threads at the same time.
-        light: True if `commit` is asflow's own, and has at most a buffer of bytes to encode.
         write: takes one record and raises what the format raises; OutputClosedError after the end.
     """
 
-    def __init__(
-        self, form: Writer[object], stream: OutputStream, *, task: str = "", light: bool = False
-    ) -> None:
+    def __init__(self, form: Writer[object], stream: OutputStream, *, task: str = "") -> None:
         """Join the writer *form* and its *stream*; *task* is the task's name, for messages."""
         self._format = form
         self._stream = stream
         self._task = task
-        self.light: bool = light
+        # Whether `commit` is asflow's own, and has at most a buffer of bytes to encode.
+        self._asflow_light = False
         self.concurrent: bool = bool(getattr(form, "concurrent", False))
         # The format's own method, which saves a call for each record; replaced at the end. A thread that
         # is already past this is refused by a lock (see `_runtime`), by JSON Lines, or by the stream.
@@ -141,7 +139,9 @@ class Opener:
         """Open a writer on *stream*. Raises as `open_writer` does."""
         make = self._make or self._prepare()
         compressed = OutputStream(stream, self._compression, self._level, task=self._task)
-        return OutputWriter(make(compressed, record_type), compressed, task=self._task, light=self._light)
+        writer = OutputWriter(make(compressed, record_type), compressed, task=self._task)
+        writer._asflow_light = self._light  # pyright: ignore[reportPrivateUsage]
+        return writer
 
     def _prepare(self) -> Callable[[ByteStream, object], Writer[object]]:
         factory, task = self._factory, self._task

@@ -11,7 +11,8 @@ import pytest
 from support.tasks import slots_of
 
 from asflow import Flow, Limit, MemoryStore, Retry
-from asflow._runtime.limits import limiter_of, task_limiter
+from asflow._runtime.limiters import task_limiter
+from asflow._runtime.limits import limiter_of
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 from asflow.sinks import NullSink
 from asflow.testing import RecordingSink, fake_clock

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from asflow import Flow, Limit, MemoryStore, Retry
-from asflow._runtime import limits
+from asflow._runtime import limiters as module
 from asflow._runtime.limits import limiters_of
 from asflow.errors import DefinitionTypeError
 from asflow.sinks import NullSink
@@ -181,7 +181,7 @@ def test_without_a_rate_only_the_latest_stay() -> None:
     for n in range(1000):
         fetch(f"https://host{n}/")
     gc.collect()
-    assert len(limiters._known) == limits._KEPT
+    assert len(limiters._known) == module._KEPT
     assert not limiters._paced
 
 

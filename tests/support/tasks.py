@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asflow._runtime.limits import Limiter
+from asflow._runtime.limiters import Limiter
 from asflow._runtime.runs import FlowCall, TaskCall, current
 from asflow._runtime.slots import Slots
 from asflow._task.callables import attached
