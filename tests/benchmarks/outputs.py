@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,9 +28,9 @@ _TEXT = random.Random(2).randbytes(1024).hex()
 _BYTES = _TEXT.encode()
 
 
-def _write(path: str, flags: int = 0) -> int:
+def _write(path: str, flags: int = 0, times: int = 1) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | flags, 0o666)
-    os.write(descriptor, _BYTES)
+    os.write(descriptor, _BYTES * times)
     return descriptor
 
 
@@ -44,10 +45,11 @@ def in_place(count: int) -> Contender:
     return Contender("in place, by hand", run, count)
 
 
-def _publish(path: str, sync_folder: int | None) -> None:
+def _publish(path: str, sync_folder: int | None, times: int = 1, *, sync: bool = True) -> None:
     part = path + ".part"
-    descriptor = _write(part, os.O_EXCL)
-    os.fsync(descriptor)
+    descriptor = _write(part, os.O_EXCL, times)
+    if sync:
+        os.fsync(descriptor)
     os.close(descriptor)
     os.rename(part, path)
     if sync_folder is not None:
@@ -66,23 +68,42 @@ def synced(count: int, *, folder_too: bool = False) -> Contender:
     return Contender(f"write, fsync, rename{', fsync the folder' * folder_too}, by hand", run, count)
 
 
-def synced_in_flight(count: int, flight: int) -> Contender:
+def synced_in_flight(count: int, flight: int, durability: Durability = "data", times: int = 1) -> Contender:
     """Do the same in *flight* threads."""
 
     async def run(folder: Path) -> None:
         base, loop = str(folder), asyncio.get_running_loop()
         numbers = iter(range(count))
+        above = os.open(folder, os.O_RDONLY)
+        one = partial(_publish, sync=durability != "atomic", times=times)
         with ThreadPoolExecutor(flight) as pool:
 
             async def work() -> None:
                 for index in numbers:
-                    await loop.run_in_executor(pool, _publish, f"{base}/{index}.txt", None)
+                    path = f"{base}/{index}.txt"
+                    await loop.run_in_executor(pool, one, path, above if durability == "full" else None)
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(flight):
                     group.create_task(work())
+        os.close(above)
 
     return Contender(f"by hand, in {flight} threads", run, count)
+
+
+def _script(count: int, flight: int) -> Contender:
+    """Do it as a careful asyncio script does."""
+
+    async def run(folder: Path) -> None:
+        semaphore = asyncio.Semaphore(flight)
+
+        async def save(index: int) -> None:
+            async with semaphore:
+                await asyncio.to_thread(_publish, f"{folder}/{index}.txt", None)
+
+        await asyncio.gather(*map(save, range(count)))
+
+    return Contender("asyncio script, by hand", run, count)
 
 
 def by_asflow(durability: Durability, count: int) -> Contender:
@@ -101,15 +122,16 @@ def by_asflow(durability: Durability, count: int) -> Contender:
     return Contender(ASFLOW, run, count)
 
 
-def by_asflow_in_flight(durability: Durability, count: int, flight: int) -> Contender:
+def by_asflow_in_flight(durability: Durability, count: int, flight: int, times: int = 1) -> Contender:
     """Map an async task over the outputs."""
+    text = _TEXT * times
 
     async def run(folder: Path) -> None:
         flow = Flow(folder, store=LocalStore(durability=durability), sink=NullSink())
 
         @flow.task(on="{index}.txt", limit=flight)
         async def save(index: int) -> None:
-            flow.task.write(_TEXT)
+            flow.task.write(text)
 
         async for _ in flow.task.map(save, range(count)):
             pass
@@ -196,7 +218,7 @@ def rows(short: bool) -> Iterator[Row]:
             *where_installed("joblib", lambda: _joblib(count // 10)),
             *where_installed("diskcache", lambda: _diskcache(count // 10)),
         ),
-        bound=2.6,
+        bound=5,
         judge="wall",
         cost=cost,
         floor="open, write, close under the final name: after a kill, half a file counts as done.",
@@ -226,14 +248,49 @@ def rows(short: bool) -> Iterator[Row]:
         cost="the name, the file opened and looked at, its bytes read and decoded as the annotation says.",
         floor="open, read and msgspec's decoder of that type, by hand.",
     )
-    yield Row(
-        "outputs-flight",
-        f'{count:,} outputs of 2 KB, `durability="data"`, 16 in flight',
-        (synced_in_flight(count, 16), by_asflow_in_flight("data", count, 16)),
-        bound=1.3,
-        judge="wall",
-        cost="one thread ends all commits that wait, and wakes the loop once for them; up to fifteen threads "
+    yield from _in_flight(count)
+
+
+def _in_flight(count: int) -> Iterator[Row]:
+    cost = (
+        "one thread ends all commits that wait, and wakes the loop once for them; up to fifteen threads "
         "sync their files at the same time, and do nothing else. The rest is the claim of each output, on "
-        "the loop's thread.",
-        floor="write, fsync and rename by hand, in sixteen threads.",
+        "the loop's thread."
     )
+    floor = "write, fsync and rename by hand, in as many threads; with `full`, fsync of the folder, too."
+    settings: tuple[tuple[Durability, int, float], ...] = (
+        ("data", 16, 1.3),
+        ("data", 64, 1.3),
+        ("full", 16, 1.3),
+        ("atomic", 16, 1.25),
+    )
+    for durability, flight, bound in settings:
+        yield Row(
+            f"outputs-flight-{durability}-{flight}",
+            f'{count:,} outputs of 2 KB, `durability="{durability}"`, {flight} in flight',
+            (synced_in_flight(count, flight, durability), by_asflow_in_flight(durability, count, flight)),
+            bound=bound,
+            judge="wall",
+            cost=cost,
+            floor="write and rename by hand, in as many threads." if durability == "atomic" else floor,
+        )
+    few = count // 5
+    yield Row(
+        "outputs-flight-large",
+        f'{few:,} outputs of 200 KB, `durability="data"`, 16 in flight',
+        (synced_in_flight(few, 16, times=100), by_asflow_in_flight("data", few, 16, times=100)),
+        bound=1.5,
+        judge="wall",
+        cost=cost,
+        floor=floor,
+    )
+    for flight in (16, 64):
+        yield Row(
+            f"outputs-script-{flight}",
+            f'{count:,} outputs of 2 KB, `durability="data"`, {flight} in flight, against a script',
+            (_script(count, flight), by_asflow_in_flight("data", count, flight)),
+            bound=0.9,
+            judge="wall",
+            cost=cost,
+            floor="gather, a semaphore, and write, fsync and rename in the loop's thread pool, by hand.",
+        )
