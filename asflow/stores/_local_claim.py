@@ -25,7 +25,7 @@ import errno
 import os
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from asflow import _forks
 from asflow.errors import ClaimLostError, OutputPlaceError
@@ -57,7 +57,9 @@ from asflow.stores._posix import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from asflow.stores._local_batch import Stepwise
 
 _SUBJECT = "LocalStore()"
 
@@ -121,7 +123,9 @@ class LocalClaim:
         self._touched = 0.0
         self._modified: float | None = None
 
-    publish_many = staticmethod(publish_many)
+    publish_many: ClassVar[staticmethod[[Sequence[Stepwise]], list[BaseException | None]]] = staticmethod(
+        publish_many
+    )
 
     def __repr__(self) -> str:
         return f"<LocalClaim of {self._name!r}, {self._state}>"

@@ -31,9 +31,9 @@ CLUSTERS = [
 KINDS = ["threads", "processes", "loky", "dask", *CLUSTERS]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def executors() -> Iterator[Callable[[str], Executor]]:
-    """One executor of each kind for all tests of this folder, made when it is first asked for."""
+    """One executor of each kind for all tests of a file, made when it is first asked for."""
     made: dict[str, Executor] = {}
     closing: list[Callable[[], object]] = []
 
