@@ -66,7 +66,7 @@ def page(code: str, options: str = "") -> AppTest:
 def bars(app: AppTest) -> list[str]:
     """The texts beside the progress bars, without rates and times."""
     texts = [bar.proto.text for bar in app.get("progress")]
-    return [re.sub(r"( · [\d.,]+/(s|min))? · ([\d.]+ s|\d+:\d\d)$", "", text) for text in texts]
+    return [re.sub(r"( · [\d.,]+/(s|min))?( · ([\d.]+ s|\d+:\d\d))?$", "", text) for text in texts]
 
 
 def statuses(app: AppTest) -> list[tuple[str, str]]:

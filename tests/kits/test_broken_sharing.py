@@ -129,7 +129,8 @@ class Waits(Store):
     """Waits for the owner instead of returning "busy"."""
 
     def claim(self, name: str, failure: str, /, *, replace: bool = False) -> Any:
-        while (found := super().claim(name, failure, replace=replace)) == "busy":
+        until = time.monotonic() + 30  # past which no kit waits: no thread is left behind
+        while (found := super().claim(name, failure, replace=replace)) == "busy" and time.monotonic() < until:
             time.sleep(0.001)
         return found
 

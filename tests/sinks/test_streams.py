@@ -270,16 +270,20 @@ def test_nothing_grows_with_finished_flows(make: Callable[[io.StringIO], Progres
             finish(sink, flow_id)
         finish(sink, 1)
 
+    def grown() -> tuple[int, int]:
+        before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+        rounds(1000)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before, len(gc.get_objects()) - objects
+
     rounds(50)
     gc.collect()
     tracemalloc.start()
-    before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
-    rounds(1000)
-    gc.collect()
-    grown, more = tracemalloc.get_traced_memory()[0] - before, len(gc.get_objects()) - objects
+    # Threads that other tests have left behind may take memory meanwhile, but hardly three times.
+    sizes, objects = zip(*(grown() for _ in range(3)), strict=True)
     tracemalloc.stop()
-    assert grown < 30_000
-    assert more < 100
+    assert min(sizes) < 30_000
+    assert min(objects) < 100
     assert not displays()
 
 
