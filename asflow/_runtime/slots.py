@@ -51,6 +51,8 @@ kept: list[Slot] = []
 class Slot(int):
     """One slot. Its holder returns it with `Slots.release`; dropping it does the same, a little slower.
 
+    A holder that has returned it must drop it, too: the next one may rely on its own drop.
+
     When the garbage collector closes a coroutine, it may have called `__del__` for the slot that this holds.
     So a coroutine that is closed (GeneratorExit) must drop its slot, and not return it otherwise.
     """

@@ -152,6 +152,7 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
         finally:
             leave()
             slots.release(slot)
+            del slot  # which a traceback would hold: a slot that is dropped then comes back late
 
     async def crowd(seed: int) -> None:
         drawn = random.Random(seed)
@@ -169,6 +170,7 @@ def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling()
             enter()
             leave()
             slots.release(slot)
+            del slot
 
     threads = [threading.Thread(target=asyncio.run, args=(crowd(seed),)) for seed in range(4)]
     threads += [threading.Thread(target=plain) for _ in range(2)]

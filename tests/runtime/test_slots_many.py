@@ -36,6 +36,7 @@ def test_no_slot_is_lost_over_a_hundred_thousand_acquisitions() -> None:
             with counting:
                 held -= 1
             slots.release(slot)
+            del slot
 
     async def crowd(seed: int) -> None:
         await asyncio.gather(*(contend(random.Random(seed * 1000 + n)) for n in range(CONTENDERS)))
