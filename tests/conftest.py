@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,9 +42,19 @@ def _forbidden_skips(config: pytest.Config) -> list[object]:
     return [report for report in skipped if not allowed.search(str(getattr(report, "longrepr", "")))]
 
 
+def _register() -> None:
+    """Have Hypothesis make its random numbers now: `gc.get_referrers` does not see what is frozen later."""
+
+    @given(strategies.none())
+    def nothing(_: None) -> None: ...
+
+    nothing()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without the garbage collector: nearly all that is made then stays to the end."""
+    _register()
     gc.disable()
     try:
         return (yield)
