@@ -190,7 +190,7 @@ def _peak(name: str, megabytes: int) -> Contender:
 def rows(short: bool) -> Iterator[Row]:
     """Yield the rows about writing."""
     count = 20_000 if short else 1_000_000
-    for suffix, bound in (("", None), (".gz", None), (".zst", 1.1)):
+    for suffix, bound in (("", None), (".gz", None), (".zst", 1.15)):
         yield Row(
             f"write{suffix.replace('.', '-')}",
             f"`write(record)`, {count:,} varied records to `.jsonl{suffix}`",
