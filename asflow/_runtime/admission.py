@@ -92,8 +92,8 @@ def acquired_at_once(limit: Limiter, run: TaskCall) -> bool:
         or isinstance(run.parent, TaskCall)
     ):
         return False
-    if run.flow is not None and run.flow.parent is not None:
-        return False  # an enclosing body may lend its slot
+    if run.flow is not None and run.flow.is_in_task:
+        return False  # its body may lend its slot
     try:
         run.slot = slots.free.pop()
     except IndexError:

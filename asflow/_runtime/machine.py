@@ -11,6 +11,7 @@ variable `ASFLOW_LIMITS`, which names another folder.
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 import stat
 import sys
@@ -34,6 +35,8 @@ FOLDER: Final = "ASFLOW_LIMITS"
 
 BUSY = 0.002
 """Seconds until it is worth asking again for the lock on the starts, which is held for microseconds."""
+
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LONGEST = 100
@@ -153,7 +156,7 @@ class Machine:
         with self._lock:
             box = self._starts.box
             path = self._opened("starts", box)
-            if not try_lock(box[0]):
+            if not self._try_lock(box[0]):
                 return BUSY
             try:
                 return BUSY if _is_gone(path, box) else act()
@@ -165,7 +168,18 @@ class Machine:
         """Whether the file of *number* is locked for this process now."""
         box = self._files.setdefault(number, [])
         path = self._opened(f"{number}.slot", box)
-        return try_lock(box[0]) and not _is_gone(path, box)
+        return self._try_lock(box[0]) and not _is_gone(path, box)
+
+    def _try_lock(self, descriptor: int) -> bool:
+        try:
+            return try_lock(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise DefinitionValueError(
+                f"Limit(): shared={self.name!r} needs file locks, which {self._folder} does not have; "
+                f"set {FOLDER} to a folder on a local disk"
+            ) from error
 
     def _opened(self, file: str, box: list[int]) -> str:
         """Put the descriptor of *file* into *box*, if it is not there; return the file's path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -403,3 +404,13 @@ def test_a_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert limiter.machine is not None
     with pytest.raises(DefinitionValueError, match=r"belongs to another user; set ASFLOW_LIMITS to a folder"):
         limiter.machine.take()
+
+
+@pytest.mark.parametrize("ask", [Machine.take, Machine.start, lambda each: each.hold(1)])
+def test_a_folder_without_locks_is_refused(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int) -> bool:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(machine, "try_lock", no_locks)
+    with pytest.raises(DefinitionValueError, match=r"^Limit\(\): .* needs file locks, .*; set ASFLOW_LIMITS"):
+        ask(another())
