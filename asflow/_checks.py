@@ -11,7 +11,13 @@ from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from asflow._labels import clean, short
-from asflow.errors import DefinitionTypeError, DefinitionValueError, OutputClosedError, RecordTypeError
+from asflow.errors import (
+    DefinitionTypeError,
+    DefinitionValueError,
+    NotInTaskError,
+    OutputClosedError,
+    RecordTypeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,6 +108,15 @@ def checked_records(task: str, value: Any, method: str = "__iter__") -> Any:
             f"return what the annotation says, or change it"
         )
     return value
+
+
+def outside_error(method: str) -> NotInTaskError:
+    """Return the error of a call of `flow.task.METHOD` outside any task."""
+    return NotInTaskError(
+        f"flow.task.{method}(): was called outside any task; call it in a function under "
+        "@flow.task(on='...') (a plain thread does not know its task: use asyncio.to_thread, or "
+        "contextvars.copy_context().run)"
+    )
 
 
 def closed_error(subject: str) -> OutputClosedError:

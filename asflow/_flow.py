@@ -11,7 +11,8 @@ from asflow._checks import check_flag, refuse_async_methods
 from asflow._labels import call_label, short
 from asflow._names import create
 from asflow._reporter import Reporter
-from asflow._runtime.runs import BRIEF, FlowCall, current, leave, pinned
+from asflow._runtime.calls import BRIEF, FlowCall
+from asflow._runtime.current import current, leave, pinned
 from asflow._runtime.spec import named_arguments
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator

@@ -11,6 +11,7 @@ traceback alone.
 
 from __future__ import annotations
 
+import traceback
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -40,6 +41,18 @@ class Recorded(NamedTuple):
     label: str
     arguments: Mapping[str, str]
     values: Mapping[str, Any] | None
+
+
+def report(
+    task: str, qualname: str, label: str, arguments: Mapping[str, object], error: BaseException
+) -> bytes:
+    """Return a line about the call, and the traceback as Python prints it, starting in the user's code."""
+    try:
+        lines = traceback.format_exception(error)
+    except Exception:  # noqa: BLE001 - Python can't print every error, such as a SyntaxError whose lineno is a str
+        lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
+    text = header(task, qualname, label, arguments) + bounded("".join(lines))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def header(task: str, qualname: str, label: str, arguments: Mapping[str, object]) -> str:

@@ -13,9 +13,10 @@ from asflow._executors.exceptions import load_error
 from asflow._executors.messages import Request, Response, dump, pickled_arguments, pickled_function
 from asflow._executors.worker import PROGRESS, run_request
 from asflow._labels import error_line
-from asflow._runtime.making import Unwritten
-from asflow._runtime.runs import TaskCall, current, write_failed
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current
 from asflow._runtime.stopping import stopping
+from asflow._runtime.writing import Unwritten, write_failed
 from asflow.errors import ExecutorError, TransferError
 from asflow.stores._temporary import TemporaryFolders, remove_folder
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asflow._markers import Marked
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow.protocols import Writer
 
 

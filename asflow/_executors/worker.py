@@ -23,18 +23,19 @@ from asflow._engine.policy import TaskPolicy
 from asflow._executors.exceptions import dump_error
 from asflow._executors.messages import ByName, Request, Response, dump, open_writer_of, pickler_for
 from asflow._reporter import Reporter
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current, leave
 from asflow._runtime.limiters import Limiter
-from asflow._runtime.making import Unwritten, refuse_writes, writes_through
-from asflow._runtime.runs import (
-    TaskCall,
-    current,
-    leave,
+from asflow._runtime.spec import TaskSpec
+from asflow._runtime.writing import (
+    Unwritten,
     no_output,
     output_closed,
+    refuse_writes,
     saved_instead,
     write_failed,
+    writes_through,
 )
-from asflow._runtime.spec import TaskSpec
 from asflow.stores._spool import Spool
 from asflow.stores._temporary import ScratchFile, TemporaryFolders
 
@@ -72,6 +73,7 @@ class _RemoteRun(TaskCall):
             reporter=Reporter(_NoSink()),
             skipped_in_labels=request.skipped_in_labels,
             marked=request.marked,
+            refuse=no_output,
         )
         super().__init__(spec, args, kwargs, None)
         self.output = request.output

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from asflow import _forks
 from asflow._runtime import clock
+from asflow._runtime.calls import TaskCall
 from asflow._runtime.clock import is_real
-from asflow._runtime.runs import TaskCall, current
+from asflow._runtime.current import current
 from asflow._runtime.slots import Slots, home_of, kept
 from asflow._runtime.waits import UNNOTICED, notice_in_thread, notice_of_rate, notice_of_slot, notice_of_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from asflow._runtime.calls import FlowCall
     from asflow._runtime.limiters import Limiter
     from asflow._runtime.machine import Machine
-    from asflow._runtime.runs import FlowCall
     from asflow._runtime.spec import TaskSpec
 
 

@@ -21,7 +21,7 @@ from asflow.protocols import Claim
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
 
     PublishMany = Callable[[Sequence[Claim]], Sequence[BaseException | None]]
     Queue = SimpleQueue["_Commit | None"]

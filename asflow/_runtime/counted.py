@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asflow._runtime import observing
 from asflow._runtime.admission import acquire, acquire_blocking, acquired_at_once, drop, release
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current, leave, reports_calls
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, count_body, count_queued
-from asflow._runtime.runs import (
-    FlowCall,
-    TaskCall,
-    current,
-    leave,
-    reports_calls,
-)
 from asflow._runtime.threads import refuse_unstarted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from asflow._engine.lifecycle import State
+    from asflow._runtime.calls import FlowCall
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Outcome, Tally
 

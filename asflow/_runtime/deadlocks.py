@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from asflow import _forks
 from asflow._runtime import owners, suspended
+from asflow._runtime.calls import TaskCall
 from asflow._runtime.observing import FREE_THREADED
-from asflow._runtime.runs import TaskCall
 from asflow._runtime.slots import Slots, home_of, running_loop
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from asflow._engine.lifecycle import NEW, step
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire
 from asflow._runtime.committing import commit_with_others
+from asflow._runtime.current import current, leave
 from asflow._runtime.job import Job
-from asflow._runtime.runs import current, leave
 from asflow._runtime.threads import closings, in_thread, prepare
 from asflow._runtime.watching import parked
 from asflow._tracebacks import without_ours
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from asflow._engine.lifecycle import State
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")

@@ -8,8 +8,8 @@ from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire_blocking
+from asflow._runtime.current import current
 from asflow._runtime.job import Job
-from asflow._runtime.runs import current
 from asflow._runtime.threads import refuse_unstarted
 from asflow._runtime.watching import parked
 from asflow._tracebacks import without_ours
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asflow._engine.lifecycle import State
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow._runtime.spec import TaskSpec
 
 R = TypeVar("R")

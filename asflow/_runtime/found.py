@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from asflow._runtime.current import current, pinned, reports_calls, reports_found
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import count, count_queued
-from asflow._runtime.runs import (
-    FlowCall,
-    TaskCall,
-    current,
-    pinned,
-    reports_calls,
-    reports_found,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
+    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.spec import Locate, Outputs, TaskSpec
 
 R = TypeVar("R")

@@ -10,16 +10,18 @@ from asflow._engine import vocabulary as words
 from asflow._labels import short
 from asflow._runtime import clock, observing
 from asflow._runtime.admission import drop, release, reserved_call
-from asflow._runtime.making import Making, Unwritten, refuse_writes
-from asflow._runtime.runs import TaskCall, no_output, output_closed, pinned
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import pinned
+from asflow._runtime.making import Making
 from asflow._runtime.watching import parked, resumed
+from asflow._runtime.writing import Unwritten, no_output, output_closed, refuse_writes
 from asflow._tracebacks import follows, never_entered
 from asflow.errors import RecordTypeError, Unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow._runtime.runs import FlowCall
+    from asflow._runtime.calls import FlowCall
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Outcome
 

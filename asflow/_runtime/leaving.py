@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asflow._runtime.runs import TaskCall
+from asflow._runtime.calls import TaskCall
 from asflow._tracebacks import leave_out_ours, name_call
 
 if TYPE_CHECKING:

@@ -1,26 +1,26 @@
-"""One output in the making: look, claim, write, end the claim."""
+"""One output in the making: look around, claim, write, end the claim."""
 
 from __future__ import annotations
 
 import threading
-import traceback
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from asflow import _forks, _ledger
+from asflow import _ledger
 from asflow._engine import vocabulary as words
-from asflow._labels import short
 from asflow._runtime import owners, threads
 from asflow._runtime.committing import as_grouped, is_small
-from asflow._runtime.runs import batches_through, output_closed, path_instead, reports_calls, saved_instead
+from asflow._runtime.current import reports_calls
+from asflow._runtime.looking import LARGE, Looking, refuse_answer
 from asflow._runtime.slots import running_loop
 from asflow._runtime.waits import Notice
+from asflow._runtime.writing import Unwritten, saved_instead, writes_through
 from asflow._tracebacks import follows, log_error
 from asflow.errors import DeadlockError, OutputClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow._runtime.slots import Slot
     from asflow._runtime.spec import Dating, Outputs, Scratch
     from asflow.protocols import ByteStream, Claim, Writer
@@ -29,54 +29,34 @@ _FIRST_POLL = 0.005
 _LONGEST_POLL = 0.25
 _GROWTH = 1.15  # a call learns of the end of its wait at most a sixth later
 
-LARGE = 256 * 1024
-"""Bytes, as stored, from which on a value is read and decoded in a thread rather than on the event loop."""
 
-
-class Making:
-    """The output of one call, from the first look to the end of its claim.
-
-    Methods that return an event carry out the action of the same name, and may block: the async driver
-    calls them in a thread if the store is slow.
-    """
+class Making(Looking):
+    """The output of one call, from the first look to the end of its claim."""
 
     __slots__ = (
         "_abandoned",
-        "_args",
         "_carrier",
         "_claim",
         "_closing",
         "_committed",
         "_counted",
         "_dating",
-        "_failure",
         "_given_up",
-        "_kwargs",
         "_loop",
-        "_name",
         "_notice",
         "_owner",
         "_polls",
         "_scratch",
-        "_stale",
         "_writer",
         "closing_slots",
         "key",
-        "outputs",
-        "value",
     )
 
     def __init__(
         self, outputs: Outputs, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> None:
-        self.outputs: Outputs = outputs
-        self._args = args
-        self._kwargs = kwargs
-        self._stale = False
+        super().__init__(outputs, name, args, kwargs)
         self._dating: Dating | None = None
-        # From here on independent of the current directory.
-        self._name = outputs.absolute(name)
-        self._failure = outputs.failure_of(self._name)
         self._claim: Claim | None = None
         self._writer: Writer[object] | None = None
         self._owner: owners.Owner | None = None
@@ -91,37 +71,8 @@ class Making:
         self._carrier = owners.this_carrier(self._loop)
         self.closing_slots: list[Slot] = []
         self.key: owners.Key = (outputs.namespace, self._name)
-        self.value: object = None
 
-    @property
-    def blocking(self) -> bool:
-        """Whether steps may be slow, so that the async driver calls them in a thread."""
-        return self.outputs.store.blocking
-
-    # ---------------------------------------------------------------- looking and claiming
-
-    def look(self) -> words.Event:
-        """Check whether the output exists."""
-        outputs = self.outputs
-        self._stale = False
-        try:
-            match outputs.store.status(self._name, self._failure):
-                case "complete":
-                    if not outputs.is_stale(self._name, self._args, self._kwargs):
-                        return words.Found()
-                    # An attempt to make it again may have been suppressed; it is not tried again.
-                    if outputs.store.info(self._failure) is not None:
-                        return words.FoundFailure()
-                    self._stale = True
-                    return words.Stale()
-                case "suppressed":
-                    return words.FoundFailure()
-                case "absent":
-                    return words.Missing()
-                case other:  # pyright: ignore[reportUnnecessaryComparison] - a user's store may return anything
-                    _refuse_answer(outputs.store, "status", other)
-        except Exception as error:  # noqa: BLE001 - the engine decides what it means
-            return words.Broke(error)
+    # ---------------------------------------------------------------- looking around and claiming
 
     def look_around(self, run: TaskCall) -> words.Event:
         """Check whether the output exists and, if not, whether another call or process is making it.
@@ -158,21 +109,6 @@ class Making:
             self._give_up_claim()
         return self._busy(run) if isinstance(event, words.Busy) else event
 
-    def recall(self) -> words.Event:
-        """Read the value that the output holds."""
-        try:
-            self.value = self.outputs.recall(self._name)
-        except FileNotFoundError:
-            return words.Missing()
-        except Exception as error:  # noqa: BLE001 - as above
-            return words.Broke(error)
-        return words.Recalled()
-
-    def is_large(self) -> bool:
-        """Whether reading the value may hold up an event loop."""
-        info = None if self.blocking else self.outputs.store.info(self._name)
-        return self.blocking or (info is not None and info.size > LARGE)
-
     def _busy(self, run: TaskCall) -> words.Event:
         """Wait for the call of this process that has the output under another spelling, if one has."""
         other = owners.spelled_otherwise(self.key, self.outputs.is_same)
@@ -197,7 +133,7 @@ class Making:
         if answer == "suppressed":
             return words.FoundFailure()
         if isinstance(answer, str) or not hasattr(answer, "publish"):
-            _refuse_answer(outputs.store, "claim", answer)
+            refuse_answer(outputs.store, "claim", answer)
         self._claim = answer
         if replace:
             # With `replace` the store grants the claim even if another process has just replaced the output.
@@ -352,7 +288,8 @@ class Making:
                 self._renew(error)
                 claim.abort()
             case words.RecordFailure():
-                claim.fail(_report(closing, run))
+                call = run.task, run.spec.qualname, run.label, run.named_arguments()
+                claim.fail(_ledger.report(*call, closing.error))
         self._claim = None
 
     def _renew(self, error: Exception) -> None:
@@ -442,92 +379,6 @@ class _Counted:
         return self._write(data)
 
 
-class LockedWrite:
-    """Calls a writer from one thread at a time, and refuses once closed."""
-
-    __slots__ = ("__weakref__", "_closed", "_lock", "_write")
-
-    def __init__(self, write: Callable[[object], object]) -> None:
-        self._write = write
-        # Reentrant: a record's own encoding may write another record.
-        self._lock = _forks.renewed(self, "_lock", threading.RLock)
-        self._closed = False
-
-    def __call__(self, record: object) -> object:
-        """Write *record*, one thread at a time. Raises what the writer raises, or OutputClosedError."""
-        with self._lock:
-            return output_closed(record) if self._closed else self._write(record)
-
-    def write_batch(self, records: list[object]) -> int | None:
-        """Write *records* without another thread's between them. Raises and returns as the writer does."""
-        with self._lock:
-            return output_closed(records) if self._closed else batches_through(self._write)(records)
-
-    def close(self) -> None:
-        """Wait for a write in progress, and refuse later ones."""
-        with self._lock:
-            self._closed = True
-
-
-class Unwritten:
-    """The first write of a body: passes it on, and leaves the way to later ones; or none, but a path."""
-
-    __slots__ = ("_put", "_run", "_way")
-
-    def __init__(self, run: TaskCall, put: Callable[[object], object]) -> None:
-        self._run = run
-        self._put = put
-        self._way: dict[str, str] = {}
-
-    def __call__(self, record: object) -> object:
-        """Write the first record. Raises as the writer does."""
-        return self._begin()(record)
-
-    def write_batch(self, records: list[object]) -> int | None:
-        """Write the first records. Raises and returns as the writer does."""
-        return batches_through(self._begin())(records)
-
-    def take_path(self) -> bool:
-        """Whether the body's output is a file of its own from here on; False if it has written before."""
-        # `setdefault` is atomic: of two threads, one that writes and one that asks for a path, one is first.
-        if self._way.setdefault("way", "path") != "path":
-            return False
-        self._run.put = path_instead
-        return True
-
-    def _begin(self) -> Callable[[object], object]:
-        if self._way.setdefault("way", "write") != "write":
-            return path_instead
-        self._run.put = self._put
-        return self._put
-
-    def close(self) -> None:
-        """Refuse all writes."""
-        refuse_writes(self._put)
-
-
-def writes_through(writer: Writer[object]) -> Callable[[object], object]:
-    """Return the `put` for *writer*: its own method if that is thread-safe, else with a lock."""
-    return writer.write if getattr(writer, "concurrent", False) else LockedWrite(writer.write)
-
-
-def refuse_writes(put: Callable[[object], object]) -> None:
-    """Wait for a write in progress in *put*, and refuse later ones; thread-safe writers do so themselves."""
-    if isinstance(put, (LockedWrite, Unwritten)):
-        put.close()
-
-
-def _report(closing: words.RecordFailure, run: TaskCall) -> bytes:
-    """Return a line about the call, and the traceback as Python prints it, starting in the user's code."""
-    error = closing.error
-    try:
-        lines = traceback.format_exception(error)
-    except Exception:  # noqa: BLE001 - Python can't print every error, such as a SyntaxError whose lineno is a str
-        lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__, "\n"]
-    call = _ledger.header(run.task, run.spec.qualname, run.label, run.named_arguments())
-    return (call + _ledger.bounded("".join(lines))).encode("utf-8", "backslashreplace")
-
-
 def _quietly(step: Callable[[], object]) -> None:
     try:
         step()
@@ -536,10 +387,3 @@ def _quietly(step: Callable[[], object]) -> None:
 
         logger = logging.getLogger("asflow")
         log_error(logger, logging.WARNING, error, "discarding an unfinished output failed")
-
-
-def _refuse_answer(store: object, method: str, answer: object) -> NoReturn:
-    raise TypeError(
-        f"{type(store).__name__}.{method}(): returns one of the values in asflow.protocols, "
-        f"not {short(answer)}; see Store.{method}"
-    )

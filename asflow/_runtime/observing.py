@@ -15,7 +15,7 @@ from asflow.events import TaskFinished, TaskQueued, TaskRetrying, TaskStarted, T
 
 if TYPE_CHECKING:
     from asflow._engine.vocabulary import Wait
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow.events import Outcome, Tally, WaitReason
 
 _Queued, _Waiting, _Started = draft_of(TaskQueued), draft_of(TaskWaiting), draft_of(TaskStarted)

@@ -21,7 +21,7 @@ from asflow.errors import DeadlockError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.stopping import Onlooker
 
 Carrier: TypeAlias = "int | weakref.ref[asyncio.Task[Any]]"

@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asflow._runtime import observing
 from asflow._runtime.admission import acquire, acquire_blocking, release
+from asflow._runtime.calls import FlowCall, TaskCall
 from asflow._runtime.counted import counted_async, counted_sync, ended, how
+from asflow._runtime.current import current, leave
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import FREE_THREADED
-from asflow._runtime.runs import (
-    FlowCall,
-    TaskCall,
-    current,
-    leave,
-    no_output,
-)
 from asflow._runtime.slots import ENDLESS, quick_ways
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
+from asflow._runtime.writing import no_output
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asflow._runtime.current import pinned, reports_found
 from asflow._runtime.found import look_of
 from asflow._runtime.observing import FREE_THREADED
-from asflow._runtime.runs import pinned, reports_found
 from asflow._runtime.wrapping import found_is_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
-    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.spec import Outputs, TaskSpec
     from asflow.events import Tally
 

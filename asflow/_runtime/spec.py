@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from asflow._frozen import replace
 from asflow._labels import HIDDEN
@@ -86,7 +86,7 @@ class Outputs(Protocol):
         store: keeps the outputs.
         namespace: equal for stores in which equal absolute names are the same output.
         locate: names the output of a call.
-        is_relative: whether these names depend on the current directory; see `asflow._runtime.runs.pinned`.
+        is_relative: whether these names depend on the current directory; see `_runtime.current.pinned`.
         ages: whether the task has `refresh=` or `reads=`, so that an output may be out of date.
         may_return: whether a body that writes may return a value as well, by mistake.
         saves: whether an output holds what the body returns (`save=`), rather than what it writes (`on=`).
@@ -214,12 +214,13 @@ class TaskSpec:
         skipped_in_labels: leading arguments that labels leave out (1 for a method's `self`).
         hidden_in_labels: keyword arguments that labels leave out.
         marked: the parameters that are annotated `Ignored` or `Secret`, or None.
+        refuse: what a write does in a call that has no output, or none yet: raises.
     """
 
     # By hand: a frozen dataclass costs every `import asflow` half a millisecond.
     __slots__ = (
         "hidden_in_labels", "limit", "limits", "marked", "name", "origin", "output", "policy", "prefix",
-        "qualname", "reporter", "signature", "skipped_in_labels", "timeout",
+        "qualname", "refuse", "reporter", "signature", "skipped_in_labels", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -237,6 +238,7 @@ class TaskSpec:
         skipped_in_labels: int = 0,
         signature: Signature | None = None,
         marked: Marked | None = None,
+        refuse: Callable[[object], NoReturn],
     ) -> None:
         self.name: str = name
         self.qualname: str = qualname
@@ -252,6 +254,7 @@ class TaskSpec:
         self.hidden_in_labels: AbstractSet[str] = frozenset()
         self.signature: Signature | None = signature
         self.marked: Marked | None = marked
+        self.refuse: Callable[[object], NoReturn] = refuse
 
     @property
     def folder(self) -> str | None:

@@ -13,7 +13,7 @@ from concurrent.futures import Future as PoolFuture
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from asflow._runtime.runs import TaskCall
+from asflow._runtime.calls import TaskCall
 from asflow._runtime.slots import Slots
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from asflow._runtime.runs import TaskCall
+    from asflow._runtime.calls import TaskCall
     from asflow.events import WaitReason
 
 PATIENCE = 1.0

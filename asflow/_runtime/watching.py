@@ -12,12 +12,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
-from asflow._runtime.runs import TaskCall
+from asflow._runtime.calls import TaskCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asflow._runtime.runs import FlowCall
+    from asflow._runtime.calls import FlowCall
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Outcome
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow import _forks
-from asflow._runtime.runs import current
+from asflow._runtime.current import current
 from asflow._runtime.stopping import Stop, stopping
 from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching

@@ -12,7 +12,9 @@ from asflow._checks import check_flag
 from asflow._frozen import replace
 from asflow._labels import short
 from asflow._names import Sealed, create
-from asflow._runtime.runs import TaskCall, current, no_output, path_for, write_failed, written_all
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current
+from asflow._runtime.writing import no_output, path_for, write_failed, written_all
 from asflow._task.callables import decorate
 from asflow._task.definition import define
 from asflow._task.finding import find, find_for_map, tasks_read

@@ -9,6 +9,7 @@ from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.spec import TaskSpec
 from asflow._runtime.wrapping import wrap_async, wrap_sync
+from asflow._runtime.writing import no_output
 from asflow._task.options import (
     check_executor,
     check_limit,
@@ -126,6 +127,7 @@ def define(
         skipped_in_labels=subject.skipped_in_labels,
         signature=subject.signature,
         marked=subject.marked,
+        refuse=no_output,
     )
     subject.returns = _result_of(options, plan)
     body = _body_for(subject, options, plan)

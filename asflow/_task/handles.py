@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, final
 from asflow._names import Sealed, create
 
 if TYPE_CHECKING:
+    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.report import FlowReport
-    from asflow._runtime.runs import FlowCall, TaskCall
 
 
 @final

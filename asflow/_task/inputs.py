@@ -15,7 +15,7 @@ from asflow._naming.calling import compile_call
 from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE
 from asflow._naming.patterns import Pattern
-from asflow._runtime.runs import current, pinned
+from asflow._runtime.current import current, pinned
 from asflow._task.workspace import is_relative
 from asflow.errors import DefinitionTypeError, DefinitionValueError, MissingInputError
 from asflow.stores import LocalStore

@@ -11,8 +11,8 @@ from asflow._names import create
 from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE
 from asflow._naming.patterns import Pattern
-from asflow._runtime.making import LARGE
-from asflow._runtime.runs import current, pinned
+from asflow._runtime.current import current, pinned
+from asflow._runtime.looking import LARGE
 from asflow._task.freshness import Freshness
 from asflow._task.inputs import Dating, Input, inputs_of
 from asflow._task.output import Output, Records, set_modified

@@ -13,7 +13,7 @@ from asflow._names import Sealed, create
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.calls import FlowCall, TaskCall
 
 T = TypeVar("T")
 

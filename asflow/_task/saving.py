@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from asflow._checks import checked_records
 from asflow._inspect import annotations_of, body_of, unwrapped
-from asflow._runtime.runs import TaskCall, current, write_failed
+from asflow._runtime.current import current
+from asflow._runtime.writing import write_failed
 from asflow.errors import DefinitionTypeError
 from asflow.writers._kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asflow._runtime.calls import TaskCall
     from asflow._task.callables import Subject
 
 _AWAITABLES = ("Coroutine", "Awaitable", "CoroutineType")

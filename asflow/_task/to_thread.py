@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from asflow._runtime import clock, observing
 from asflow._runtime.admission import Reservation, acquire, reserved
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
-from asflow._runtime.runs import TaskCall, current
 from asflow._runtime.threads import without_stop_iteration
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asflow._labels import short
-from asflow._runtime.runs import current
+from asflow._runtime.current import current
 from asflow._runtime.skipping import skips_of
 from asflow._runtime.stopping import Stop, is_cancelled, stopping
 from asflow._runtime.threads import settled, without_stop_iteration
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from contextvars import Context
 
-    from asflow._runtime.runs import FlowCall, TaskCall
+    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.skipping import Skips
     from asflow._runtime.spec import TaskSpec
     from asflow._task.finding import Mapped

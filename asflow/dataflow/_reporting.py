@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from asflow._inspect import layers
 from asflow._markers import Secret
-from asflow._runtime.runs import BRIEF
+from asflow._runtime.calls import BRIEF
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
 from asflow.dataflow._execution import call_function

@@ -18,7 +18,7 @@ import pytest
 
 import asflow
 from asflow import Flow, Limit, LocalStore, MemoryStore, Store
-from asflow._runtime import making
+from asflow._runtime import looking
 from asflow.dag import task as node
 from asflow.dataflow import DataFlow
 from asflow.errors import (
@@ -509,7 +509,7 @@ async def test_what_is_large_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch
             threads.append(threading.get_ident())
             return super().open(name)
 
-    monkeypatch.setattr(making, "LARGE", 1000)
+    monkeypatch.setattr(looking, "LARGE", 1000)
     flow = Flow(store=Noting(), sink=RecordingSink())
 
     @flow.task(save="{count}.json")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import asflow
 from asflow import Flow, Limit, Retry
 from asflow._runtime import owners
-from asflow._runtime.runs import current
+from asflow._runtime.current import current
 from asflow._runtime.threads import closings
 from asflow.sinks import NullSink
 from asflow.stores import LocalStore, MemoryStore

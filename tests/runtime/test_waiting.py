@@ -18,7 +18,7 @@ from support.tasks import slots_of
 
 from asflow import Flow, Limit, LocalStore, MemoryStore
 from asflow._runtime import owners, slots, waits
-from asflow._runtime.runs import current
+from asflow._runtime.current import current
 from asflow.events import TaskWaiting
 from asflow.sinks import GitHubActionsSink, LineSink, LogSink, NullSink, RichSink
 from asflow.testing import FaultyStore, fake_clock

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from asflow._runtime.calls import FlowCall, TaskCall
+from asflow._runtime.current import current
 from asflow._runtime.limiters import Limiter
-from asflow._runtime.runs import FlowCall, TaskCall, current
 from asflow._runtime.slots import Slots
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition

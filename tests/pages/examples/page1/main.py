@@ -1,4 +1,5 @@
 import asyncio
+
 import pandas as pd
 from asflow import flow
 

@@ -1,4 +1,5 @@
 import asyncio
+
 import httpx
 import polars as pl
 import streamlit as st

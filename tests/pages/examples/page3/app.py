@@ -1,9 +1,9 @@
 # app.py
 
 import asyncio
-import streamlit as st
 
 import flows.playlist
+import streamlit as st
 
 st.title("Dashboard")
 

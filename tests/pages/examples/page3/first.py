@@ -1,6 +1,7 @@
 # flows/playlist.py
 
 import asyncio
+
 from asflow import flow
 
 

@@ -1,8 +1,8 @@
 import asyncio
-import youtube_transcript_api
-from asflow import flow
 
 import flows.playlist
+import youtube_transcript_api
+from asflow import flow
 
 
 @flow.task(on="data/transcripts/{video_id}.jsonl.zst")

@@ -1,32 +1,28 @@
-"""What is running now: a `TaskCall` for each call of a task, a `FlowCall` for each call of a flow.
+"""What is known of a call: a `TaskCall` for each call of a task, a `FlowCall` for each call of a flow.
 
-One context variable points to the innermost run. It follows `asyncio.to_thread`, task groups and nested
-calls automatically; that is how `flow.task.write` finds its task.
+They share a module, as they hold on to each other: a task's call knows its flow, and a flow's call the task
+that it was made in.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
-from collections.abc import Mapping
-from contextvars import ContextVar, Token
-from itertools import islice
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asflow import _forks
-from asflow._checks import closed_error
+from asflow._checks import outside_error
 from asflow._digest import Digest, ProblemCall
 from asflow._frozen import draft_of
-from asflow._labels import argument_label, call_label, error_line, error_text, short
+from asflow._labels import argument_label, call_label, error_line, error_text
 from asflow._runtime import clock
+from asflow._runtime.ids import call_ids, new_run_id, run_id_of_process
 from asflow._runtime.spec import named_arguments
-from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError, RecordValueError
 from asflow.events import FlowFinished, FlowStarted, RunningCall, RunningFlow, Tally, TaskProgressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from asflow._reporter import Reporter, Route, Scope
     from asflow._runtime.machine import Turn
@@ -35,77 +31,10 @@ if TYPE_CHECKING:
     from asflow._runtime.spec import Scratch, TaskSpec
     from asflow.events import Event, FlowOutcome, Outcome, TaskQueued
 
-current: ContextVar[TaskCall | FlowCall | None] = ContextVar("asflow_current", default=None)
-
-call_ids = itertools.count(1)
-
-_process: list[str] = []  # the `run_id` of calls outside any flow, once there is one
-
-
-def _new_run_id() -> str:
-    return os.urandom(16).hex()
-
-
-def _run_id_of_process() -> str:
-    if not _process:
-        _process.append(_new_run_id())  # if two threads do so at once, both take the first one
-    return _process[0]
-
-
-_forks.after_fork(_process.clear)
-
-_ONE_RECORD = (str, bytes, bytearray, memoryview, Mapping)  # iterable, but not of records
-
-_FIRST_BATCH = 64  # records that are taken from an iterable and written at once
-
-
-def leave(token: Token[TaskCall | FlowCall | None]) -> None:
-    """Undo the `current.set` that returned *token*."""
-    try:  # noqa: SIM105 - contextlib.suppress costs as much as the rest of a call
-        current.reset(token)
-    except ValueError:
-        pass  # the garbage collector closes a coroutine in a context that is not its own
-
-
-def reports_calls(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
-    """Whether a sink receives calls of a task made in the flow of *run*, or outside any flow."""
-    flow = None if run is None else run.flow
-    return spec.reporter.outside if flow is None else flow.reporter.inside
-
-
-def reports_found(spec: TaskSpec, run: TaskCall | FlowCall | None) -> bool:
-    """Whether a sink also receives those that have nothing to do, as their output exists."""
-    flow = None if run is None else run.flow
-    return spec.reporter.finds_outside if flow is None else flow.reporter.finds_inside
-
-
-def current_folder() -> str:
-    """Return the current directory and a `/`; "" if it is deleted, so that using it is what fails."""
-    try:
-        return os.path.join(os.getcwd(), "").replace(os.sep, "/")
-    except OSError:
-        return ""
-
-
-def pinned(name: str, run: TaskCall | FlowCall | None) -> str:
-    """Return the relative *name* of an output, in the flow of *run*, independent of the current directory.
-
-    Outside any flow it stays relative.
-    """
-    flow = None if run is None else run.flow
-    return name if flow is None else flow.folder + name
-
-
 _FlowStartedDraft, _FlowFinishedDraft = draft_of(FlowStarted), draft_of(FlowFinished)
-
-_ProgressedDraft = draft_of(TaskProgressed)
 
 BRIEF = "__asflow_brief__"
 """Set on a function whose flow is one of many; see `FlowStarted.brief`."""
-
-_PROGRESS_PAUSE = 0.1  # seconds between two reports of a body's progress
-
-_NEVER = float("-inf")
 
 _LONGEST_EMIT = 1.0  # seconds that the end of a flow waits for a sink on another thread
 
@@ -113,138 +42,12 @@ _LONGEST_EMIT = 1.0  # seconds that the end of a flow waits for a sink on anothe
 _MOST_PROBLEMS = 1000
 
 
-def no_output(data: object) -> NoReturn:
-    """Refuse a write outside any task, or in a task without `on`."""
-    run = current.get()
-    if isinstance(run, TaskCall):
-        raise NotInTaskError(
-            f"task {run.task}(): has no output to write to; give it one, as in @flow.task(on='data/*.jsonl')"
-        )
-    raise _outside_any_task("write")
-
-
-def _outside_any_task(method: str) -> NotInTaskError:
-    return NotInTaskError(
-        f"flow.task.{method}(): was called outside any task; call it in a function under "
-        "@flow.task(on='...') (a plain thread does not know its task: use asyncio.to_thread, or "
-        "contextvars.copy_context().run)"
-    )
-
-
-def saved_instead(data: object) -> NoReturn:
-    """Refuse a write in a task whose output is what it returns."""
-    run = current.get()
-    name = run.task if isinstance(run, TaskCall) else "?"
-    raise NotInTaskError(
-        f"task {name}(): keeps what it returns (save=), so it can't write; return it, or use on= and write it"
-    )
-
-
-def path_instead(data: object) -> NoReturn:
-    """Refuse a write in a call whose output is a file of its own."""
-    run = current.get()
-    raise _mixed(run.task if isinstance(run, TaskCall) else "?")
-
-
-def _mixed(task: str) -> RecordValueError:
-    return RecordValueError(
-        f"task {task}(): an output is what flow.task.write() writes or the file at flow.task.path(), "
-        f"not both; use one of them"
-    )
-
-
-def path_for(run: TaskCall | FlowCall | None) -> str:
-    """Return where the body of *run* writes its output as a file of its own; see `flow.task.path`."""
-    if not isinstance(run, TaskCall):
-        raise _outside_any_task("path")
-    make = run.new_scratch
-    if make is None:
-        run.put(None)  # refuses, and says why
-        raise AssertionError(run.put)
-    put = run.put
-    take: Callable[[], bool] = getattr(put, "take_path", lambda: False)
+def _current_folder() -> str:
+    """Return the current directory and a `/`; "" if it is deleted, so that using it is what fails."""
     try:
-        if put is not path_instead and not take():
-            raise _mixed(run.task)
-        return make().path
-    except Exception as error:
-        write_failed(run, error)
-        raise
-
-
-def write_failed(run: TaskCall | FlowCall, error: Exception) -> None:
-    """Let *error*, of a write, end the call of *run*, even if its body goes on."""
-    # A write after the body has ended is refused, and breaks nothing; nor does one where nothing is kept.
-    if isinstance(run, TaskCall) and run.output is not None and not isinstance(error, OutputClosedError):
-        run.broken = error
-
-
-def written_all(run: TaskCall | FlowCall | None, records: Iterable[object]) -> None:
-    """Pass each of *records* to the output of *run*, in batches, as `flow.task.write` does."""
-    if not isinstance(run, TaskCall):
-        no_output(records)
-    if run.put in (no_output, output_closed, saved_instead):
-        _batch_written(run, [records])  # refused, even if there are no records
-    _check_iterable(run, records)
-    iterator, size = iter(records), _FIRST_BATCH
-    while True:
-        batch: list[object] = []
-        try:
-            batch.extend(islice(iterator, size))
-        finally:  # if the iterable raises, what it has yielded is written
-            if batch:
-                size = _batch_written(run, batch)
-        if not batch:
-            return
-
-
-def _check_iterable(run: TaskCall, records: object) -> None:
-    if (remedy := _instead_of_iterating(records)) is not None:
-        run.broken = RecordTypeError(
-            f"task {run.task}(): write_all() takes an iterable of records, not {short(records)}; {remedy}"
-        )
-        raise run.broken
-
-
-def _instead_of_iterating(records: object) -> str | None:
-    """Return what to do with *records* if they are one record, a table, or can't be iterated."""
-    if hasattr(records, "__aiter__"):
-        return "loop over it with `async for`, and write each of its records"
-    if hasattr(records, "__arrow_c_stream__") and hasattr(records, "columns"):
-        return "pass a table to flow.task.write() in a .parquet output, or its rows"
-    if not hasattr(records, "__iter__") or isinstance(records, _ONE_RECORD):
-        return "pass one record to flow.task.write()"
-    return None
-
-
-def _batch_written(run: TaskCall, batch: list[object]) -> int:
-    """Pass a *batch* to the output of *run*; return how many records the next one should have."""
-    try:
-        return batches_through(run.put)(batch) or _FIRST_BATCH
-    except Exception as error:
-        write_failed(run, error)
-        raise
-
-
-def batches_through(put: Callable[[object], object]) -> Callable[[list[object]], int | None]:
-    """Return what takes a list of records where *put* takes one.
-
-    It returns how many records the next list should have, or None if any number will do.
-    """
-    owner: object = put if hasattr(put, "write_batch") else getattr(put, "__self__", None)
-    batches: Callable[[list[object]], int | None] | None = getattr(owner, "write_batch", None)
-
-    def one_by_one(records: list[object]) -> None:
-        for record in records:
-            put(record)
-
-    return one_by_one if batches is None else batches
-
-
-def output_closed(data: object) -> NoReturn:
-    """Refuse a write after the task has ended or while no attempt is running."""
-    run = current.get()
-    raise closed_error(f"task {run.task}()" if isinstance(run, TaskCall) else "flow.task.write()")
+        return os.path.join(os.getcwd(), "").replace(os.sep, "/")
+    except OSError:
+        return ""
 
 
 def _counts_of(tally: Tally) -> Tally:
@@ -320,13 +123,13 @@ class FlowCall(RunningFlow):
     ) -> None:
         outer = None if parent is None else parent.flow
         self.flow_id: int = next(call_ids)
-        self.run_id: str = _new_run_id() if outer is None else outer.run_id
+        self.run_id: str = new_run_id() if outer is None else outer.run_id
         self.name: str = name
         self.qualname: str = qualname
         self.named_arguments: Callable[[], dict[str, object]] = named_arguments
         self.parent: TaskCall | FlowCall | None = parent
         self.is_in_task: bool = isinstance(parent, TaskCall) or (outer is not None and outer.is_in_task)
-        self.folder: str = current_folder() if outer is None else outer.folder
+        self.folder: str = _current_folder() if outer is None else outer.folder
         self.tallies: dict[str, Tally] = {}
         self.label: str = label
         self.completed: float | None = None
@@ -358,7 +161,7 @@ class FlowCall(RunningFlow):
 
     def put(self, data: object) -> NoReturn:
         """Refuse a write: a flow has no output."""
-        no_output(data)
+        raise outside_error("write")
 
     @property
     def flow(self) -> FlowCall:
@@ -472,6 +275,13 @@ class FlowCall(RunningFlow):
             groups_left_out=self.digest.left_out,
             folder=self.digest.folder,
         )
+
+
+_ProgressedDraft = draft_of(TaskProgressed)
+
+_PROGRESS_PAUSE = 0.1  # seconds between two reports of a body's progress
+
+_NEVER = float("-inf")
 
 
 class TaskCall(RunningCall):
@@ -588,7 +398,7 @@ class TaskCall(RunningCall):
         self.reported = _NEVER
         self.completed, self.attempt = 0, 1
         self.borrowed = ()
-        self.put = no_output
+        self.put = spec.refuse
 
     def again(self) -> TaskCall:
         """Return a run for the call's next attempt, out of reach of threads that the last one left behind."""
@@ -635,7 +445,7 @@ class TaskCall(RunningCall):
         spec, flow, parent = self.spec, self.flow, self.parent
         draft._call = self
         if flow is None:
-            draft.run_id, draft.flow_id = _run_id_of_process(), None
+            draft.run_id, draft.flow_id = run_id_of_process(), None
         else:
             draft.run_id, draft.flow_id = flow.run_id, flow.flow_id
         draft.call_id = self._call_id or self.call_id
