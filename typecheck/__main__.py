@@ -34,6 +34,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--python", action="append", choices=PYTHONS, help="only this Python version; may be repeated"
     )
     parser.add_argument("--quick", action="store_true", help="mypy and pyright for Python 3.11 only")
+    parser.add_argument("--code", action="store_true", help="the project's code too, in the same runs")
     parser.add_argument("--jobs", type=int, default=2, help="checkers at once (default: 2)")
     parser.add_argument("--all-losses", action="store_true", help="list the known gaps too")
     return parser.parse_args(argv)
@@ -47,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     subjects, gaps = read_subjects(arguments.subjects), read_gaps()
     runs = [(checker, python) for checker in checkers for python in pythons]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        futures = [pool.submit(_ask, checker, python, subjects, gaps) for checker, python in runs]
+        futures = [
+            pool.submit(_ask, checker, python, subjects, gaps, arguments.code) for checker, python in runs
+        ]
         verdicts = [future.result() for future in futures]
     for verdict in verdicts:
         _report(verdict, every=arguments.all_losses)
@@ -57,12 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _ask(checker: str, python: str, subjects: Sequence[Subject], gaps: Sequence[Gap]) -> Verdict:
+def _ask(checker: str, python: str, subjects: Sequence[Subject], gaps: Sequence[Gap], code: bool) -> Verdict:
     minor = int(python.partition(".")[2])
     asked = [subject for subject in subjects if subject.since <= minor]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="typecheck-") as folder:
-        found = check(checker, [subject.path for subject in asked], python, Path(folder).resolve())
+        found = check(checker, [subject.path for subject in asked], python, Path(folder).resolve(), code=code)
     rules = CHECKERS[checker]
     verdict = judge(checker, python, asked, found, gaps, rules.broken, rules.unawaited)
     verdict.seconds = time.monotonic() - began
@@ -71,7 +74,9 @@ def _ask(checker: str, python: str, subjects: Sequence[Subject], gaps: Sequence[
 
 def _report(verdict: Verdict, *, every: bool) -> None:
     for loss in verdict.losses:
-        if every or not loss.known:
+        if not loss.subject:
+            print(f"{loss.where}: {loss.why} [{verdict.checker}]")
+        elif every or not loss.known:
             kind = "known gap" if loss.known else "LOST"
             print(
                 f"{loss.where}: {kind} by {verdict.checker} ({verdict.python}): {loss.why}\n    {loss.case}"

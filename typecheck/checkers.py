@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Checker:
     Attributes:
         run: runs the checker on files, for a Python version (`"3.12"`), with a folder for configuration;
             returns its output.
+        along: runs it on files and on the project's code at once; None where it doesn't check that.
         parse: returns the errors in the output.
         broken: rules for broken cases (an unknown name), which are not refusals.
         unawaited: rules for a forgotten `await`, which are refusals where a case is about that.
@@ -51,9 +53,12 @@ class Checker:
     parse: Callable[[str], list[Diagnostic]]
     broken: frozenset[str]
     unawaited: frozenset[str]
+    along: Callable[[Sequence[Path], str, Path], str] | None = None
 
 
-def check(name: str, files: Sequence[Path], python: str, folder: Path) -> list[Diagnostic]:
+def check(
+    name: str, files: Sequence[Path], python: str, folder: Path, *, code: bool = False
+) -> list[Diagnostic]:
     """Run the checker *name* on *files* and return its errors.
 
     Args:
@@ -61,12 +66,17 @@ def check(name: str, files: Sequence[Path], python: str, folder: Path) -> list[D
         files: the files to check.
         python: the Python version to check for, as in `"3.12"`.
         folder: an empty folder, for configuration and caches.
+        code: check the project's own code too, as `pyproject.toml` says, in the same run: most of the time
+            goes into what it has in common with *files*.
 
     Raises:
-        CheckerError: it did not run to the end, or its output can't be read.
+        CheckerError: it did not run to the end, its output can't be read, or it doesn't check the code.
     """
     checker = CHECKERS[name]
-    text = checker.run(files, python, folder)
+    run = checker.along if code else checker.run
+    if run is None:
+        raise CheckerError(f"{name} doesn't check the project's code")
+    text = run(files, python, folder)
     try:
         return checker.parse(text)
     except (ValueError, KeyError, TypeError) as error:
@@ -77,6 +87,9 @@ def _run(name: str, *arguments: str | Path, cwd: Path) -> str:
     program = BIN / name
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1"}
     environment.pop("FORCE_COLOR", None)
+    environment.setdefault(
+        "NODE_OPTIONS", "--max-semi-space-size=64"
+    )  # MB; pyright collects garbage less often
     result = subprocess.run(
         [program, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
@@ -94,6 +107,19 @@ def _mypy(files: Sequence[Path], python: str, folder: Path) -> str:
     cache = ROOT / ".mypy_cache" / "typecheck"
     arguments = (*options, *errors, f"--python-version={python}", f"--cache-dir={cache}")
     return _run("mypy", "--config-file", config, *arguments, *files, cwd=folder)
+
+
+def _mypy_along(files: Sequence[Path], python: str, folder: Path) -> str:
+    code = [path for pattern in _code() for path in sorted(ROOT.glob(pattern))]
+    arguments = ("--output=json", "--hide-error-context", f"--python-version={python}")
+    return _run("mypy", "--config-file", ROOT / "pyproject.toml", *arguments, *code, *files, cwd=ROOT)
+
+
+def _code() -> list[str]:
+    """The project's code, as files, folders and patterns in its root."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        code: list[str] = tomllib.load(file)["tool"]["pyright"]["include"]
+    return code
 
 
 def _parse_mypy(text: str) -> list[Diagnostic]:
@@ -120,6 +146,18 @@ def _pyright(name: str) -> Callable[[Sequence[Path], str, Path], str]:
         return _run(name, "-p", path, "--outputjson", "--pythonpath", sys.executable, cwd=folder)
 
     return run
+
+
+def _pyright_along(files: Sequence[Path], python: str, folder: Path) -> str:
+    included = [*(ROOT / pattern for pattern in _code()), *files]
+    config: Mapping[str, Any] = {
+        "extends": os.path.relpath(ROOT / "pyproject.toml", folder),
+        "include": [os.path.relpath(path, folder) for path in included],
+        "pythonVersion": python,
+    }
+    path = folder / "pyrightconfig.json"
+    path.write_text(json.dumps(config))
+    return _run("pyright", "-p", path, "--outputjson", "--pythonpath", sys.executable, cwd=ROOT)
 
 
 def _parse_pyright(text: str) -> list[Diagnostic]:
@@ -192,9 +230,14 @@ CHECKERS: Mapping[str, Checker] = {
         _parse_mypy,
         frozenset({"syntax", "name-defined", "import-not-found", "import-untyped"}),
         frozenset({"unused-coroutine", "unused-awaitable"}),
+        _mypy_along,
     ),
     "pyright": Checker(
-        _pyright("pyright"), _parse_pyright, _PYRIGHT_BROKEN, frozenset({"reportUnusedCoroutine"})
+        _pyright("pyright"),
+        _parse_pyright,
+        _PYRIGHT_BROKEN,
+        frozenset({"reportUnusedCoroutine"}),
+        _pyright_along,
     ),
     "basedpyright": Checker(
         _pyright("basedpyright"), _parse_pyright, _PYRIGHT_BROKEN, frozenset({"reportUnusedCoroutine"})

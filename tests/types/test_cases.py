@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +94,14 @@ def test_a_loss_fails(subjects: list[Subject], lines: list[tuple[str, int]]) -> 
     assert not verdict.ok
 
 
+def test_an_error_in_the_projects_code_fails(subjects: list[Subject], tmp_path: Path) -> None:
+    right = [Diagnostic(subjects[1].path.resolve(), line, "wrong", "no") for line in (1, 7)]
+    wrong = Diagnostic(tmp_path / "code.py", 3, "wrong", "no")
+    verdict = judge("ty", "3.11", subjects, [*right, wrong], (), {"unknown-name"}, {"not-awaited"})
+    assert [loss.where for loss in verdict.losses] == [f"{tmp_path / 'code.py'}:3"]
+    assert not verdict.ok
+
+
 def test_an_await_that_is_missing_is_a_refusal_only_where_the_case_is_about_it(
     subjects: list[Subject], tmp_path: Path
 ) -> None:
@@ -160,3 +170,28 @@ def test_the_command_fails_where_a_case_is_lost() -> None:
     )
     assert wrong.returncode == 1
     assert "LOST by ty" in wrong.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_an_error_in_the_code_fails_in_the_run_that_it_shares_with_the_cases(
+    checker: str, tmp_path: Path
+) -> None:
+    """In a copy without the tests; its settings are those of this project."""
+    copied = ("asflow", "docs/examples", "stubs", "typecheck")
+    for folder in copied:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests" / "support").mkdir(parents=True)
+    for name in ("asflow/_wrong.py", "tests/support/wrong.py"):
+        (tmp_path / name).write_text('NUMBER: int = "text"\n')
+    command = [sys.executable, "-m", "typecheck", "parameters", "--quick", "--code", "--checker", checker]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert f"{tmp_path / 'asflow/_wrong.py'}:1: " in done.stdout
+    assert f"{tmp_path / 'tests/support/wrong.py'}:1: " in done.stdout
+    assert "LOST" not in done.stdout
