@@ -275,7 +275,7 @@ class Look:
         coroutines = suspended.coroutines_of(task)
         if not coroutines:
             return None
-        slots = suspended.slots_awaited(coroutines[-1])
+        slots = suspended.slots_awaited(coroutines[-1], future)
         if slots is not None:
             return self._holders_of(slots, task.get_loop())
         return list(suspended.tasks_awaited(coroutines[-1]))

@@ -13,8 +13,8 @@ from asflow._runtime.current import current, leave
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
-from asflow._runtime.observing import FREE_THREADED
-from asflow._runtime.slots import ENDLESS, quick_ways
+from asflow._runtime.observing import FREE_THREADED, count
+from asflow._runtime.slots import ENDLESS, granted, new_waiter, quick_ways
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
 from asflow._runtime.writing import no_output
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from asflow._engine.lifecycle import State
-    from asflow._runtime.slots import Slot
+    from asflow._runtime.slots import LoopWaiter, Slot
     from asflow._runtime.spec import TaskSpec
     from asflow.events import Tally
 
@@ -129,28 +129,35 @@ def quick_async(
                     tally.queued += 1
             # What follows is `acquire`, the body, `release` and the counts, written out for speed (hence the
             # longest function here).
+            run: TaskCall | None = None
             slot: Slot | None = None
-            if reported:
-                run = TaskCall(spec, args, kwargs, parent)
-            else:
-                run = _Running()
-                run.spec = spec
-                run.args = args
-                run.kwargs = kwargs
-                run.slot = None
+            waiter: LoopWaiter | None = None
             token = failure = value = None
             began = 0.0
             try:
                 if reported:
+                    run = TaskCall(spec, args, kwargs, parent)
                     observing.queued(run)
-                try:
-                    run.slot = slot = await slots.acquire() if waiters else take()
-                except IndexError:
-                    if reported:  # which reports a long wait
-                        await acquire(spec.limit, run)
-                        slot = run.slot
-                    else:
-                        run.slot = slot = await slots.acquire()
+                if not waiters:
+                    try:  # noqa: SIM105 - as in `leave`
+                        slot = take()
+                    except IndexError:
+                        pass
+                if run is None:
+                    if slot is None:  # `Slots.acquire`, without its coroutine: thousands may wait here
+                        waiter = new_waiter()
+                        slots.enqueue(waiter)
+                        await waiter[0]
+                        slot = granted(waiter)
+                        waiter = None
+                    run = _Running()
+                    run.spec = spec
+                    run.args = args
+                    run.kwargs = kwargs
+                elif slot is None:
+                    await acquire(spec.limit, run)  # which reports a long wait
+                    slot = run.slot
+                run.slot = slot
                 if tally is not None:
                     run.parent = run.flow = parent
                     run.started = began = monotonic()
@@ -162,6 +169,13 @@ def quick_async(
                 if reported:
                     observing.body_ended(run)
             except BaseException as error:
+                if waiter is not None:
+                    slots.abandon(waiter)
+                    waiter = None
+                if run is None:  # it has not got its slot
+                    if tally is not None:
+                        count(None, tally, how(error), error)
+                    raise
                 if slot is None or token is None or begun is None or not isinstance(error, Exception):
                     if isinstance(error, GeneratorExit):
                         run.slot = slot = None  # see `Slot`
@@ -175,7 +189,8 @@ def quick_async(
                 failure = error
             finally:
                 if slot is not None:
-                    run.slot = None
+                    if run is not None:
+                        run.slot = None
                     if not (slots.lent or slots.debts):
                         put(slot)
                         if waiters:
@@ -188,12 +203,12 @@ def quick_async(
                         _reset_run(token)
                     except ValueError:
                         pass
-            if failure is not None and begun is not None:
+            if failure is not None and begun is not None and run is not None:
                 try:
                     return await run_async(spec, body, args, kwargs, (run, begun, failure))
                 finally:
                     failure = None
-            if reported:
+            if reported and run is not None:
                 observing.finished(run, "completed", None)
             elif tally is not None:
                 seconds = monotonic() - began

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from concurrent.futures import Future as PoolFuture
-from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
+from types import AsyncGeneratorType, CellType, CoroutineType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._runtime.calls import TaskCall
 from asflow._runtime.slots import Slots
+from asflow._runtime.spec import TaskSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,9 +91,25 @@ def _is_ours(frame: Any) -> bool:
     return frame is not None and str(frame.f_globals.get("__name__")).startswith("asflow.")
 
 
-def slots_awaited(last: CoroutineType[Any, Any, Any]) -> Slots | None:
-    """Return the slots of which the suspended coroutine *last* waits for one."""
-    return _only(Slots, gc.get_referents(last)) if last.cr_code is Slots.acquire.__code__ else None
+def slots_awaited(last: CoroutineType[Any, Any, Any], future: AnyFuture) -> Slots | None:
+    """Return the slots of which the coroutine *last*, suspended on *future*, waits for one."""
+    held = gc.get_referents(last)
+    if last.cr_code is not Slots.acquire.__code__:  # a quick call, which waits itself
+        if not _holds_a_call(last) or not any(_is_waiter(each, future) for each in held):
+            return None
+        held = _contents(held)
+    found: Slots | None = _only(Slots, held)
+    return found
+
+
+def _is_waiter(held: object, future: AnyFuture) -> bool:
+    """Whether *held* is a `slots.Waiter` on *future*."""
+    return isinstance(held, tuple) and len(cast("tuple[object, ...]", held)) == 3 and held[0] is future
+
+
+def _contents(held: list[object]) -> list[object]:
+    """Return what the free variables among *held* refer to."""
+    return [found for each in held if isinstance(each, CellType) for found in gc.get_referents(each)]
 
 
 def tasks_awaited(last: CoroutineType[Any, Any, Any]) -> list[AnyFuture]:
@@ -190,8 +207,23 @@ def _tasks_near(objects: list[Any], depth: int) -> Iterator[AnyFuture]:
 def calls_in(task: asyncio.Task[Any]) -> Iterator[TaskCall]:
     """Yield the calls whose bodies run in *task*, or that wait there."""
     for coroutine in coroutines_of(task):
-        if coroutine.cr_code.co_qualname in HOLDERS and _is_ours(coroutine.cr_frame):
+        if _holds_a_call(coroutine):
             held = gc.get_referents(coroutine)
             runs = [each for each in held if isinstance(each, TaskCall)]
             runs += [each.run for each in held if type(each).__name__ == "Job"]
             yield from (run for run in runs if not any(run is other.parent for other in runs))
+
+
+def name_of_call_in(task: asyncio.Task[Any]) -> str | None:
+    """Return the name of the task whose call waits for a slot in *task*."""
+    for coroutine in reversed(coroutines_of(task)):
+        if _holds_a_call(coroutine):
+            held = gc.get_referents(coroutine)
+            for each in (*held, *_contents(held)):
+                if isinstance(each, TaskSpec):
+                    return each.name
+    return None
+
+
+def _holds_a_call(coroutine: CoroutineType[Any, Any, Any]) -> bool:
+    return coroutine.cr_code.co_qualname in HOLDERS and _is_ours(coroutine.cr_frame)

@@ -131,7 +131,7 @@ class Notice:
 
     def _refusal(self, found: deadlocks.Deadlock) -> DeadlockError:
         if self.target is None or isinstance(self.target, Slots):
-            return _no_slot(self._run, found)
+            return _no_slot(self._run.spec.name, found)
         name, output = self._run.spec.name, self.target[1]
         return DeadlockError(
             f"task {name}(): needs the output {output!r} of a call that waits for this one in turn; call one "
@@ -139,14 +139,14 @@ class Notice:
         )
 
 
-def _no_slot(run: TaskCall, found: deadlocks.Deadlock) -> DeadlockError:
+def _no_slot(name: str, found: deadlocks.Deadlock) -> DeadlockError:
     if found.fills_pool:
         return DeadlockError(
-            f"task {run.spec.name}(): waits for a slot, and fills the threads for which the calls with the "
+            f"task {name}(): waits for a slot, and fills the threads for which the calls with the "
             f"slots wait; call it with `await flow.task.to_thread(...)`"
         )
     return DeadlockError(
-        f"task {run.spec.name}(): waits for a slot of calls that wait for this one in turn; call one of the "
+        f"task {name}(): waits for a slot of calls that wait for this one in turn; call one of the "
         f"two tasks before the other, not in its body, or raise the limit"
     )
 
@@ -164,9 +164,9 @@ def _look_at_queue(slots: Slots, loop: asyncio.AbstractEventLoop, seconds: float
     _watch(slots, loop, min(2 * seconds, _LONGEST_PAUSE))
     found = deadlocks.find(first, lambda: list(_waiting_on(slots, loop)))
     if found is not None and isinstance(found.victim, asyncio.Task):
-        calls, future = list(suspended.calls_in(found.victim)), suspended.awaited_by(found.victim)
-        if calls and future is not None:
-            future.set_exception(_no_slot(calls[-1], found))
+        name, future = suspended.name_of_call_in(found.victim), suspended.awaited_by(found.victim)
+        if name is not None and future is not None:
+            future.set_exception(_no_slot(name, found))
 
 
 def _waiting_on(slots: Slots, loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Task[object]]:

@@ -67,7 +67,8 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         bound=1.05,
         rounds=3,
-        cost="asyncio's own task, two coroutines' frames, a future and its place in the queue.",
+        cost="asyncio's own task, one coroutine's frame, its arguments, a future and its place in the queue; "
+        "the call's run is made once it has its slot.",
         floor="a coroutine in `async with semaphore`.",
     )
     yield Row(

@@ -403,6 +403,25 @@ def test_two_tasks_that_each_wait_for_a_slot_of_the_other(flow: Flow, colour: st
         refused(in_threads(lambda: sx(True), lambda: sy(True)), SLOT)
 
 
+@pytest.mark.parametrize("within", ["alone", "in a flow"])
+async def test_a_body_that_waits_for_a_call_that_waits_for_its_slot(flow: Flow, within: str) -> None:
+    """The call that is refused has not begun, and is named."""
+
+    @flow.task(limit=1)
+    async def x(others: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def run() -> None:
+        others: list[asyncio.Task[None]] = []
+        holder = asyncio.create_task(x(others))
+        others.append(asyncio.create_task(x([])))
+        await holder
+        await others[0]
+
+    with pytest.raises(DeadlockError, match=r"^task x\(\): waits for a slot of calls"):
+        await (flow(run) if within == "in a flow" else run)()
+
+
 # ------------------------------------------------------------------ not found: waits that end
 
 
