@@ -53,8 +53,11 @@ coverage: $(VENV)/.dev  ## the lines and branches that the quick tests run, in s
 	-$(BIN)/coverage run -m pytest -q -m "not slow" $(addprefix tests/,$(COVERED))
 	$(BIN)/coverage report
 
-bench: $(VENV)-bench/.bench  ## the performance envelope, side by side; writes docs/benchmarks.md (BENCH=--short: a try)
-	cd tests && $(abspath $(VENV)-bench)/bin/python -m benchmarks $(if $(BENCH),$(BENCH),--page ../docs)
+# make bench PYTHON=python3.13 BENCH="--rounds 5 --no-growth": another column of the page. BENCH=--short: a try.
+BENCH_VENV := $(VENV)-bench$(if $(filter file,$(origin PYTHON)),,-$(patsubst python%,%,$(notdir $(PYTHON))))
+
+bench: $(BENCH_VENV)/.bench  ## the performance envelope, side by side; writes docs/benchmarks.md (BENCH="call --rounds 3": a part)
+	cd tests && $(abspath $(BENCH_VENV))/bin/python -m benchmarks --page ../docs $(BENCH)
 
 soak: $(VENV)/.dev  ## kill, cut, cancel and model for some 20 minutes; stops by itself
 	ASFLOW_KILLS=48 ASFLOW_MODEL_RUNS=600 timeout 3600 $(BIN)/pytest -q --timeout 1800 tests/reliability tests/stores
@@ -78,7 +81,7 @@ pictures: $(VENV)/.dev  ## the pictures of the documentation, in docs/assets/; n
 	$(BIN)/python docs/moving_picture.py
 
 clean:  ## remove what the other targets made, the demo's data included
-	rm -rf $(VENV) $(VENV)-bench data dist build site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench* data dist build site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find asflow tests typecheck docs stubs -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -98,10 +101,13 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable . --group dev
 	@touch $@ $(VENV)/.demo
 
-# An environment of its own: peers bring a great deal. prefect, the heaviest, is welcome but not needed.
-$(VENV)-bench/.bench: pyproject.toml
-	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(VENV)-bench/bin/python -m pip install --quiet --editable . --group bench
-	-$(VENV)-bench/bin/python -m pip install --quiet prefect
+# An environment of its own for each PYTHON that is named: peers bring a great deal. They are installed one
+# by one, and the page shows as absent what can't be had.
+GROUP := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"], sep="\n")
+
+$(BENCH_VENV)/.bench: pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BENCH_VENV)/bin/python -m pip install --quiet --editable .
+	-$(BENCH_VENV)/bin/python -c '$(GROUP)' | xargs -n 1 $(BENCH_VENV)/bin/python -m pip install --quiet
 	@touch $@

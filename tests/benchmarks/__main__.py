@@ -1,22 +1,27 @@
-"""`python -m benchmarks`: measure and print the table; `--page` writes docs/benchmarks.md and its plot."""
+"""`python -m benchmarks`: measure and print the rows; `--page` keeps them and writes docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import calls, fanout, outputs, processes, skips, writes
+from benchmarks import cached, calls, fanout, lateness, outputs, processes, resuming, skips, writes
 from benchmarks.growth import grow
 from benchmarks.measuring import Scratch, measure
-from benchmarks.page import line, machine, page, plot
-from benchmarks.peers import PEERS, versions
+from benchmarks.page import page, shown
+from benchmarks.peers import versions
+from benchmarks.plot import plot
+from benchmarks.results import Run, keep, kept, line_of, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.measuring import Result, Row
+    from benchmarks.measuring import Row
+    from benchmarks.results import Line
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,11 +32,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--short", action="store_true", help="small sizes and 3 rounds, to check that everything runs"
     )
-    parser.add_argument("--rounds", type=int, help="rounds per row (default 9, short 3)")
+    parser.add_argument("--rounds", type=int, help="rounds of a row (default 9, short 3)")
+    parser.add_argument(
+        "--seconds", type=float, default=8, help="after this long and 3 rounds a row is done (default 8)"
+    )
     parser.add_argument("--folder", type=Path, help="folder for scratch files (default: the system's)")
     parser.add_argument(
-        "--page", type=Path, metavar="DOCS", help="write benchmarks.md and .svg into this folder"
+        "--page",
+        type=Path,
+        metavar="DOCS",
+        help="write benchmarks.md and .svg into this folder, from this and earlier runs; a short run, or one "
+        "of some rows, is not kept and writes nothing",
     )
+    parser.add_argument("--as-kept", action="store_true", help="measure nothing: the page, from earlier runs")
     parser.add_argument("--no-growth", action="store_true", help="leave out the runs at three sizes")
     return parser.parse_args()
 
@@ -40,46 +53,53 @@ def _rows(short: bool, scratch: Scratch) -> Iterator[Row]:
     yield from calls.rows(short)
     yield from fanout.rows(short)
     yield from skips.rows(short, scratch.new)
+    yield from resuming.rows(short, scratch.new)
     yield from writes.rows(short)
+    yield from lateness.rows(short)
     yield from outputs.rows(short)
+    yield from cached.rows(short)
     yield from processes.rows(short)
 
 
 def main() -> None:
     """Measure the selected rows."""
     arguments = _arguments()
-    rounds = arguments.rounds or (3 if arguments.short else 9)
-    missing = {name: "not installed" for name in PEERS if versions()[name] == "not installed"}
-    print(machine(), "; ".join(f"{name} {version}" for name, version in versions().items()), sep="\n")
-    print(
-        f"load {os.getloadavg()[0]:.1f}; {rounds} rounds; CPU time unless a row says otherwise\n", flush=True
-    )
-    scratch = Scratch(arguments.folder)
-    results: list[Result] = []
-    try:
-        for row in _rows(arguments.short, scratch):
-            if arguments.rows and not row.key.startswith(tuple(arguments.rows)):
-                continue
-            results.append(measure(row, rounds, scratch))
-            print(line(results[-1]), flush=True)
-        everything = not (arguments.rows or arguments.no_growth)
-        growth = grow(scratch, short=arguments.short) if everything else {}
+    if not arguments.as_kept:
+        scratch = Scratch(arguments.folder)
+        try:
+            run = _measured(arguments, scratch)
+            print(f"\n{run.bounds()}; missed: {', '.join(_missed(run.lines)) or 'none'}", flush=True)
+        finally:
+            scratch.close()  # slow: up to a million files
+        if arguments.short or arguments.rows:
+            return
         if arguments.page is not None:
-            text = page(results, growth, rounds, missing)
-            (arguments.page / "benchmarks.md").write_text(text, encoding="utf-8")
-            (arguments.page / "benchmarks.svg").write_text(plot(growth), encoding="utf-8")
-        _sum_up(results)
-    finally:
-        scratch.close()  # slow: up to a million files
+            keep(run)
+    if arguments.page is not None:
+        runs = kept()
+        (arguments.page / "benchmarks.md").write_text(page(runs), encoding="utf-8")
+        (arguments.page / "benchmarks.svg").write_text(plot(runs[0].growth), encoding="utf-8")
 
 
-def _sum_up(results: list[Result]) -> None:
-    missed = [result.row.key for result in results if result.holds is False]
-    bounded = sum(result.holds is not None for result in results)
-    print(
-        f"\n{bounded - len(missed)} of {bounded} bounds held; missed: {', '.join(missed) or 'none'}",
-        flush=True,
-    )
+def _measured(arguments: argparse.Namespace, scratch: Scratch) -> Run:
+    rounds = arguments.rounds or (3 if arguments.short else 9)
+    python, found = platform.python_version(), versions()
+    print(f"Python {python}, {machine()}", "; ".join(map(" ".join, found.items())), sep="\n")
+    print(f"load {os.getloadavg()[0]:.1f}; up to {rounds} rounds; CPU time unless a row says otherwise\n")
+    lines: list[Line] = []
+    for row in _rows(arguments.short, scratch):
+        if arguments.rows and not row.key.startswith(tuple(arguments.rows)):
+            continue
+        result = measure(row, rounds, scratch, arguments.seconds)
+        lines.append(line_of(result))
+        print(shown(result, lines[-1]), flush=True)
+    everything = not (arguments.rows or arguments.no_growth)
+    growth = grow(scratch, short=arguments.short) if everything else {}
+    return Run(python, machine(), f"{datetime.now(UTC):%Y-%m-%d}", rounds, found, lines, growth)
+
+
+def _missed(lines: list[Line]) -> Iterator[str]:
+    return (line.key for line in lines if line.holds is False)
 
 
 if __name__ == "__main__":

@@ -15,31 +15,27 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import peer
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 __all__ = ["run_child"]
 
 _TESTS = Path(__file__).resolve().parents[1]
 
 
-def run_child(name: str, *arguments: object, pty: bool = False) -> float:
-    """Run a function of this module in a fresh process, with *pty* on a terminal; return its number."""
-    command = [sys.executable, "-m", "benchmarks.child", name, *map(str, arguments)]
+def run_child(name: str, *arguments: object, pty: bool = False, module: str = "benchmarks.child") -> float:
+    """Run a function of *module* in a fresh process, with *pty* on a terminal; return its number."""
+    command = [sys.executable, "-m", module, name, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0", "TERM": "xterm-256color"}
     # Imports are measured with compiled files, as users have them.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = os.path.join(tempfile.gettempdir(), f"asflow-bench-{os.getuid()}")
     if not pty:
         done = subprocess.run(
-            command, env=environment, cwd=_TESTS, capture_output=True, text=True, check=False
+            command, env=environment, cwd=_TESTS, capture_output=True, text=True, check=False, timeout=300
         )
         if done.returncode:
             raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
@@ -180,6 +176,32 @@ def finished_flows(count: str) -> float:
     return (held_after(int(count) - int(count) // 10) - few) / 1024
 
 
+def failed_tasks(count: str) -> float:
+    """Return the KiB that a flow keeps for a failed task whose frame holds 1 MB, after a tenth of *count*."""
+    from asflow import Flow
+    from asflow.sinks import NullSink
+
+    flow = Flow(sink=NullSink())
+    held: list[int] = []
+
+    @flow.task(skip=OSError)
+    async def task(_index: int) -> None:
+        page = bytearray(1_000_000)
+        raise OSError(f"a page of {len(page)} bytes")
+
+    @flow
+    async def many() -> None:
+        for part in (int(count) // 10, int(count) - int(count) // 10):
+            async for _ in flow.task.map(task, range(part)):
+                pass
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.start()
+    asyncio.run(many())
+    return (held[1] - held[0]) / 1024 / (int(count) * 0.9)
+
+
 def big_output(megabytes: str) -> float:
     """Return the MB of peak memory while writing one output of *megabytes* MB of JSON."""
     from asflow import Flow
@@ -210,77 +232,6 @@ def _peak() -> float:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
     except OSError:  # no /proc: ru_maxrss is in bytes on macOS
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-
-
-# ------------------------------------------------------------------ the display
-
-
-@contextmanager
-def _bar(how: str, total: int) -> Generator[Callable[[], object] | None]:
-    """Show a library's bar and yield a function that advances it by one; None for "none" and "asflow"."""
-    if how == "rich":
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as progress:
-            yield partial(progress.advance, progress.add_task("task", total=total))
-    elif how == "tqdm":
-        with peer("tqdm").tqdm(total=total) as bar:
-            yield bar.update
-    else:
-        yield None
-
-
-def displayed(how: str, count: str) -> float:
-    """Return CPU microseconds per task of a flow of *count*: "asflow"'s display, a bar by hand, or "none"."""
-    from asflow import Flow
-    from asflow.sinks import NullSink
-
-    flow = Flow() if how == "asflow" else Flow(sink=NullSink())
-
-    async def main() -> float:
-        with _bar(how, int(count) + 100) as advance:
-
-            @flow.task
-            async def task(_index: int) -> None:
-                await asyncio.sleep(0)
-                if advance is not None:
-                    advance()
-
-            @flow
-            async def shown(number: int) -> None:
-                async for _ in flow.task.map(task, range(number)):
-                    pass
-
-            await shown(100)  # imports, and the first frame
-            start = time.process_time()
-            await shown(int(count))
-            return time.process_time() - start
-
-    return asyncio.run(main()) / int(count) * 1e6
-
-
-def displayed_flows(count: str) -> float:
-    """Return CPU milliseconds of each of the last ten of *count* flows with a display."""
-    from asflow import Flow
-
-    flow = Flow()
-
-    @flow.task
-    async def task(_index: int) -> None:
-        pass
-
-    @flow
-    async def small() -> None:
-        for index in range(10):
-            await task(index)
-
-    start = 0.0
-    for index in range(int(count)):
-        if index == int(count) - 10:
-            start = time.process_time()
-        asyncio.run(small())
-    return (time.process_time() - start) / 10 * 1e3
 
 
 # ------------------------------------------------------------------ import

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal, cast
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING, Literal, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-__all__ = ["ASFLOW", "Contender", "Measured", "Result", "Row", "Scratch", "measure"]
+__all__ = ["ASFLOW", "Compare", "Contender", "Measured", "Result", "Row", "Scratch", "measure"]
 
 ASFLOW = "asflow"
+_LEAST_ROUNDS = 3
 
 Judge = Literal["cpu", "wall", "value"]
 Compare = Literal["ratio", "difference", "itself"]
@@ -111,17 +113,6 @@ class Result:
             return median(number - low for number, low in pairs)
         return median(number / low for number, low in pairs)
 
-    @property
-    def holds(self) -> bool | None:
-        """Whether the bound holds; None without a bound."""
-        return None if self.row.bound is None else self.compared(ASFLOW) <= self.row.bound
-
-    def best_peer(self) -> str | None:
-        """Return the name of the peer nearest to the floor; None without peers."""
-        own = (self.row.contenders[0].name, ASFLOW)
-        peers = [name for name, taken in self.measured.items() if name not in own and not taken.error]
-        return min(peers, key=self.number) if peers else None
-
 
 class Scratch:
     """Fresh folders, deleted together at the end: deleting in between makes ext4 slow."""
@@ -142,10 +133,16 @@ class Scratch:
         shutil.rmtree(self._root, ignore_errors=True)
 
 
-def measure(row: Row, rounds: int, scratch: Scratch) -> Result:
-    """Run the contenders of *row* in turns. A peer that raises is left out, visibly."""
+def measure(row: Row, rounds: int, scratch: Scratch, seconds: float = inf) -> Result:
+    """Run the contenders of *row* in turns. A peer that raises is left out, visibly.
+
+    After three rounds none begins when the row has taken *seconds*.
+    """
     result = Result(row, {contender.name: Measured() for contender in row.contenders})
+    end = time.perf_counter() + seconds
     for number in range(min(rounds, row.rounds or rounds)):
+        if number >= _LEAST_ROUNDS and time.perf_counter() > end:
+            break
         for contender in _rotated(row.contenders, number):
             taken = result.measured[contender.name]
             if taken.error:

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from asflow import Flow, LocalStore
 from asflow.sinks import NullSink
 from benchmarks.measuring import ASFLOW, Contender, Row
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from asflow.stores._local_claim import Durability
 
-__all__ = ["by_asflow", "by_asflow_in_flight", "rows"]
+__all__ = ["by_asflow", "by_asflow_in_flight", "rows", "synced_in_flight"]
 
 _TEXT = random.Random(2).randbytes(1024).hex()
 _BYTES = _TEXT.encode()
@@ -139,45 +137,6 @@ def by_asflow_in_flight(durability: Durability, count: int, flight: int, times: 
     return Contender(ASFLOW, run, count)
 
 
-_SMALL: dict[str, object] = {"id": 7, "title": "a small document", "score": 0.5, "tags": ["a", "b", "c"]}
-
-
-def _decoded(count: int) -> Contender:
-    def setup(folder: Path) -> None:
-        for index in range(count):
-            (folder / f"{index}.json").write_bytes(msgspec.json.encode(_SMALL))
-
-    def run(folder: Path) -> None:
-        base, decode = str(folder), msgspec.json.Decoder(dict[str, object]).decode
-        for index in range(count):
-            with open(f"{base}/{index}.json", "rb") as file:
-                decode(file.read())
-
-    return Contender("open, read and decode, by hand", run, count, setup)
-
-
-def _recalled(count: int) -> Contender:
-    tasks: dict[Path, Callable[[int], object]] = {}
-
-    def setup(folder: Path) -> None:
-        flow = Flow(folder, store=LocalStore(durability="atomic"), sink=NullSink())
-
-        @flow.task(save="{index}.json")
-        def make(index: int) -> dict[str, object]:
-            return _SMALL
-
-        for index in range(count):
-            make(index)
-        tasks[folder] = make
-
-    def run(folder: Path) -> None:
-        make = tasks.pop(folder)
-        for index in range(count):
-            make(index)
-
-    return Contender(ASFLOW, run, count, setup)
-
-
 def _text(_index: int) -> str:
     """The function that joblib and diskcache cache."""
     return _TEXT
@@ -239,14 +198,6 @@ def rows(short: bool) -> Iterator[Row]:
         judge="wall",
         cost=cost + " The folder is synced after the link.",
         floor="the same, and fsync of the folder, by hand.",
-    )
-    yield Row(
-        "save-cached",
-        f"{count:,} calls of a task with `save=` whose small JSON exists, one by one",
-        (_decoded(count), _recalled(count)),
-        bound=2.0,
-        cost="the name, the file opened and looked at, its bytes read and decoded as the annotation says.",
-        floor="open, read and msgspec's decoder of that type, by hand.",
     )
     yield from _in_flight(count)
 

@@ -1,139 +1,166 @@
-"""The output: the table, the page of the docs, the plot."""
+"""The output: a row in words, and the page of the docs, made from the runs that are kept."""
 
-# ruff: noqa: E501 - prose and SVG
+# ruff: noqa: E501 - prose
 
 from __future__ import annotations
 
 import inspect
-import os
-import platform
-from datetime import UTC, datetime
-from html import escape
-from math import log10
 from typing import TYPE_CHECKING
 
 from benchmarks import outputs
 from benchmarks.measuring import ASFLOW
-from benchmarks.peers import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.measuring import Result
+    from benchmarks.results import Line, Point, Run
 
-__all__ = ["Growth", "line", "machine", "page", "plot"]
-
-Growth = dict[str, list[tuple[int, float]]]
-"""For each row: sizes, and the cost of a unit at each."""
+__all__ = ["page", "shown"]
 
 
-def machine() -> str:
-    """Describe the machine and its Python."""
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            model = next(
-                (row.partition(":")[2].strip() for row in file if row.startswith("model name")), model
-            )
-    except OSError:
-        pass
-    return f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} x {model}"
-
-
-def _compared(result: Result, name: str) -> str:
-    row, value = result.row, result.compared(name)
-    if row.compare == "ratio":
+def _compared(line: Line, name: str) -> str:
+    value = line.numbers[name].compared
+    if line.compare == "ratio":
         return f"{value:.2f}x"
-    return f"{value:+.2f} {row.unit}" if row.compare == "difference" else f"{value:.1f} {row.unit}"
+    return f"{value:+.2f} {line.unit}" if line.compare == "difference" else f"{value:.3g} {line.unit}"
 
 
-def _verdict(result: Result) -> str:
-    return {None: "-", True: "held", False: "**missed**"}[result.holds]
+def _verdict(line: Line) -> str:
+    return {None: "-", True: "held", False: "**missed**"}[line.holds]
 
 
-def _bound(result: Result) -> str:
-    row = result.row
-    if row.bound is None:
+def _bound(line: Line) -> str:
+    if line.bound is None:
         return "-"
-    return f"<= {row.bound:g}{'x' if row.compare == 'ratio' else f' {row.unit}'}"
+    return f"<= {line.bound:g}{'x' if line.compare == 'ratio' else f' {line.unit}'}"
 
 
-def line(result: Result) -> str:
+def _number(line: Line, name: str) -> str:
+    number = line.numbers[name]
+    return f"left out, {number.error}" if number.error else f"{number.value:.3g} {line.unit}"
+
+
+def shown(result: Result, line: Line) -> str:
     """Return one measured row as text for the terminal."""
-    row = result.row
-    parts = [f"{row.key:18} {_bound(result):>14}  {_verdict(result).strip('*'):6}"]
-    for name, taken in result.measured.items():
-        if taken.error:
+    parts = [f"{line.key:18} {_bound(line):>14}  {_verdict(line).strip('*'):6}"]
+    for name, number in line.numbers.items():
+        if number.error:
             parts.append(f"{name}: left out")
             continue
-        wall = f", wall {result.compared(name, 'wall'):.2f}x" if row.judge == "cpu" else ""
-        parts.append(f"{name}: {result.number(name):.3f} {row.unit} ({_compared(result, name)}{wall})")
+        wall = f", wall {result.compared(name, 'wall'):.2f}" if result.row.judge == "cpu" else ""
+        parts.append(f"{name}: {number.value:.3f} {line.unit} ({_compared(line, name)}{wall})")
     return "\n    ".join(parts)
 
 
-def page(results: Sequence[Result], growth: Growth, rounds: int, missing: Mapping[str, str]) -> str:
-    """Return docs/benchmarks.md."""
-    held = sum(result.holds is True for result in results)
-    bounded = sum(result.holds is not None for result in results)
-    names = ", ".join(f"{name} {version}" for name, version in versions().items() if name not in missing)
+def page(runs: Sequence[Run]) -> str:
+    """Return docs/benchmarks.md: the first run in full, the others beside it."""
+    first = runs[0]
     parts = [
-        "# Benchmarks",
-        "",
-        "`make bench` writes this page; don't edit it by hand. No test asserts a time: the numbers are for reading.",
-        "",
-        f"{machine()}; {names}{_left_out(missing)}. Measured {datetime.now(UTC):%Y-%m-%d}.",
-        "",
-        f"Every row runs beside its floor and its peers in one process: interleaved, in rotating order, {rounds} "
-        "rounds (fewer if it starts processes). A ratio is the median over the rounds of *this round's* number over "
+        *_head(first),
+        *_table(first),
+        *(_side_by_side(runs) if len(runs) > 1 else ()),
+        *_growth(first),
+        *_details(first),
+        *_scripts(),
+        _TRIED,
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _head(run: Run) -> Iterator[str]:
+    names = ", ".join(
+        f"{name} {version}" for name, version in run.versions.items() if name not in run.missing
+    )
+    yield "# Benchmarks\n"
+    yield "`make bench` writes this page; don't edit it by hand. No test asserts a time: the numbers are for reading.\n"
+    yield f"Python {run.python}, {run.machine}; {names}{_absent(run)}. Measured {run.measured}.\n"
+    yield (
+        f"Every row runs beside its floor and its peers in one process: interleaved, in rotating order, {run.rounds} "
+        "rounds (3 and more of rows that take long). A ratio is the median over the rounds of *this round's* number over "
         "*this round's* floor. Rows of plain computation compare process CPU time, as machines are shared; rows "
         "that wait for a disk compare wall time. Peers do what they are made for, which is not always the same: the "
-        "table shows what a line of yours costs, not which library is better.",
-        "",
-        f"**{held} of {bounded} bounds held in this run.**",
-        "",
-        "| work | floor | asflow | against the floor | bound | | nearest peer |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for result in results:
-        row, floor = result.row, result.row.contenders[0].name
-        peer = result.best_peer()
-        floor_text = "" if floor == ASFLOW else f"{floor}: {result.number(floor):.3g} {row.unit}"
-        parts.append(
-            f"| {row.title} | {floor_text} | {result.number(ASFLOW):.3g} {row.unit} | {_compared(result, ASFLOW)} | "
-            f"{_bound(result)} | {_verdict(result)} | "
-            + (
-                ""
-                if peer is None
-                else f"{peer}: {result.number(peer):.3g} {row.unit}, {_compared(result, peer)}"
-            )
-            + " |"
+        "table shows what a line of yours costs, not which library is better.\n"
+    )
+    yield f"**{run.bounds()} in this run.**\n"
+
+
+def _absent(run: Run) -> str:
+    return "".join(f"; {name} is absent: not installed" for name in run.missing)
+
+
+def _table(run: Run) -> Iterator[str]:
+    yield "| work | floor | asflow | against the floor | bound | | nearest peer |"
+    yield "|---|---|---|---|---|---|---|"
+    for line in run.lines:
+        floor = line.floor_name
+        peer = line.best_peer()
+        cells = (
+            line.title,
+            "" if floor == ASFLOW else f"{floor}: {_number(line, floor)}",
+            _number(line, ASFLOW),
+            _compared(line, ASFLOW),
+            _bound(line),
+            _verdict(line),
+            "" if peer is None else f"{peer}: {_number(line, peer)}, {_compared(line, peer)}",
         )
-    parts += [
-        "",
-        "## How it grows",
-        "",
-        "The cost of one unit at three sizes, each ten times the one before.",
-        "",
-    ]
-    parts += [
-        "![cost per unit at three sizes](benchmarks.svg)",
-        "",
-        "| work | " + " | | ".join(["size"] * 3) + " | |",
-    ]
-    parts.append("|---|" + "---|" * 6)
-    for name, points in growth.items():
-        parts.append(f"| {name} | " + " | ".join(f"{size:,} | {cost:.2f} us" for size, cost in points) + " |")
-    parts += ["", "## What each row consists of", ""]
-    for result in results:
-        row = result.row
-        parts += [f"### {row.title}", "", f"Cost: {row.cost}", "", f"Floor: {row.floor}", ""]
-        others = [
-            f"- {name}: {'left out, ' + taken.error if taken.error else f'{result.number(name):.3g} {row.unit}'}"
-            for name, taken in result.measured.items()
-        ]
-        parts += [*others, ""]
-    parts += [*_scripts(), _TRIED]
-    return "\n".join(parts).rstrip() + "\n"
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _side_by_side(runs: Sequence[Run]) -> Iterator[str]:
+    first, *others = runs
+    yield "## On other Pythons\n"
+    yield "Runs of their own, as in `make bench PYTHON=python3.13`: asflow against the floor, with the bound.\n"
+    for run in others:
+        changed = [f"{name} {version}" for name, version in run.versions.items()
+                   if version not in ("not installed", first.versions.get(name))]  # fmt: skip
+        where = "the same machine" if run.machine == first.machine else run.machine
+        yield (
+            f"Python {run.python}, {where}{''.join(f', {name}' for name in changed)}{_absent(run)}. Measured "
+            f"{run.measured}, {run.rounds} rounds. **{run.bounds()}.**\n"
+        )
+    yield f"| work | {' | '.join(f'{run.python} | ' for run in runs)} |"
+    yield "|---|" + "---|---|" * len(runs)
+    found = [{line.key: line for line in run.lines} for run in runs]
+    titles = {line.key: line.title for run in runs for line in run.lines}
+    for key, title in titles.items():
+        cells = (_beside(lines.get(key)) for lines in found)
+        yield f"| {title} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _beside(line: Line | None) -> str:
+    if line is None:
+        return " | "
+    return f"{_compared(line, ASFLOW)}{'' if line.bound is None else f' {_bound(line)}'} | {_verdict(line)}"
+
+
+def _growth(run: Run) -> Iterator[str]:
+    yield "## How it grows\n"
+    yield (
+        "The cost of one unit at three sizes, each ten times the one before; a ratio compares it with the floor of the "
+        "row of that work, which was measured beside it.\n"
+    )
+    yield "![cost per unit at three sizes](benchmarks.svg)\n"
+    yield "| work | " + " | | ".join(["size"] * 3) + " | |"
+    yield "|---|" + "---|" * 6
+    for name, points in run.growth.items():
+        yield f"| {name} | {' | '.join(map(_point, points))} |"
+    yield ""
+
+
+def _point(point: Point) -> str:
+    ratio = "" if point.ratio is None else f", {point.ratio:.2f}x"
+    return f"{point.size:,} | {point.cost:.2f} us{ratio}"
+
+
+def _details(run: Run) -> Iterator[str]:
+    yield "## What each row consists of\n"
+    for line in run.lines:
+        yield f"### {line.title}\n\nCost: {line.cost}\n\nFloor: {line.floor}\n"
+        yield from (f"- {name}: {_number(line, name)}" for name in line.numbers)
+        yield ""
 
 
 def _scripts() -> list[str]:
@@ -185,51 +212,3 @@ Measured separately, on two cores with Python 3.11; not part of this run.
   times as long as the write in place, 21 us instead of 11, so its bound leaves 7 us for everything in Python, where one
   call of a task takes 22. Three of the sixteen calls could be dropped, which saves a tenth; not built.
 """
-
-
-def _left_out(missing: Mapping[str, str]) -> str:
-    return "".join(f"; {name} is not measured: {why}" for name, why in missing.items())
-
-
-_COLOURS = (
-    *("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2"),
-    *("#b279a2", "#9d755d", "#eeca3b", "#bab0ac", "#2f4b7c"),
-)
-
-
-def plot(growth: Growth) -> str:
-    """Return an SVG: units on the x axis, cost of one on the y axis, both logarithmic."""
-    costs = [cost for points in growth.values() for _, cost in points] or [1.0]
-    sizes = [size for points in growth.values() for size, _ in points] or [1]
-    low, high = log10(min(costs)) - 0.2, log10(max(costs)) + 0.2
-    left, right = log10(min(sizes)), max(log10(max(sizes)), log10(min(sizes)) + 1)
-
-    def x(size: float) -> float:
-        return 60 + (log10(size) - left) / (right - left) * 460
-
-    def y(cost: float) -> float:
-        return 20 + (high - log10(cost)) / (high - low) * 300
-
-    out = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 370" font-family="sans-serif" font-size="12">',
-        '<rect width="820" height="370" fill="white"/>',
-    ]
-    for power in range(-2, 5):
-        if low <= power <= high:
-            level = y(10.0**power)
-            out.append(f'<line x1="60" y1="{level:.1f}" x2="520" y2="{level:.1f}" stroke="#ddd"/>')
-            out.append(f'<text x="52" y="{level + 4:.1f}" text-anchor="end">{10.0**power:g} us</text>')
-    out += [
-        f'<text x="{x(10**power):.1f}" y="340" text-anchor="middle">{10**power:,}</text>'
-        for power in range(1, 8)
-        if left <= power <= right
-    ]
-    out.append('<text x="290" y="362" text-anchor="middle">units of work in one run</text>')
-    for index, (name, points) in enumerate(growth.items()):
-        colour = _COLOURS[index % len(_COLOURS)]
-        path = " ".join(f"{x(size):.1f},{y(cost):.1f}" for size, cost in points)
-        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        out += [f'<circle cx="{x(s):.1f}" cy="{y(c):.1f}" r="3" fill="{colour}"/>' for s, c in points]
-        out.append(f'<rect x="545" y="{25 + 22 * index}" width="12" height="12" fill="{colour}"/>')
-        out.append(f'<text x="563" y="{35 + 22 * index}">{escape(name)}</text>')
-    return "\n".join([*out, "</svg>", ""])

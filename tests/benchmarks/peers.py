@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PEERS", "peer", "versions", "where_installed"]
 
-PEERS = ("aiodag", "aiometer", "diskcache", "joblib", "pipefunc", "prefect", "stamina", "tenacity", "tqdm")
+PEERS = (
+    *("aiodag", "aiometer", "datachain", "dbos", "diskcache", "joblib", "pipefunc", "prefect"),
+    *("stamina", "tenacity", "tqdm"),
+)
 _LIBRARIES = ("asflow", "msgspec", "zstandard", "rich")
 
 

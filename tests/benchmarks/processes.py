@@ -15,39 +15,47 @@ if TYPE_CHECKING:
 __all__ = ["rows"]
 
 
-def child(name: str, function: str, *arguments: object, pty: bool = False) -> Contender:
+def child(name: str, function: str, *arguments: object) -> Contender:
     """Make a contender whose value a child process prints."""
-    return Contender(name, lambda _: run_child(function, *arguments, pty=pty), 1)
+    return Contender(name, lambda _: run_child(function, *arguments), 1)
+
+
+def _shown(name: str, function: str, *arguments: object) -> Contender:
+    """Make one that shows a display, on a terminal."""
+    return Contender(
+        name, lambda _: run_child(function, *arguments, pty=True, module="benchmarks.display"), 1
+    )
 
 
 def rows(short: bool) -> Iterator[Row]:
     """Yield the rows about the display, memory and import."""
-    tasks = 5_000 if short else 50_000
+    tasks, pairs = (5_000, 2) if short else (50_000, 5)
     yield Row(
         "display",
         f"the live display, added to each of {tasks:,} tasks on a terminal, CPU",
         (
-            child("no display", "displayed", "none", tasks, pty=True),
-            child(ASFLOW, "displayed", "asflow", tasks, pty=True),
-            child("rich, one bar, advanced by hand", "displayed", "rich", tasks, pty=True),
+            _shown(ASFLOW, "displayed", "asflow", tasks, pairs),
+            _shown("rich, one bar, advanced by hand", "displayed", "rich", tasks, pairs),
             *where_installed(
                 "tqdm",
-                lambda: child("tqdm, one bar, advanced by hand", "displayed", "tqdm", tasks, pty=True),
+                lambda: _shown("tqdm, one bar, advanced by hand", "displayed", "tqdm", tasks, pairs),
             ),
         ),
         unit="us a task",
         judge="value",
-        compare="difference",
+        compare="itself",
         bound=0.5,
+        rounds=3,
         cost="a few frames a second, for any number of tasks; a task only updates a count.",
-        floor="the same flow with a sink that shows nothing. The libraries: that flow with their own bar.",
+        floor="none: each number is the median of pairs of runs in one process, with the display and "
+        "without. The libraries: the same flow with their own bar.",
     )
     yield Row(
         "display-flows",
         "CPU of one flow with a display, among the last ten of 200 in one process",
         (
-            child("of 20", "displayed_flows", 20, pty=True),
-            child(ASFLOW, "displayed_flows", 50 if short else 200, pty=True),
+            _shown("of 20", "displayed_flows", 20),
+            _shown(ASFLOW, "displayed_flows", 50 if short else 200),
         ),
         unit="ms a flow",
         judge="value",
@@ -81,6 +89,19 @@ def rows(short: bool) -> Iterator[Row]:
         bound=16,
         rounds=3,
         cost="counts.",
+        floor="nothing.",
+    )
+    failed = 100 if short else 1_000
+    yield Row(
+        "failed-tasks",
+        f"memory that a flow keeps for each of {failed:,} failed tasks, whose frames hold 1 MB",
+        (child(ASFLOW, "failed_tasks", failed),),
+        unit="KiB",
+        judge="value",
+        compare="itself",
+        bound=1,
+        rounds=1 if short else 3,
+        cost="a line for the report, of the first 1,000; no error and no frame.",
         floor="nothing.",
     )
     yield Row(

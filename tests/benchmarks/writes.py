@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import random
 import string
-import time
 import zlib
-from statistics import quantiles
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["BYTES_A_RECORD", "by_asflow", "records", "rows"]
+__all__ = ["BYTES_A_RECORD", "by_asflow", "compressor", "records", "rows"]
 
 _DISTINCT = 50_000  # larger together than zstd's window, so no record is a repetition
 BYTES_A_RECORD = 124
@@ -50,7 +47,7 @@ def records(count: int) -> Iterator[dict[str, object]]:
     return itertools.islice(itertools.cycle(_cache), count)
 
 
-def _compressor(suffix: str) -> tuple[Callable[[bytearray], bytes], Callable[[], bytes]]:
+def compressor(suffix: str) -> tuple[Callable[[bytearray], bytes], Callable[[], bytes]]:
     if suffix == ".zst":
         stream = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
         return stream.compress, stream.flush
@@ -64,7 +61,7 @@ def by_hand(suffix: str, count: int) -> Contender:
     """Encode into a buffer of 64 KiB, compress it, write it: fast hand-written code."""
 
     def run(folder: Path) -> None:
-        compress, flush = _compressor(suffix)
+        compress, flush = compressor(suffix)
         encode, buffer = msgspec.json.Encoder().encode_into, bytearray()
         with open(folder / "out", "wb", buffering=0) as file:
             for record in records(count):
@@ -115,72 +112,13 @@ def by_json(suffix: str, count: int) -> Contender:
     """Write each line with `json.dumps`: simple hand-written code."""
 
     def run(folder: Path) -> None:
-        compress, flush = _compressor(suffix)
+        compress, flush = compressor(suffix)
         with open(folder / "out", "wb") as file:
             for record in records(count):
                 file.write(compress(bytearray((json.dumps(record) + "\n").encode())))
             file.write(flush())
 
     return Contender("json.dumps, line by line", run, count)
-
-
-async def _lateness(work: Callable[[], object]) -> float:
-    """Run *work*; return how late, in ms at the 99th percentile, the loop was for timers of 1 ms."""
-    late: list[float] = []
-    over = False
-
-    async def tick() -> None:
-        while not over:
-            due = time.perf_counter() + 0.001
-            await asyncio.sleep(0.001)
-            late.append(time.perf_counter() - due)
-
-    ticker = asyncio.create_task(tick())
-    await asyncio.sleep(0.01)
-    late.clear()
-    await work()  # type: ignore[misc]
-    over = True
-    await ticker
-    return quantiles(late, n=100)[98] * 1e3 if len(late) > 1 else 0.0
-
-
-def _late_asflow(count: int) -> Contender:
-    async def run(folder: Path) -> float:
-        flow = Flow(folder, sink=NullSink())
-
-        @flow.task(on="{name}.jsonl.zst")
-        async def save(name: str) -> None:
-            rows = records(count)
-            while page := list(itertools.islice(rows, 1000)):
-                for record in page:
-                    flow.task.write(record)
-                await asyncio.sleep(0)
-
-        return await _lateness(lambda: save("out"))
-
-    return Contender(ASFLOW, run, count)
-
-
-def _late_by_hand(count: int) -> Contender:
-    async def run(folder: Path) -> float:
-        async def save() -> None:
-            compress, flush = _compressor(".zst")
-            encode, buffer = msgspec.json.Encoder().encode_into, bytearray()
-            rows = records(count)
-            with open(folder / "out", "wb", buffering=0) as file:  # noqa: ASYNC230 - inline on purpose
-                while page := list(itertools.islice(rows, 1000)):
-                    for record in page:
-                        encode(record, buffer, -1)
-                        buffer += b"\n"
-                        if len(buffer) >= 65536:
-                            file.write(compress(buffer))
-                            buffer.clear()
-                    await asyncio.sleep(0)
-                file.write(compress(buffer) + flush())
-
-        return await _lateness(save)
-
-    return Contender("by hand, inline", run, count)
 
 
 def _peak(name: str, megabytes: int) -> Contender:
@@ -211,19 +149,6 @@ def rows(short: bool) -> Iterator[Row]:
             "that holds them, and one write or compression for all of them.",
             floor="the same libraries at the same level, record by record with a reused buffer.",
         )
-    much = 300_000_000 // BYTES_A_RECORD // (50 if short else 1)
-    yield Row(
-        "lateness",
-        "lateness of the loop, p99, while a task writes 300 MB in pages of 1,000 records",
-        (_late_by_hand(much), _late_asflow(much)),
-        unit="ms",
-        judge="value",
-        compare="itself",
-        bound=5,
-        cost="one page of records: encoding, and compressing every 64 KiB. The end "
-        "(the rest, sync, publish) is done in a thread.",
-        floor="the same work inline, by hand: the cost of a page.",
-    )
     small, large = (5, 10) if short else (100, 1000)
     yield Row(
         "big",
