@@ -9,7 +9,7 @@ from asflow._engine import vocabulary as words
 from asflow._engine.lifecycle import NEW, step
 from asflow._runtime import clock, owners
 from asflow._runtime.admission import acquire
-from asflow._runtime.committing import commit_with_others
+from asflow._runtime.committing import commit_in_steps
 from asflow._runtime.current import current, leave
 from asflow._runtime.job import Job
 from asflow._runtime.threads import closings, in_thread, prepare
@@ -126,7 +126,7 @@ async def _act(job: Job, action: words.Action) -> words.Event:
         case words.Abort() if not blocking:
             return job.making.close(action, job.run)
         case words.Commit() if job.making.is_light:
-            return await commit_with_others(job.making, job.run)
+            return await commit_in_steps(job.making, job.run)
         case words.Commit() | words.RecordFailure() | words.Renew() | words.Abort():
             return await in_thread(lambda: job.making.close(action, job.run), job.making.abandon)
         case words.AskDelay():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from asflow import _ledger
 from asflow._engine import vocabulary as words
 from asflow._runtime import owners, threads
-from asflow._runtime.committing import as_grouped, is_small
+from asflow._runtime.committing import as_stepwise, is_small
 from asflow._runtime.current import reports_calls
 from asflow._runtime.looking import LARGE, Looking, refuse_answer
 from asflow._runtime.slots import running_loop
@@ -218,8 +218,8 @@ class Making(Looking):
 
     @property
     def is_light(self) -> bool:
-        """Whether the output can be published together with others: none waits long for another."""
-        claim = as_grouped(self._claim)
+        """Whether the commit takes a moment but for its waits for the disk, which are steps of their own."""
+        claim = as_stepwise(self._claim)
         return (
             claim is not None
             and claim.size <= LARGE

@@ -15,7 +15,7 @@ from asflow.stores._common import MARKED, NEVER_EMPTY, NO_FAILURE, PART, Info, c
 from asflow.stores._local_claim import Durability, LocalClaim
 from asflow.stores._local_part import is_locked, lock_part, owner_of, sweep
 from asflow.stores._local_scan import Scans, forget_scans, note_marks
-from asflow.stores._posix import Mark, absolute, look, mark_of, place_error, sync_folder, unlink
+from asflow.stores._posix import Mark, absolute, is_there, look, mark_of, place_error, sync_folder, unlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +176,7 @@ class LocalStore:
             _windows.check_name(_SUBJECT, name)
         name, failure = absolute(name), absolute(failure)
         may_have_failed = not failure.endswith(NO_FAILURE)
-        if not replace and (os.access(name, os.F_OK) or (may_have_failed and os.access(failure, os.F_OK))):
+        if not replace and (is_there(name) or (may_have_failed and is_there(failure))):
             # Look before creating `.part`: a process that is killed in between would leave one beside an
             # output that is done, where no claim would find it.
             found = self.status(name, failure)
@@ -187,7 +187,8 @@ class LocalStore:
             return "busy"
         try:
             # Look again under the lock: another writer may have finished before it was taken.
-            found = self.status(name, failure)
+            is_found = replace or is_there(name) or (may_have_failed and is_there(failure))
+            found = self.status(name, failure) if is_found else "absent"
             if found == "absent" or replace:
                 return LocalClaim(
                     name,

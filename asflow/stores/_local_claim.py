@@ -24,8 +24,9 @@ import contextlib
 import errno
 import os
 import threading
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from asflow import _forks
 from asflow.errors import ClaimLostError, OutputPlaceError
@@ -38,7 +39,7 @@ from asflow.stores._common import (
     may_publish,
     write_all,
 )
-from asflow.stores._local_batch import Batch, publish_many
+from asflow.stores._disk_wait import DiskWait
 from asflow.stores._local_part import Part, drop, remove
 from asflow.stores._local_scan import forget_scans
 from asflow.stores._posix import (
@@ -53,13 +54,13 @@ from asflow.stores._posix import (
     replace,
     set_times,
     sync_file,
+    sync_folder,
     unlink,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from asflow.stores._local_batch import Stepwise
 
 _SUBJECT = "LocalStore()"
 
@@ -122,10 +123,6 @@ class LocalClaim:
         self._spoiled = 0
         self._touched = 0.0
         self._modified: float | None = None
-
-    publish_many: ClassVar[staticmethod[[Sequence[Stepwise]], list[BaseException | None]]] = staticmethod(
-        publish_many
-    )
 
     def __repr__(self) -> str:
         return f"<LocalClaim of {self._name!r}, {self._state}>"
@@ -195,33 +192,29 @@ class LocalClaim:
                 one, or if it can't be removed either.
             OutputClosedError: this is a forked child, or publishing has failed before.
         """
-        for _ in self.publishing(None):
-            pass
+        with self._lock:
+            for wait in self.publishing():
+                wait.run()
 
-    def publishing(self, batch: Batch | None, /) -> Iterator[None]:
-        """Publish as `publish` does, in steps: those of several claims may be taken in turns, by one thread.
+    def publishing(self) -> Iterator[DiskWait]:
+        """Publish as `publish` does, but yield each wait for the disk, to be run before the next step.
 
-        Each step ends where all can wait for the disk together. Dropped in between, the claim is still held.
-
-        Args:
-            batch: what the claims share; None for one alone.
-
-        Raises:
-            Exception: as `publish` does, in any step; nothing was published then.
+        For a caller that waits in another thread. From the first step on the claim is that caller's alone;
+        dropped in between, it is still held. Raises as `publish` does, in any step.
         """
         self._refuse_fork()
         with self._lock:
             if not may_publish(_SUBJECT, self._state, self._name):
                 return
             self._state = "sealed"
-            if self._spoiled:
-                raise OSError(
-                    self._spoiled,
-                    f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
-                    self._name,
-                )
-            forget = self._failure if self._forgets else None
-            yield from self._finishing(self._name, batch, forget=forget, replace=self._replaces)
+        if self._spoiled:
+            raise OSError(
+                self._spoiled,
+                f"{_SUBJECT}: a write failed before, so the output would be cut; run the task again",
+                self._name,
+            )
+        forget = self._failure if self._forgets else None
+        yield from self._finishing(self._name, forget=forget, replace=self._replaces)
 
     def fail(self, report: bytes, /) -> None:
         """Discard the bytes, record *report* under the failure's name, as durably as an output, and end.
@@ -248,8 +241,8 @@ class LocalClaim:
                 name_file(error, self._failure)
                 raise
             older = look(self._failure) is not None
-            for _ in self._finishing(self._failure, None, forget=None, replace=older):
-                pass
+            for wait in self._finishing(self._failure, forget=None, replace=older):
+                wait.run()
 
     def abort(self) -> None:
         """Discard the bytes and end the claim. Never raises; folders made by the claim may stay.
@@ -300,9 +293,7 @@ class LocalClaim:
     def _write_all(self, view: memoryview, done: int = 0) -> None:
         write_all(lambda rest: os.write(self._descriptor, rest), view, done)
 
-    def _finishing(
-        self, target: str, batch: Batch | None, *, forget: str | None, replace: bool
-    ) -> Iterator[None]:
+    def _finishing(self, target: str, *, forget: str | None, replace: bool) -> Iterator[DiskWait]:
         """Sync the bytes, name them *target*, and end. After an error nothing has that name."""
         try:
             if self._modified is not None and target is self._name:
@@ -312,12 +303,9 @@ class LocalClaim:
                 with contextlib.suppress(OSError):
                     set_times(self._descriptor, self._part, None)
             if self._durability != "atomic":
-                if batch is None:
-                    sync_file(self._descriptor)
-                else:
-                    batch.add(self._descriptor)
-                    yield
-                    batch.check(self._descriptor)
+                wait = DiskWait(partial(sync_file, self._descriptor))
+                yield wait
+                wait.check()
             replaces = replace and os.path.lexists(target)
             if replace:
                 self._put_over(target, forget)
@@ -326,8 +314,10 @@ class LocalClaim:
             if self._durability == "full":
                 with contextlib.suppress(OSError):  # a second name of a whole file: the next look removes it
                     drop(self._mark, self._part)
-                yield
-                self._sync_name(target, batch, undo=not replaces)
+                folder = os.path.dirname(target)
+                wait = DiskWait(partial(sync_folder, folder, self._known), folder)
+                yield wait
+                self._check_name(wait, target, undo=not replaces)
         except OSError as error:
             name_file(error, target)
             raise
@@ -372,10 +362,10 @@ class LocalClaim:
             look(target)
             raise
 
-    def _sync_name(self, target: str, batch: Batch | None, *, undo: bool) -> None:
-        """Wait until *target* is a name of the file on the disk."""
+    def _check_name(self, wait: DiskWait, target: str, *, undo: bool) -> None:
+        """Make sure that *target* is a name of the file on the disk: raise what *wait* has raised."""
         try:
-            (batch or Batch()).sync_folder(os.path.dirname(target), self._known)
+            wait.check()
         except OSError:
             if undo and is_at(self._mark, target):
                 with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from asflow._descriptors import above_standard
@@ -82,6 +83,8 @@ class Held:
     def close(self) -> None:
         """Close the descriptor, which releases its lock, if there is one. Never raises."""
         box = self._box
+        if not box and id(box) not in _boxes:  # a second time, as when it is dropped
+            return
         with _fork_lock:
             try:
                 if box:
@@ -274,6 +277,21 @@ def is_at(mark: Mark, path: str) -> bool:
         return mark_of(os.lstat(path)) == mark
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def is_there(path: str) -> bool:
+    """Return whether anything has the name *path*, a link that leads nowhere included; False after an error.
+
+    Half the time of `os.path.lexists` if there is nothing, as no exception is made.
+    """
+    return _access(path, os.F_OK)
+
+
+_access: Callable[[str, int], bool] = (
+    partial(os.access, follow_symlinks=False)
+    if os.access in os.supports_follow_symlinks
+    else lambda path, _: os.path.lexists(path)
+)
 
 
 def look(path: str) -> os.stat_result | None:

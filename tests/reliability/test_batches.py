@@ -1,6 +1,6 @@
-"""Commits of several async calls, which one thread ends together: none is lost, none spoils another.
+"""Commits of several async calls, whose waits for the disk overlap: none is lost, none spoils another.
 
-A gate in `os.fsync` holds a batch while something happens to it; everything else is real.
+A gate in `os.fsync` holds them while something happens to them; everything else is real.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ async def test_one_that_fails_fails_alone(tmp_path: Path, durability: Durability
 async def test_cancelled_while_a_batch_is_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
 ) -> None:
-    """A cancelled call ends after its commit, and publishes nothing if there is still time."""
+    """A cancelled call ends after its commit."""
     make = task_of(tmp_path, durability)
     with monkeypatch.context() as patch:
         gate = Gate(patch)
@@ -152,6 +152,34 @@ async def test_cancelled_while_a_batch_is_under_way(
     assert {f"{index}.jsonl" for index in range(1, 16, 2)} <= found <= wanted(16)
     await asyncio.gather(*map(make, range(40)))
     check(tmp_path, 40)
+
+
+async def test_a_folder_is_synced_once_for_all_that_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is, later outputs gather for the next time; each is synced after it has its name."""
+    make = task_of(tmp_path, "full")
+    await make(99)  # from here on the way to the folder is known
+    inode, fsync = os.stat(tmp_path).st_ino, os.fsync
+    begun, go, found = threading.Event(), threading.Event(), list[set[str]]()
+
+    def held(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino == inode:
+            found.append({name for name in os.listdir(tmp_path) if not name.endswith(".part")})
+            begun.set()
+            go.wait()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", held)
+    first = asyncio.ensure_future(make(0))
+    await asyncio.to_thread(begun.wait)
+    rest = [asyncio.ensure_future(make(index)) for index in range(1, 8)]
+    while len([name for name in os.listdir(tmp_path) if name.endswith(".jsonl")]) < 9:
+        await asyncio.sleep(0)
+    assert not any(call.done() for call in (first, *rest))
+    go.set()
+    await asyncio.gather(first, *rest)
+    assert found == [{"99.jsonl", "0.jsonl"}, {"99.jsonl", *wanted(8)}]
 
 
 @pytest.mark.parametrize("durability", ["data", "full"])
@@ -202,7 +230,7 @@ FLOW = """
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("durability", ["data", "full"])
 def test_forks_while_batches_are_under_way(tmp_path: Path, durability: str) -> None:
-    """A forked child has neither the thread nor its queue, and makes outputs of its own."""
+    """A forked child has neither the threads nor their queue, and makes outputs of its own."""
     script = f"""{FLOW}
     # A fork while another thread imports a module would leave that import's lock taken.
     asyncio.run(all_of(["warm"]))

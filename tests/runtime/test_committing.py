@@ -1,10 +1,11 @@
-"""Which commits are ended together: small ones, of asflow's own formats, in a store of local files."""
+"""Which commits the loop ends itself: small ones, of asflow's own formats, in a store of local files."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from asflow.protocols import ByteStream, Claim
 
-TOGETHER, ALONE = "asflow-commits", "asflow_"
+DISK, POOL = "asflow-disk", "asflow_"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,24 @@ def test_what_may_take_long_stays_in_the_pool(tmp_path: Path) -> None:
 
     asyncio.run(all_of())
     assert len(Noting.threads) == 8
-    assert {name[:7] for name in Noting.threads} == {ALONE}
+    assert {name[:7] for name in Noting.threads} == {POOL}
 
 
-def test_small_outputs_of_all_formats_and_values_end_in_one_thread(tmp_path: Path) -> None:
+def test_small_outputs_of_all_formats_and_values_only_wait_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, links, fsync, link = set[str](), set[str](), os.fsync, os.link
+
+    def noting_sync(descriptor: int) -> None:
+        synced.add(threading.current_thread().name)
+        fsync(descriptor)
+
+    def noting_link(*args: Any, **options: Any) -> None:
+        links.add(threading.current_thread().name)
+        link(*args, **options)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(os, "link", noting_link)
     flow = Flow(tmp_path, sink=NullSink())
 
     @flow.task(on="{n}.jsonl.zst")
@@ -112,7 +127,7 @@ def test_small_outputs_of_all_formats_and_values_end_in_one_thread(tmp_path: Pat
         return await asyncio.gather(*map(kept, range(20)))
 
     assert asyncio.run(all_of()) == [{"n": n} for n in range(20)]
-    assert TOGETHER in {thread.name for thread in threading.enumerate()}
+    assert (synced, links) == ({DISK}, {threading.current_thread().name})
     assert [list(flow.task.output(rows, n).records(dict[str, int])) for n in range(20)] == [
         [{"n": n}] for n in range(20)
     ]

@@ -1,11 +1,10 @@
-"""Several outputs of local files that are published together: each as it would be alone."""
+"""Outputs of local files whose publishing is taken in steps, many at once: each as it would be alone."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,14 +14,42 @@ from asflow.stores import LocalStore
 from asflow.stores._local_claim import LocalClaim
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from asflow.stores._disk_wait import DiskWait
     from asflow.stores._local_claim import Durability
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
 
 DURABILITIES: list[Durability] = ["data", "full", "atomic"]
-publish_many = LocalClaim.publish_many
+
+
+def publish_each(claims: Sequence[LocalClaim]) -> list[BaseException | None]:
+    """Publish all of *claims* in turns, a step each; return what each has raised.
+
+    Of waits with the same key that are asked for in a turn, one is run.
+    """
+    errors: list[BaseException | None] = [None] * len(claims)
+    left = {number: claim.publishing() for number, claim in enumerate(claims)}
+    while left:
+        waits = {number: wait for number in left if (wait := next_wait(left, number, errors)) is not None}
+        left = {number: left[number] for number in waits}
+        first: dict[object, DiskWait] = {}
+        for number, wait in waits.items():
+            chosen = first.setdefault(wait.key or number, wait)
+            chosen.run() if chosen is wait else wait.take(chosen)
+    return errors
+
+
+def next_wait(
+    steps: dict[int, Iterator[DiskWait]], number: int, errors: list[BaseException | None]
+) -> DiskWait | None:
+    try:
+        return next(steps[number], None)
+    except Exception as error:
+        errors[number] = error
+        return None
 
 
 def claims_of(folder: Path, count: int, durability: Durability = "data") -> list[LocalClaim]:
@@ -44,9 +71,9 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("count", [0, 1, 2, 40])
 def test_all_are_published(tmp_path: Path, durability: Durability, count: int) -> None:
     claims = claims_of(tmp_path, count, durability)
-    assert publish_many(claims) == [None] * count
+    assert publish_each(claims) == [None] * count
     assert contents(tmp_path) == {f"{index}.txt": str(index) for index in range(count)}
-    assert publish_many(claims) == [None] * count, "the end of a claim that has ended is nothing"
+    assert publish_each(claims) == [None] * count, "the end of a claim that has ended is nothing"
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)
@@ -58,13 +85,13 @@ def test_each_fails_alone(tmp_path: Path, durability: Durability) -> None:
     with pytest.raises(TypeError):
         claims[4].write("text")  # type: ignore[arg-type]  # refused, and spoils nothing
     claims[5].abort()
-    errors = publish_many(claims)
+    errors = publish_each(claims)
     assert [type(error) for error in errors] == [
         type(None), ClaimLostError, OutputPlaceError, OutputPlaceError, type(None), type(None),
     ]  # fmt: skip
     for claim, error in zip(claims, errors, strict=True):
         if error is not None:
-            assert isinstance(publish_many([claim])[0], OutputClosedError), "it is not tried again"
+            assert isinstance(publish_each([claim])[0], OutputClosedError), "it is not tried again"
             claim.abort()
     (tmp_path / "2.txt").rmdir()
     assert contents(tmp_path) == {"0.txt": "0", "3.txt": "a stranger's", "4.txt": "4"}
@@ -83,7 +110,7 @@ def test_a_disk_that_fails_for_one(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", failing)
-    errors = publish_many(claims)
+    errors = publish_each(claims)
     claims[3].abort()
     assert [type(error) for error in errors] == [type(None)] * 3 + [OSError, type(None)]
     assert isinstance(errors[3], OSError)
@@ -95,7 +122,7 @@ def test_a_folder_is_synced_once_for_all_after_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims = claims_of(tmp_path / "a", 3, "full") + claims_of(tmp_path / "b", 3, "full")
-    publish_many(claims_of(tmp_path / "a" / "first", 1, "full"))  # from here on the way to it is known
+    publish_each(claims_of(tmp_path / "a" / "first", 1, "full"))  # from here on the way to it is known
     inode, fsync = os.stat(tmp_path / "a").st_ino, os.fsync
     found: list[set[str]] = []
 
@@ -105,7 +132,7 @@ def test_a_folder_is_synced_once_for_all_after_their_names(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noting)
-    assert publish_many(claims) == [None] * 6
+    assert publish_each(claims) == [None] * 6
     assert found == [{"first", "0.txt", "1.txt", "2.txt"}]
 
 
@@ -122,7 +149,7 @@ def test_a_folder_that_can_not_be_synced_fails_all_in_it(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", failing)
-    errors = publish_many(claims)
+    errors = publish_each(claims)
     assert [type(error) for error in errors] == [OSError] * 3 + [type(None)] * 2
     for claim in claims[:3]:
         claim.abort()
@@ -130,18 +157,14 @@ def test_a_folder_that_can_not_be_synced_fails_all_in_it(
     assert contents(tmp_path / "b") == {"0.txt": "0", "1.txt": "1"}
 
 
-@pytest.mark.timeout(60)
-def test_batches_in_several_threads(tmp_path: Path) -> None:
-    """They share the threads that wait for the disk; each gets the answers to its own files."""
-    errors: list[list[BaseException | None]] = []
-
-    def work(number: int) -> None:
-        errors.extend(publish_many(claims_of(tmp_path / f"{number}-{index}", 12)) for index in range(5))
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == [[None] * 12] * 20
-    assert all(len(contents(folder)) == 12 for folder in tmp_path.iterdir())
+def test_a_claim_that_is_dropped_between_steps_is_free_again(tmp_path: Path) -> None:
+    claims = claims_of(tmp_path, 2)
+    steps = claims[0].publishing()
+    next(steps)
+    with pytest.raises(OutputClosedError):
+        claims[0].write(b"more")
+    del steps
+    claims[0].abort()
+    del claims
+    assert contents(tmp_path) == {}
+    assert publish_each(claims_of(tmp_path, 2)) == [None, None]
