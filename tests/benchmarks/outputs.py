@@ -204,9 +204,8 @@ def rows(short: bool) -> Iterator[Row]:
 
 def _in_flight(count: int) -> Iterator[Row]:
     cost = (
-        "one thread ends all commits that wait, and wakes the loop once for them; up to fifteen threads "
-        "sync their files at the same time, and do nothing else. The rest is the claim of each output, on "
-        "the loop's thread."
+        "the claim and the end of each output, fifteen system calls on the loop's thread; a sync in one of "
+        "sixteen threads that do nothing else, and a wake-up of the loop for all that have ended."
     )
     floor = "write, fsync and rename by hand, in as many threads; with `full`, fsync of the folder, too."
     settings: tuple[tuple[Durability, int, float], ...] = (
