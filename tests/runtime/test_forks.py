@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import os
-import signal
+import subprocess
 import sys
 import threading
 import warnings
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from contextvars import copy_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from runtime.many_forks import in_child
 
 from asflow import Flow, Limit, MemoryStore, _forks
 from asflow._runtime.threads import closings
 from asflow.sinks import NullSink, TraceSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from asflow.protocols import ByteStream
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
-
-
-def in_child(work: Callable[[], bool]) -> bool:
-    """Fork, call *work* in the child, and return whether it returned True within 20 seconds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        status = 1
-        with suppress(BaseException):
-            signal.alarm(20)
-            status = 0 if work() else 2
-        os._exit(status)
-    return os.waitpid(child, 0)[1] == 0
 
 
 def test_slots_rates_and_lines_of_other_threads_are_free_in_the_child(tmp_path: Path) -> None:
@@ -107,49 +91,13 @@ def test_a_body_that_forks_keeps_its_slot_in_the_child(tmp_path: Path) -> None:
 
 def test_a_hundred_forks_while_threads_call_tasks(tmp_path: Path) -> None:
     """At random moments of four threads: in flows, with outputs, shared limits and async tasks."""
-    flow = Flow(tmp_path, sink=NullSink())
-    limit = Limit(2, rate="100000/s")
-    stopped = threading.Event()
-
-    @flow.task(limit=limit)
-    def plain(n: int) -> int:
-        return n
-
-    @flow.task(limit=limit)
-    async def awaited(n: int) -> int:
-        await asyncio.sleep(0)
-        return n
-
-    @flow.task(on="{n}.txt", limit=2)
-    def stored(n: int) -> None:
-        flow.task.write("x")
-
-    @flow
-    async def pipeline(n: int) -> int:
-        return sum(await asyncio.gather(*(awaited(n) for _ in range(5)))) + plain(n)
-
-    def busy(first: int) -> None:
-        n = first
-        while not stopped.is_set():
-            n += 4
-            stored(n)
-            assert asyncio.run(pipeline(1)) == 6
-
-    threads = [threading.Thread(target=busy, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-
-    def work() -> bool:
-        stored(-os.getpid())
-        return plain(3) == 3 and asyncio.run(pipeline(1)) == 6
-
-    try:
-        for _ in range(100):
-            assert in_child(work)
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
+    script = Path(__file__).with_name("many_forks.py")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script), str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("-*.txt"))) == 101
 
 
 def test_every_lock_that_another_thread_holds_is_free_in_the_child(tmp_path: Path) -> None:

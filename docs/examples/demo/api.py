@@ -24,7 +24,8 @@ from contextlib import contextmanager
 from datetime import date
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -38,7 +39,10 @@ Page = tuple[list[str], list[float]]
 def read_pages() -> dict[date, Page]:
     """Read the data set: one page for each day of 2010, of 24 hours (23 on the day the clocks change)."""
     pages: dict[date, Page] = {}
-    with files("vega_datasets").joinpath("_data", "seattle-temps.csv").open(encoding="utf-8") as file:
+    package = find_spec("vega_datasets")  # not imported: it would import pandas
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("install vega-datasets, which holds the temperatures")
+    with Path(package.origin).with_name("_data").joinpath("seattle-temps.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             day, hour = row["date"].split()
             day = day.replace("/", "-")
