@@ -234,7 +234,7 @@ def _end(run: _RemoteRun) -> None:
     put = run.keep or run.put
     run.wrote = not isinstance(put, Unwritten)
     run.put = no_output if run.output is None else output_closed
-    run.new_scratch = None
+    run.lines = run.new_scratch = None
     run.is_running = False
     refuse_writes(put)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asflow._runtime.machine import Turn
     from asflow._runtime.report import FlowReport, Problem
     from asflow._runtime.slots import Slot
-    from asflow._runtime.spec import Scratch, TaskSpec
+    from asflow._runtime.spec import Lines, Scratch, TaskSpec
     from asflow.events import Event, FlowOutcome, Outcome, TaskQueued
 
 _FlowStartedDraft, _FlowFinishedDraft = draft_of(FlowStarted), draft_of(FlowFinished)
@@ -158,6 +158,8 @@ class FlowCall(RunningFlow):
 
     def __repr__(self) -> str:
         return f"<FlowCall {self.name}({self.label}) #{self.flow_id}>"
+
+    lines: None = None
 
     def put(self, data: object) -> NoReturn:
         """Refuse a write: a flow has no output."""
@@ -318,6 +320,7 @@ class TaskCall(RunningCall):
         "is_running",
         "keep",
         "kwargs",
+        "lines",
         "new_scratch",
         "output",
         "parent",
@@ -374,6 +377,8 @@ class TaskCall(RunningCall):
     """Makes the file of `flow.task.path()`, or returns the one that was made; set while a body runs."""
     put: Callable[[object], object]
     """Takes a record for the output; the writer's own method while a body runs."""
+    lines: Lines | None
+    """What gathers the lines of JSON that a body writes, once it has begun to; None in other formats."""
     _call_id: int
     _label: str | None
 
@@ -390,7 +395,7 @@ class TaskCall(RunningCall):
         self.args = args
         self.kwargs = kwargs
         self._call_id = 0
-        self._label = self.output = self.slot = self.broken = self.keep = self.new_scratch = None
+        self._label = self.output = self.slot = self.broken = self.keep = self.lines = self.new_scratch = None
         self.turn = self.held = self.size = self.records = self.started = None
         self.total = self.unit = self.description = None
         self.is_running = self.body_over = self.has_news = False

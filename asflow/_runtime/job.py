@@ -95,7 +95,7 @@ class Job:
         run = self.run
         put = run.keep or run.put
         run.put = no_output if self.made is None else output_closed
-        run.keep = run.new_scratch = None
+        run.keep = run.lines = run.new_scratch = None
         refuse_writes(put)
         observing.body_ended(run)
         return put

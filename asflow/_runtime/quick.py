@@ -63,6 +63,7 @@ _UNSET: dict[str, object] = {
     "borrowed": (),
     "broken": None,
     "keep": None,
+    "lines": None,
     "completed": 0,
     "description": None,
     "flow": None,

@@ -62,6 +62,31 @@ class Dating(Protocol):
         ...
 
 
+class Lines(Protocol):
+    """A writer of JSON Lines as `flow.task.write` knows it, which adds to the lines by itself.
+
+    A call of `put`, a Python function, for each record takes as long as to encode it.
+    """
+
+    encode: Callable[[object], bytes]
+    """Returns the line of a dict. Raises one of `encode_errors`, for `refused`."""
+    encode_errors: tuple[type[Exception], ...]
+    gathered: list[bytes]
+    """Lines that were not passed on yet."""
+    batch: int
+    """How many of them to gather; 0 after the end."""
+    longest: int
+    """Bytes; a longer line is passed on at once."""
+
+    def drain(self) -> None:
+        """Pass on what was gathered. Raises as `put` does; an error if the output has ended."""
+        ...
+
+    def refused(self, record: object, error: Exception) -> Exception:
+        """Return the error for a *record* for which `encode` has raised *error*."""
+        ...
+
+
 class Scratch(Protocol):
     """The file of `flow.task.path()`; `asflow.stores._temporary.ScratchFile` is one."""
 

@@ -39,7 +39,17 @@ class OutputStream:
     Threads: one call at a time, any thread.
     """
 
-    __slots__ = ("_buffer", "_closed", "_compression", "_compressor", "_failure", "_level", "_sink", "_task")
+    __slots__ = (
+        "_begun",
+        "_buffer",
+        "_closed",
+        "_compression",
+        "_compressor",
+        "_failure",
+        "_level",
+        "_sink",
+        "_task",
+    )
 
     def __init__(
         self, sink: ByteStream, compression: Compression, level: int | None = None, *, task: str = ""
@@ -65,6 +75,7 @@ class OutputStream:
         )
         self._task = task
         self._buffer = bytearray()
+        self._begun = False  # whether bytes were passed on
         # Made by the first full buffer: most outputs are small and compressed in one call.
         self._compressor: Compressor | None = None
         self._closed = False
@@ -84,7 +95,7 @@ class OutputStream:
             self.check_open()
         view = memoryview(data).cast("B")
         try:
-            if len(view) < (CHUNK if self._compressor is None else _DIRECT):
+            if len(view) < (_DIRECT if self._begun else CHUNK):
                 self._buffer += view
                 if len(self._buffer) >= CHUNK:
                     self._pass_on(self._buffer)
@@ -142,6 +153,7 @@ class OutputStream:
         self._buffer = bytearray()
 
     def _pass_on(self, data: bytearray | memoryview) -> None:
+        self._begun = True
         compressor = self._open_compressor()
         if compressor is None:
             if data:

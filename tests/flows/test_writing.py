@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from asflow import Flow, LocalStore, MemoryStore, Store
-from asflow.errors import NotInTaskError, OutputClosedError
+from asflow import Flow, LocalStore, MemoryStore, Retry, Store
+from asflow._runtime.calls import TaskCall
+from asflow._runtime.current import current
+from asflow.errors import NotInTaskError, OutputClosedError, RecordTypeError
 from asflow.sinks import NullSink
 
 
@@ -206,3 +208,73 @@ def test_context_variables_of_a_body_are_its_own_in_async_tasks(flow: Flow) -> N
 
     assert asyncio.run(main()) == ["outer"] * 3
     assert variable.get() == "unset"
+
+
+@pytest.mark.parametrize("place", [0, 1, 700])
+def test_a_refused_record_is_named_at_its_write_whatever_came_before(flow: Flow, place: int) -> None:
+    caught: list[RecordTypeError] = []
+
+    @flow.task(on="some.jsonl")
+    def some() -> None:
+        for number in range(place):
+            flow.task.write({"number": number})
+        try:
+            flow.task.write({"bad": object()})
+        except RecordTypeError as error:
+            caught.append(error)
+            raise
+
+    with pytest.raises(RecordTypeError, match=r"task some\(\): .*object"):
+        some()
+    assert len(caught) == 1
+    assert isinstance(caught[0].__cause__, TypeError)
+    assert flow.task.output(some).status == "absent"
+
+
+def test_each_attempt_writes_an_output_of_its_own(flow: Flow) -> None:
+    attempts = 0
+
+    @flow.task(on="some.jsonl", retry=Retry(total=1, backoff_factor=0, backoff_jitter=0))
+    def some() -> None:
+        nonlocal attempts
+        attempts += 1
+        for number in range(5):
+            flow.task.write({"attempt": attempts, "number": number})
+        if attempts == 1:
+            raise OSError("not today")
+
+    some()
+    records = list(flow.task.output(some).records(dict[str, int]))
+    assert records == [{"attempt": 2, "number": number} for number in range(5)]
+
+
+def test_a_record_that_changes_after_its_write_is_written_as_it_was(flow: Flow) -> None:
+    @flow.task(on="some.jsonl")
+    def some() -> None:
+        record = {"number": 0}
+        for number in range(300):
+            record["number"] = number
+            flow.task.write(record)
+        record["number"] = -1
+
+    some()
+    assert [r["number"] for r in flow.task.output(some).records(dict[str, int])] == [*range(300)]
+
+
+def test_long_lines_are_passed_on_at_once(flow: Flow) -> None:
+    class Record(dict[str, str]):
+        """A dict with a long text, to be encoded as a subclass: by the format itself."""
+
+    @flow.task(on="some.jsonl")
+    def some() -> None:
+        for number in range(50):
+            flow.task.write({"text": "x" * 50_000})
+            flow.task.write(Record(text=str(number)))
+            call = current.get()
+            assert isinstance(call, TaskCall)
+            assert call.lines is not None
+            assert sum(map(len, call.lines.gathered)) < 50_000
+
+    some()
+    texts = [record["text"] for record in flow.task.output(some).records(dict[str, str])]
+    assert texts == [text for number in range(50) for text in ("x" * 50_000, str(number))]

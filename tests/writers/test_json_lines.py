@@ -416,7 +416,7 @@ def test_a_stream_may_not_write_once_the_output_ends(end: str) -> None:
     thread.join(30)
     assert not thread.is_alive()
     assert sink.refused == 2
-    assert writer._lines == []
+    assert writer.gathered == []
 
 
 def test_records_of_another_thread_do_not_pile_up_in_memory() -> None:
@@ -430,7 +430,7 @@ def test_records_of_another_thread_do_not_pile_up_in_memory() -> None:
         nonlocal most
         for number in range(20_000):
             writer.write("x" * 5 if number < 9_300 else ["x" * 3000] * 3)
-            most = max(most, sum(map(len, writer._lines)) if number in watched else 0)
+            most = max(most, sum(map(len, writer.gathered)) if number in watched else 0)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -537,12 +537,12 @@ def test_a_refused_record_of_a_batch_is_named_and_those_before_it_are_written(
     assert lines == [*records[:place], {"after": 1}]
 
 
-def test_the_next_batch_is_as_large_as_a_chunk() -> None:
+def test_the_next_batch_has_a_quarter_of_a_mebibyte() -> None:
     writer = JsonLinesWriter(Sink())
-    assert writer.write_batch([{"a": "x" * 100}] * 64) == 512
-    assert writer.write_batch([{"a": "x" * 1000}] * 64) == 64
-    assert writer.write_batch([{"a": "x" * 100_000}] * 64) == 1
-    assert writer.write_batch([{"a": 1}]) == 512
+    assert writer.write_batch([{"a": "x" * 100}] * 64) == 2048
+    assert writer.write_batch([{"a": "x" * 1000}] * 64) == 259
+    assert writer.write_batch([{"a": "x" * 1_000_000}] * 64) == 1
+    assert writer.write_batch([{"a": 1}]) == 2048
 
 
 def test_batches_after_the_end_are_refused_and_a_full_disk_is_kept_in_mind() -> None:

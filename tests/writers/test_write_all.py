@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import json
 import re
 import threading
@@ -86,6 +87,25 @@ def test_a_generator_is_pulled_in_batches_and_memory_stays_flat(flow: Flow) -> N
     big()
     assert most <= 70  # the first batch, then one at a time
     assert sum(1 for _ in flow.task.output(big).records(dict[str, str])) == 500
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_generator_of_containers_is_not_collected_over_and_over(flow: Flow, nested: bool) -> None:
+    def made() -> Iterator[dict[str, Any]]:
+        for number in range(20_000):
+            yield {"number": number, "tags": [1], "more": {"a": [2]}} if nested else {"number": number}
+
+    @flow.task(on="some.jsonl")
+    def some() -> None:
+        before = [generation["collections"] for generation in gc.get_stats()]
+        flow.task.write_all(made())
+        after = [generation["collections"] for generation in gc.get_stats()]
+        # A hundred if each batch ran into one.
+        assert after[0] - before[0] <= 10
+        assert after[2] == before[2]
+
+    some()
+    assert sum(1 for _ in flow.task.output(some).records(dict[str, Any])) == 20_000
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
