@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast, final
 from asflow import _reporter
 from asflow._flow import Flow
 from asflow._labels import short
-from asflow._names import Sealed, create
+from asflow._names import Sealed, create, set_homes
 from asflow.errors import DefinitionTypeError
 from asflow.protocols import ProgressSink  # noqa: TC001 -- as above
 
@@ -78,3 +78,6 @@ def add_sink(sink: ProgressSink, *, flows: Flow | Iterable[Flow] | None = None) 
     reporters = None if several is None else [each._workspace.reporter for each in several]  # pyright: ignore[reportPrivateUsage]
     remove = _reporter.add(sink, reporters)
     return create(AddedSink, sink, remove)
+
+
+set_homes("asflow", (AddedSink, add_sink))

@@ -17,12 +17,9 @@ from asflow._runtime.spec import named_arguments
 from asflow._task.callables import decorate
 from asflow._task.decorator import TaskDecorator
 from asflow._task.handles import FlowRun
-from asflow._task.output import path_of
-from asflow._task.progress import track
 from asflow._task.workspace import Workspace, is_relative
 from asflow._tracebacks import leave_out_ours
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
-from asflow.stores import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., object]")
 T = TypeVar("T")
 
-_local = LocalStore()
 _STORE_PARTS = ("status", "info", "claim", "open", "list", "delete", "blocking")
 _STORE_METHODS = (*_STORE_PARTS[:-1], "is_complete", "path", "url", "close")
 
@@ -112,7 +108,7 @@ class Flow:
         """Pickle the arguments, so that functions that use a flow can be sent to worker processes."""
         if self is flow:
             return "flow"
-        implied = self.store is _local or "://" in self._base
+        implied = self._workspace.names_no_store or "://" in self._base
         return partial(Flow, self._base, store=None if implied else self.store), ()
 
     @overload
@@ -207,6 +203,8 @@ class Flow:
             total: the number of items; None: `len(items)`, if it has a length.
             unit: what an item is, as in `days`.
         """
+        from asflow._task.progress import track
+
         run = current.get()
         return track(None if run is None else run.flow, items, description, total, unit)
 
@@ -226,6 +224,8 @@ class Flow:
         Raises:
             NoPathError: the store keeps no files.
         """
+        from asflow._task.output import path_of
+
         prefix = self._workspace.prefix
         if is_relative(self.store, prefix):
             prefix = pinned(prefix, current.get())
@@ -273,16 +273,16 @@ def _prefix(base: str) -> str:
     return root + "".join(f"{part}/" for part in parts)
 
 
-def _place(base: str, store: Store | None) -> tuple[Store, str]:
-    """Return the store, which a URL names itself, and the prefix of every output's name."""
+def _place(base: str, store: Store | None) -> tuple[Store | None, str]:
+    """Return the store that was passed or that a URL names, and the prefix of every output's name."""
     scheme, _, rest = base.partition(":/")
     if not rest:
-        return _local if store is None else store, _prefix(base)
+        return store, _prefix(base)
     from asflow.stores._objects.store import SCHEMES, ObjectStore
 
     if not rest.startswith("/"):
         if scheme not in SCHEMES:
-            return _local if store is None else store, _prefix(base)
+            return store, _prefix(base)
         raise DefinitionValueError(
             f"Flow(): base takes a URL as text, not {short(base)}, of whose two slashes a Path made one; "
             f"give it as a str"
@@ -302,7 +302,7 @@ def _place(base: str, store: Store | None) -> tuple[Store, str]:
         raise DefinitionValueError(
             f"Flow(): base takes a folder of this machine, not {short(base)}; write file:///folder"
         )
-    return _local, _prefix(url2pathname(parts.path))
+    return None, _prefix(url2pathname(parts.path))
 
 
 def _sinks_for(

@@ -9,6 +9,7 @@ from collections.abc import Coroutine  # noqa: TC003 -- read by typing.get_type_
 from typing import Any, Generic, TypeVar
 
 from asflow._labels import short
+from asflow._names import set_homes
 
 T = TypeVar("T")
 
@@ -121,3 +122,6 @@ class _Guest(Generic[T]):
         if self._cancelled:  # cancelled before the task existed
             task.cancel()
         return await task
+
+
+set_homes("asflow", (run,))

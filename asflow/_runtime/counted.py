@@ -9,8 +9,6 @@ from asflow._runtime import observing
 from asflow._runtime.admission import acquire, acquire_blocking, acquired_at_once, drop, release
 from asflow._runtime.calls import TaskCall
 from asflow._runtime.current import current, leave, reports_calls
-from asflow._runtime.drive_async import run_async
-from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.observing import count, count_body, count_queued
 from asflow._runtime.threads import refuse_unstarted
 
@@ -38,6 +36,8 @@ async def counted_async(
     parent = _get_run()
     reported = reports_calls(spec, parent)
     if begun is not None and spec.limit.paced:
+        from asflow._runtime.drive_async import run_async
+
         return await run_async(spec, body, args, kwargs)
     run = TaskCall(spec, args, kwargs, parent)
     tally = None
@@ -66,6 +66,8 @@ async def counted_async(
         ended(tally, run, how(error), error, reported=reported)
         raise
     if failure is not None and begun is not None:
+        from asflow._runtime.drive_async import run_async
+
         try:
             return await run_async(spec, body, args, kwargs, (run, begun, failure))
         finally:
@@ -85,6 +87,8 @@ def counted_sync(
     parent = _get_run()
     reported = reports_calls(spec, parent)
     if begun is not None and spec.limit.paced:
+        from asflow._runtime.drive_sync import run_sync
+
         return run_sync(spec, body, args, kwargs)
     run = TaskCall(spec, args, kwargs, parent)
     tally = None
@@ -116,6 +120,8 @@ def counted_sync(
             ended(tally, run, "completed", reported=reported)
             return value
         assert begun is not None
+        from asflow._runtime.drive_sync import run_sync
+
         return run_sync(spec, body, args, kwargs, (run, begun, failure))
     except BaseException as error:
         if failure is None:

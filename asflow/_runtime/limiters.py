@@ -14,19 +14,19 @@ from asflow import _forks
 from asflow._engine.rates import Rate, StartLog
 from asflow._labels import short
 from asflow._runtime import clock
-from asflow._runtime.clock import is_real
-from asflow._runtime.machine import Machine
 from asflow._runtime.slots import Slots
 from asflow.errors import DefinitionTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from asflow._runtime.machine import Machine
     from asflow._runtime.stopping import Onlooker
 
 _KEPT = 256  # limits by value that are kept although no call uses them
 
-_LOOK_AGAIN = 1.0  # seconds until a call that waits for the rate looks for starts that were given back
+LOOK_AGAIN = 1.0
+"""Seconds until a call that waits for the rate looks for starts that were given back."""
 
 
 class Limiter:
@@ -124,7 +124,7 @@ class Limiter:
         """Forget the start that was granted shortly before the time *at*: no body was called."""
         with self._lock:
             self.starts.give_back(at)
-            self._longest_wait = _LOOK_AGAIN
+            self._longest_wait = LOOK_AGAIN
 
     def _start(self) -> float:
         with self._lock:
@@ -136,46 +136,6 @@ class Limiter:
             self._clock = clock.current.clock
             self.starts.forget()
         return self._clock.now()
-
-
-class MachineLimiter(Limiter):
-    """The slots of this process, which waits with each for a place among those of all processes.
-
-    While `asflow.testing.fake_clock` is in use it bounds this process only: others have another time.
-
-    Args:
-        name: of the limit.
-        total: bodies at once; 0 means no bound.
-        rate: bounds the starts; None means no bound.
-    """
-
-    __slots__ = ("_machine",)
-
-    def __init__(self, name: str, total: int, rate: Rate | None) -> None:
-        super().__init__(total, rate)
-        self._machine = self.machine = Machine(name, total, rate)
-
-    @property
-    def paced(self) -> bool:
-        """True: another process may hold the starts."""
-        return True
-
-    def hold(self, seconds: float) -> None:
-        """Let no body start for the next *seconds*, in any process."""
-        super().hold(seconds)
-        if is_real():
-            self._machine.hold(seconds)
-
-    def give_back(self, at: float) -> None:
-        """Forget the last start."""
-        super().give_back(at)
-        if is_real():
-            self._machine.give_back()
-
-    def _start(self) -> float:
-        if not is_real():
-            return super()._start()
-        return min(self._machine.start(), _LOOK_AGAIN)
 
 
 class Limiters:

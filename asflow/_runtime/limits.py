@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from asflow._checks import clamped
 from asflow._engine.rates import Rate
 from asflow._labels import short
-from asflow._runtime.limiters import Limiter, Limiters, MachineLimiter
-from asflow._runtime.machine import checked_name
+from asflow._runtime.limiters import Limiter, Limiters
 from asflow.errors import DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -84,9 +83,13 @@ class Limit:
     ) -> None:
         self._total = checked_total("Limit()", "total", total)
         pace = None if rate is None else Rate.parse(rate)
-        self._shared = None if shared is None else checked_name(shared)
+        self._shared = None
         self._limiter = Limiter(0)
-        if self._shared is not None:
+        if shared is not None:
+            from asflow._runtime.machine import checked_name
+            from asflow._runtime.machine_limiter import MachineLimiter
+
+            self._shared = checked_name(shared)
             self._limiter = MachineLimiter(self._shared, self._total, pace)
         elif per is None:
             self._limiter = Limiter(self._total, pace)

@@ -10,8 +10,6 @@ from asflow._runtime.admission import acquire, acquire_blocking, release
 from asflow._runtime.calls import FlowCall, TaskCall
 from asflow._runtime.counted import counted_async, counted_sync, ended, how
 from asflow._runtime.current import current, leave
-from asflow._runtime.drive_async import run_async
-from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import FREE_THREADED, count
 from asflow._runtime.slots import ENDLESS, granted, new_waiter, quick_ways
@@ -205,6 +203,8 @@ def quick_async(
                     except ValueError:
                         pass
             if failure is not None and begun is not None and run is not None:
+                from asflow._runtime.drive_async import run_async
+
                 try:
                     return await run_async(spec, body, args, kwargs, (run, begun, failure))
                 finally:
@@ -312,6 +312,8 @@ def quick_sync(spec: TaskSpec, body: Callable[..., R], begun: State | None) -> C
                         raise
             if failure is not None and begun is not None:
                 try:
+                    from asflow._runtime.drive_sync import run_sync
+
                     return run_sync(spec, body, args, kwargs, (run, begun, failure))
                 finally:
                     failure = slot = None

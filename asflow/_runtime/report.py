@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asflow._digest import ProblemGroup, digest_lines
 from asflow._labels import clean
+from asflow._names import set_homes
 from asflow.errors import CallsFailedError
 from asflow.events import Outcome  # noqa: TC001 - read by typing.get_type_hints(Problem)
 
@@ -179,3 +180,6 @@ def task_report(tally: Tally) -> TaskReport:
 
 def _texts(lines: list[list[tuple[str, str]]]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
+
+
+set_homes("asflow", (FlowReport, Problem, TaskReport))

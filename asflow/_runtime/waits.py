@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from asflow._labels import clean, cut
-from asflow._runtime import clock, deadlocks, observing, suspended
+from asflow._runtime import clock, observing
 from asflow._runtime.slots import Slots, running_loop, watchers
 from asflow._runtime.stopping import stopping
 from asflow.errors import DeadlockError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from asflow._runtime import deadlocks
     from asflow._runtime.calls import TaskCall
     from asflow.events import WaitReason
 
@@ -88,6 +89,8 @@ class Notice:
             self.report()
         if self.target is None:
             return
+        from asflow._runtime import deadlocks
+
         if not self._is_blocked:
             self._is_blocked = True
             deadlocks.enter(self.target, stopping.get())
@@ -104,6 +107,8 @@ class Notice:
     def end(self) -> None:
         """Note that the wait of this thread is over."""
         if self._is_blocked:
+            from asflow._runtime import deadlocks
+
             self._is_blocked = False
             deadlocks.leave()
         # What is listed for another reason goes with the start of the body, or the end of the call.
@@ -126,6 +131,8 @@ class Notice:
         if self.target is None or isinstance(self.target, Slots) or task is None:
             return  # the queue for slots is looked at as a whole
         self._timer = loop.call_later(AGAIN, self._on_time, loop, task)
+        from asflow._runtime import deadlocks, suspended
+
         if (found := deadlocks.find(task)) is not None and (future := suspended.awaited_by(task)) is not None:
             future.set_exception(self._refusal(found))
 
@@ -162,14 +169,20 @@ def _look_at_queue(slots: Slots, loop: asyncio.AbstractEventLoop, seconds: float
         slots.watched_on.discard(id(loop))
         return
     _watch(slots, loop, min(2 * seconds, _LONGEST_PAUSE))
+    from asflow._runtime import deadlocks
+
     found = deadlocks.find(first, lambda: list(_waiting_on(slots, loop)))
     if found is not None and isinstance(found.victim, asyncio.Task):
+        from asflow._runtime import suspended
+
         name, future = suspended.name_of_call_in(found.victim), suspended.awaited_by(found.victim)
         if name is not None and future is not None:
             future.set_exception(_no_slot(name, found))
 
 
 def _waiting_on(slots: Slots, loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Task[object]]:
+    from asflow._runtime import suspended
+
     for sleeper, box, of in list(slots.waiters):
         if of is loop and not box and isinstance(sleeper, asyncio.Future):
             task = suspended.task_of(sleeper)

@@ -10,11 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from asflow._engine import vocabulary as words
-from asflow._engine.lifecycle import NEW, step
-from asflow._runtime import found, quick
-from asflow._runtime.drive_async import run_async
-from asflow._runtime.drive_sync import run_sync
+from asflow._runtime import quick
 from asflow._runtime.leaving import leaving
 
 if TYPE_CHECKING:
@@ -36,7 +32,10 @@ def wrap_async(
     if begun is not None or _has_no_options(spec):
         return quick.quick_async(spec, body, begun)
     if spec.output is not None and found_is_cached(spec):
-        return found.found_async(spec, spec.output, body)
+        from asflow._runtime.found import found_async
+
+        return found_async(spec, spec.output, body)
+    from asflow._runtime.drive_async import run_async
 
     async def task(*args: object, **kwargs: object) -> R | None:
         try:
@@ -56,7 +55,10 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
     if begun is not None or _has_no_options(spec):
         return quick.quick_sync(spec, body, begun)
     if spec.output is not None and found_is_cached(spec):
-        return found.found_sync(spec, spec.output, body)
+        from asflow._runtime.found import found_sync
+
+        return found_sync(spec, spec.output, body)
+    from asflow._runtime.drive_sync import run_sync
 
     def task(*args: object, **kwargs: object) -> R | None:
         try:
@@ -72,6 +74,7 @@ def _driven_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the wrapper of a task whose limit depends on the call, or on other processes."""
+    from asflow._runtime.drive_async import run_async
 
     async def task(*args: object, **kwargs: object) -> R | None:
         try:
@@ -84,6 +87,8 @@ def _driven_async(
 
 
 def _driven_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
+    from asflow._runtime.drive_sync import run_sync
+
     def task(*args: object, **kwargs: object) -> R | None:
         try:
             return run_sync(spec.for_call(args, kwargs), body, args, kwargs)
@@ -102,6 +107,9 @@ def _has_no_options(spec: TaskSpec) -> bool:
 
 def found_is_cached(spec: TaskSpec) -> bool:
     """Whether `step` ends a call at once if its output exists."""
+    from asflow._engine import vocabulary as words
+    from asflow._engine.lifecycle import NEW, step
+
     assert spec.output is not None
     if spec.output.store.blocking:
         return False
@@ -121,6 +129,9 @@ def _begun_state(spec: TaskSpec) -> State | None:
     """
     if _has_no_options(spec) or spec.policy.persistent or spec.timeout:
         return None
+    from asflow._engine import vocabulary as words
+    from asflow._engine.lifecycle import NEW, step
+
     state, action = step(spec.policy, NEW, words.Started())
     if isinstance(action, words.Acquire):
         state, action = step(spec.policy, state, words.Acquired())
@@ -132,10 +143,10 @@ def _begun_state(spec: TaskSpec) -> State | None:
     return state if action == words.Finish("completed") else None
 
 
-_HOMES = (globals(), vars(quick), vars(found))
+_HOMES = (__name__, quick.__name__, "asflow._runtime.found")
 
 
 def is_wrapper(function: object) -> bool:
     """Whether *function* is what `wrap_async` or `wrap_sync` returned, and nothing around that."""
     home = getattr(function, "__globals__", None)
-    return any(home is each for each in _HOMES)
+    return home is not None and home.get("__name__") in _HOMES

@@ -17,13 +17,8 @@ from asflow._runtime.current import current
 from asflow._runtime.writing import no_output, path_for, write_failed, written_all
 from asflow._task.callables import decorate
 from asflow._task.definition import define
-from asflow._task.finding import find, find_for_map, tasks_read
 from asflow._task.handles import TaskRun
-from asflow._task.mapping import SyncTaskMap, TaskMap
 from asflow._task.options import options_from
-from asflow._task.progress import Progress, track
-from asflow._task.to_thread import in_thread
-from asflow._task.workers import Work
 from asflow.errors import DefinitionError, DefinitionTypeError, DefinitionValueError
 
 if TYPE_CHECKING:
@@ -40,8 +35,10 @@ if TYPE_CHECKING:
     from asflow._task.callables import Subject
     from asflow._task.definition import TaskDefinition
     from asflow._task.finding import Bind
+    from asflow._task.mapping import SyncTaskMap, TaskMap
     from asflow._task.outcomes import Completed, Failed
     from asflow._task.output import Output
+    from asflow._task.progress import Progress
     from asflow._task.typing import (
         Keep,
         MaybeNone,
@@ -806,6 +803,8 @@ class TaskDecorator(metaclass=Sealed):
             def make(subject: Subject) -> tuple[Callable[..., object], TaskDefinition]:
                 given = options_from(options, subject)
                 if given.reads is not None:
+                    from asflow._task.finding import tasks_read
+
                     given = replace(given, reads=tasks_read(given.reads))
                 return define(self._workspace, subject, given)
 
@@ -927,6 +926,8 @@ class TaskDecorator(metaclass=Sealed):
             total: units in all, >= 0; None or infinity if unknown.
             unit: what is counted, as in `pages`; `B` for bytes, shown as in `4.1/12.0 MB, 3.2 MB/s`.
         """
+        from asflow._task.progress import Progress
+
         return create(Progress, _running(), description, total, unit)
 
     def track(
@@ -946,6 +947,8 @@ class TaskDecorator(metaclass=Sealed):
             total: the number of items; None: `len(items)`, if it has a length.
             unit: what an item is, as in `pages`.
         """
+        from asflow._task.progress import track
+
         return track(_running(), items, description, total, unit)
 
     @overload
@@ -1004,6 +1007,8 @@ class TaskDecorator(metaclass=Sealed):
                 f"flow.task.to_thread(): takes a sync task, not the async task {definition.spec.name}(); "
                 f"await the task itself"
             )
+        from asflow._task.to_thread import in_thread
+
         call = bind(lambda *args, **kwargs: in_thread(definition, args, kwargs))(*args, **kwargs)
         return cast("CoroutineType[object, None, R]", call)
 
@@ -1151,6 +1156,10 @@ class TaskDecorator(metaclass=Sealed):
         on_error: object = "raise",
     ) -> TaskMap[Any]:
         """Apply *task* to each of *items*; see the overloads."""
+        from asflow._task.finding import find_for_map
+        from asflow._task.mapping import SyncTaskMap, TaskMap
+        from asflow._task.workers import Work
+
         found = find_for_map(task)
         if found is None:
             raise DefinitionTypeError(
@@ -1178,6 +1187,8 @@ class TaskDecorator(metaclass=Sealed):
         return create(kind, work, currentframe())
 
     def _definition(self, task: object, method: str) -> tuple[TaskDefinition, Bind]:
+        from asflow._task.finding import find
+
         found = find(task)
         if found is None:
             options = "" if method == "to_thread" else "(save='...') or (on='...')"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow._inspect import optional
-from asflow._runtime.drive_async import run_async
-from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.spec import TaskSpec
 from asflow._runtime.wrapping import wrap_async, wrap_sync
 from asflow._runtime.writing import no_output
@@ -90,8 +88,12 @@ class TaskDefinition:
         """Call the task as if it kept what it writes, so that nothing is read back; return *output*."""
         spec = self.spec.without_recall()
         if not self.is_async:
+            from asflow._runtime.drive_sync import run_sync
+
             run_sync(spec.for_call(args, kwargs), self.body, args, kwargs)
             return output
+        from asflow._runtime.drive_async import run_async
+
         body = cast("Callable[..., Awaitable[object]]", self.body)
 
         async def make() -> Output:
@@ -150,8 +152,6 @@ def _plan_for(workspace: Workspace, subject: Subject, options: TaskOptions) -> O
 
 def _result_of(options: TaskOptions, plan: OutputPlan | None) -> Callable[[object], object] | None:
     """Return what makes, of the body's return annotation, the one of the task."""
-    from asflow._task.output import Records
-
     saving = None if plan is None else plan.saving
     is_stream = saving is not None and saving.is_stream
     may_be_none = bool(options.skip or options.suppress) and (plan is None or plan.saves)
@@ -160,6 +160,8 @@ def _result_of(options: TaskOptions, plan: OutputPlan | None) -> Callable[[objec
 
     def result(written: object) -> object:
         if is_stream and saving is not None and saving.record_type is not None:
+            from asflow._task.output import Records
+
             generic: Any = Records
             written = generic[saving.record_type]
         return optional(written) if may_be_none else written

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, cast
 from asflow._runtime.wrapping import is_wrapper
 from asflow._task.callables import attached
 from asflow._task.definition import TaskDefinition
-from asflow._task.inputs import ReadTask
 
 Bind = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns a function with the arguments that a bound method, or a partial, of a task adds to each call."""
@@ -52,6 +51,8 @@ def tasks_read(reads: object) -> tuple[object, ...]:
 def _read(entry: object) -> object:
     if (found := find(entry)) is None:
         return entry
+    from asflow._task.inputs import ReadTask
+
     definition, bind = found
     spec, marked = definition.spec, definition.spec.marked
     fixed: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from asflow._labels import clean, cut
 from asflow._mermaid import connection, flowchart, node
-from asflow._names import Sealed, create
+from asflow._names import Sealed, create, set_homes
 from asflow._svg import NORMAL, QUIET, arrow, document
 
 if TYPE_CHECKING:
@@ -215,3 +215,6 @@ def _drawn(box: _Box, x: int, y: int, width: int) -> str:
     ]
     frame = f'<rect x="{x}" y="{y}" width="{width}" height="{_HEIGHT}" rx="{radius}" fill="#ffffff"'
     return "\n".join([f'{frame} stroke="{color}"/>', *texts])
+
+
+set_homes("asflow", (FlowGraph,))

@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, currentframe
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asflow._names import Sealed
+from asflow._names import Sealed, set_homes
 from asflow._runtime.slots import running_loop
 from asflow._task.workers import results_of
 from asflow._tracebacks import leave_out_ours
@@ -190,3 +190,6 @@ def _stops_a_loop() -> bool:
             return False  # what calls a sync flow on a loop (a notebook, say) waits for it in any case
         frame = frame.f_back
     return running_loop() is not None
+
+
+set_homes("asflow", (SyncTaskMap, TaskMap))

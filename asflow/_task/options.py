@@ -8,8 +8,6 @@ from asflow._checks import checked_seconds
 from asflow._engine.policy import Retry, TaskPolicy, checked_exceptions
 from asflow._frozen import replace
 from asflow._labels import short
-from asflow._naming.calling import compile_passing
-from asflow._naming.parameters import check_parameters
 from asflow._runtime.limiters import Limiter, task_limiter
 from asflow._runtime.limits import (
     Limit,
@@ -168,6 +166,9 @@ def limits_for(options: TaskOptions, subject: Subject) -> Callable[..., Limiter]
         return None
     per, who = limits.per, f"task {subject.name}()"
     if subject.signature is not None:
+        from asflow._naming.calling import compile_passing
+        from asflow._naming.parameters import check_parameters
+
         check_parameters("per", per, subject.signature, who)
         per = compile_passing(per, subject.signature, task=subject.qualname)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from asflow._names import set_homes
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
@@ -36,3 +38,6 @@ class Failed(Generic[T_co]):
 
     item: T_co
     error: Exception
+
+
+set_homes("asflow", (Completed, Failed))

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, final, overload
 
 from asflow._labels import short
-from asflow._ledger import parsed
-from asflow._names import Sealed, create
+from asflow._names import Sealed, create, set_homes
 from asflow.errors import NoPathError, NoTimesError
-from asflow.stores import LocalStore
-from asflow.stores._posix import absolute
 
 if TYPE_CHECKING:
     import builtins
@@ -86,6 +83,9 @@ class Output(Generic[V_co], metaclass=Sealed):
     @property
     def _place(self) -> tuple[int, str]:
         """Where the output is: any two stores of local files share their names."""
+        from asflow.stores import LocalStore
+        from asflow.stores._posix import absolute
+
         if isinstance(self._store, LocalStore):
             return 0, absolute(self._location)
         return id(self._store), self._location
@@ -251,6 +251,8 @@ class Output(Generic[V_co], metaclass=Sealed):
 
     def error(self) -> str | None:
         """Return the recorded failure, a traceback as Python prints it, or None."""
+        from asflow._ledger import parsed
+
         try:
             with self._store.open(self._failure) as file:
                 return parsed(file.read().decode("utf-8", "replace"))[1]
@@ -372,3 +374,6 @@ def path_of(store: Store, location: str) -> Path:
             f"use the output's name, text() or records(...)"
         )
     return cast("Path", path(location))
+
+
+set_homes("asflow", (Output, Records))

@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, final
 
-from asflow._names import Sealed, create
+from asflow._names import Sealed, create, set_homes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,3 +136,6 @@ def track(
         for item in items:
             yield item
             progress.advance()
+
+
+set_homes("asflow", (Progress,))

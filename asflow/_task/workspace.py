@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from asflow.protocols import Store
 
 
+_default: list[Store] = []
+
+
+def _default_store() -> Store:
+    """Return the local disk, for all flows that name no store; imported on first use."""
+    if not _default:
+        from asflow.stores import LocalStore
+
+        _default.append(LocalStore())  # if two threads do so at once, both take the first one
+    return _default[0]
+
+
 def is_relative(store: Store, prefix: str) -> bool:
     """Return whether names that begin with *prefix* depend on the current directory: those of files may."""
     return hasattr(store, "path") and not (os.path.isabs(prefix) or prefix.startswith("/"))
@@ -29,22 +41,38 @@ def is_relative(store: Store, prefix: str) -> bool:
 class Workspace:
     """What the tasks of one flow share.
 
+    Args:
+        store: keeps the outputs; None: the local disk.
+        prefix: as below.
+        reporter: as below.
+
     Attributes:
-        store: keeps the outputs.
         prefix: the start of every output's name: the flow's `base` and a slash, or nothing.
         reporter: receives the events of each call.
     """
 
-    __slots__ = ("__weakref__", "_life", "_lock", "_owners", "_tasks", "prefix", "reporter", "store")
+    __slots__ = ("__weakref__", "_life", "_lock", "_owners", "_store", "_tasks", "prefix", "reporter")
 
-    def __init__(self, store: Store, prefix: str, reporter: Reporter) -> None:
-        self.store: Store = store
-        self._life = life_of(store)
+    def __init__(self, store: Store | None, prefix: str, reporter: Reporter) -> None:
+        self._store = store
+        self._life = None if store is None else life_of(store)
         self.prefix: str = prefix
         self.reporter: Reporter = reporter
         self._owners: dict[str, tuple[Origin, str]] = {}
         self._tasks: WeakValueDictionary[tuple[object, ...], object] = WeakValueDictionary()
         self._lock = _forks.renewed(self, "_lock", threading.Lock)
+
+    @property
+    def store(self) -> Store:
+        """Keeps the outputs."""
+        if self._store is None:
+            self._store = _default_store()
+        return self._store
+
+    @property
+    def names_no_store(self) -> bool:
+        """Whether the outputs are kept on the local disk because no store was named."""
+        return self._store is None or self._store in _default
 
     def add(self, subject: Subject, definition: object) -> None:
         """Note the definition of a task, for as long as it is in use. The newest one of a task counts."""
@@ -60,13 +88,13 @@ class Workspace:
     @contextmanager
     def replaced(self, store: Store | None) -> Generator[None]:
         """Within the `with` block, keep outputs in *store*; None: as before."""
-        before = self.store, self._life
+        before = self._store, self._life
         if store is not None:
-            self.store, self._life = store, life_of(store)
+            self._store, self._life = store, life_of(store)
         try:
             yield
         finally:
-            self.store, self._life = before
+            self._store, self._life = before
 
     def own(self, pattern: Pattern, subject: Subject, *, failures: bool) -> None:
         """Note that the outputs of *pattern*, and the *failures*, belong to *subject*.

@@ -267,6 +267,95 @@ def test_public_modules_are_attributes_from_the_first_import_on() -> None:
     assert printed.splitlines() == ["[]", "False", "[]", "asflow.stores asflow"]
 
 
+def test_what_is_imported_late_has_its_home_without_being_named() -> None:
+    """An object that a method returns is pickled by its public name."""
+    printed = fresh(
+        """
+        from asflow import Flow
+        flow = Flow(sink=[])
+
+        @flow.task(limit=2, save="{x}.json", reads=())
+        def double(x: int) -> int:
+            return 2 * x
+
+        @flow
+        def pipeline() -> None:
+            mapped = flow.task.map(double, [])
+            made = flow.run.report(), flow.graph(), flow.task.progress(), flow.task.output(double, 1), mapped
+            print({type(each).__module__ for each in made}, type(flow.store).__module__)
+
+        pipeline()
+        """
+    )
+    assert printed.splitlines() == ["{'asflow'} asflow.stores"]
+
+
+def test_first_uses_in_many_threads_at_once() -> None:
+    """Features are imported where they are first used: in any thread, and in several at the same time."""
+    printed = fresh(
+        """
+        import asyncio, threading
+        import asflow
+        from asflow import Flow, Limit
+
+        flow, begin, failed = Flow(sink=[]), threading.Barrier(12), []
+
+        def naming(name):
+            return lambda: getattr(asflow, name)
+
+        def retrying():
+            tries = []
+
+            @flow.task(retry=asflow.Retry(1, backoff_factor=0, backoff_jitter=0))
+            def once_more():
+                tries.append(1)
+                return 1 // (len(tries) - 1)
+
+            assert once_more() == 1
+
+        def writing():
+            mine = Flow(store=asflow.MemoryStore(), sink=[])
+
+            @mine.task(on="{x}.txt")
+            async def write(x):
+                mine.task.write("x")
+
+            async def run():
+                return [each async for each in mine.task.map(write, range(3))]
+
+            assert asflow.run(run()) == [None] * 3
+            assert mine.task.output(write, 1).text() == "x"
+
+        def waiting():
+            @flow.task(limit=Limit(1, per=lambda x: x))
+            async def wait(x):
+                await asyncio.sleep(0)
+
+            async def run():
+                await asyncio.gather(*map(wait, (1, 1, 2)))
+
+            asyncio.run(run())
+
+        def in_thread(act):
+            try:
+                begin.wait()
+                act()
+            except BaseException as error:
+                failed.append(repr(error))
+
+        acts = [*map(naming, ("TaskMap", "Records", "Store", "LocalStore", "add_sink", "FlowGraph"))]
+        acts += [retrying, retrying, writing, writing, waiting, waiting]
+        threads = [threading.Thread(target=in_thread, args=(act,)) for act in acts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(failed)
+        """
+    )
+    assert printed.splitlines() == ["[]"]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_dir_of_a_module_lists_its_names_and_a_typo_is_refused(module: str) -> None:
     public = importlib.import_module(module)

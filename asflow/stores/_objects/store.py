@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from asflow import _forks
 from asflow._checks import checked_seconds
 from asflow._labels import short
+from asflow._names import set_homes
 from asflow.errors import (
     DeadlockError,
     DefinitionTypeError,
@@ -427,3 +428,6 @@ def _check_key(name: str) -> None:
             f"{_SUBJECT}: an object needs a name without a leading '/', not {short(name)}; "
             f"remove it from base and on"
         )
+
+
+set_homes("asflow.stores", (ObjectStore,))
