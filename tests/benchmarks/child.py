@@ -29,7 +29,8 @@ _TESTS = Path(__file__).resolve().parents[1]
 def run_child(name: str, *arguments: object, pty: bool = False, module: str = "benchmarks.child") -> float:
     """Run a function of *module* in a fresh process, with *pty* on a terminal; return its number."""
     command = [sys.executable, "-m", module, name, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONHASHSEED": "0", "TERM": "xterm-256color"}
+    path = os.pathsep.join([str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", "TERM": "xterm-256color"}
     # Imports are measured with compiled files, as users have them.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = os.path.join(tempfile.gettempdir(), f"asflow-bench-{os.getuid()}")
@@ -241,6 +242,18 @@ def importing(module: str) -> float:
     """Return CPU milliseconds of importing *module* after asyncio."""
     start = time.process_time()
     importlib.import_module(module)
+    return (time.process_time() - start) * 1e3
+
+
+def decorating() -> float:
+    """Return CPU milliseconds of importing asflow after asyncio, and decorating a task with an output."""
+    start = time.process_time()
+    from asflow import flow
+
+    @flow.task(on="{name}.txt")
+    async def task(name: str) -> None:
+        flow.task.write(name)
+
     return (time.process_time() - start) * 1e3
 
 
