@@ -66,9 +66,9 @@ async def counted_async(
         ended(tally, run, how(error), error, reported=reported)
         raise
     if failure is not None and begun is not None:
-        from asflow._runtime.drive_async import run_async
-
         try:
+            from asflow._runtime.drive_async import run_async
+
             return await run_async(spec, body, args, kwargs, (run, begun, failure))
         finally:
             failure = None

@@ -203,9 +203,9 @@ def quick_async(
                     except ValueError:
                         pass
             if failure is not None and begun is not None and run is not None:
-                from asflow._runtime.drive_async import run_async
-
                 try:
+                    from asflow._runtime.drive_async import run_async
+
                     return await run_async(spec, body, args, kwargs, (run, begun, failure))
                 finally:
                     failure = None
