@@ -6,6 +6,7 @@ What all of them need is kept out of the garbage collector, which would go throu
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
+from support.drawing import examples
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 # A shared machine stalls now and then; slowness is measured by benchmarks, not by tests.
-settings.register_profile("asflow", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "asflow",
+    settings(),
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("asflow")
 
 # A shell starts background jobs with Ctrl-C ignored, and every process that a test starts would inherit that.
@@ -71,6 +79,17 @@ def _small_heap() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loggers() -> None:
+    """Let Streamlit's sixty loggers pass on what they are given: pytest listens at the one at the top.
+
+    Six times in each test it would add its handler to every logger that doesn't, and remove it again.
+    """
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and name.startswith("streamlit"):
+            logger.propagate = True
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow import Secret
 from asflow._labels import clean
@@ -205,7 +206,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 @given(graphs())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_no_chain_is_longer_than_the_critical_path(graph: Graph) -> None:
     """Against every chain there is, by brute force."""
 

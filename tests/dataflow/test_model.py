@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow import Flow
 from asflow.dataflow import DataFlow, DataFlowRunItemError
@@ -103,7 +104,7 @@ def model(part: Any, given: dict[str, Any], initial: dict[str, Any], visibility:
     return added
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     definitions,
     st.dictionaries(st.sampled_from(NAMES), st.integers(0, 1), min_size=1),

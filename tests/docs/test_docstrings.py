@@ -26,10 +26,19 @@ SETUP = "\n".join((SETUPS / name).read_text() for name in ("dataflows.py", "docs
 """The names of the page about data flows, and more; later definitions win."""
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in *node* at any depth. All nodes would be twenty times as many."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield child
+            yield from statements(child)
+
+
 def docstrings() -> Iterator[tuple[str, str]]:
     """Yield every docstring of the package, with its place."""
     for path in sorted((ROOT / "asflow").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        module = ast.parse(path.read_text())
+        for node in (module, *statements(module)):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
                 text = ast.get_docstring(node)
                 if text:

@@ -25,6 +25,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow._naming.identity import MAX_DEPTH, call_hasher, fingerprint
 from asflow.errors import IdentityError
@@ -163,7 +164,7 @@ def test_golden_vectors_hold() -> None:
 def test_golden_vectors_hold_in_another_process(seed: str) -> None:
     """Neither the hash seed nor the process matters."""
     code = (
-        f"import sys, json, runpy; sys.path.insert(0, {str(HERE.parent.parent)!r});"
+        f"import sys, json, runpy; sys.path[:0] = {[str(HERE.parents[1]), str(HERE.parent)]!r};"
         f"print(json.dumps(runpy.run_path({__file__!r}, run_name='test_identity')['hashes']()))"
     )
     run = subprocess.run(
@@ -538,14 +539,14 @@ def typed(value: object) -> object:
     return (type(value), value, getattr(value, "fold", 0))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(values, values)
 def test_hashes_agree_exactly_where_types_and_values_do(one: object, two: object) -> None:
     same = fingerprint("f", {"x": one}) == fingerprint("f", {"x": two})
     assert same == (typed(one) == typed(two))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.dictionaries(st.text(min_size=1, max_size=4), values, max_size=4))
 def test_a_prepared_hasher_returns_the_hash_of_the_pair(arguments: dict[str, object]) -> None:
     """The fast form is the dict encoding of the docstring, for any order of the parameters."""

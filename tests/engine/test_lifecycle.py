@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 from support.scripts import ERRORS, BadError, GoneError, OtherError, policies
 
 from asflow._engine import lifecycle as life
@@ -152,7 +153,7 @@ def test_any_state_takes_its_own_events_and_refuses_all_others(life: Life, data:
     ),
     data=st.data(),
 )
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_states_drawn_at_random_never_break_the_engine(
     policy: TaskPolicy,
     phase: Phase,
@@ -172,7 +173,7 @@ def test_states_drawn_at_random_never_break_the_engine(
 
 
 @given(lives())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_what_always_holds(life: Life) -> None:
     """Slots and claims are given back once, ends are final, and the body is not called too often."""
     policy = life.policy

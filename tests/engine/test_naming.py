@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 from support.names import decoded
 
 from asflow._naming import namer
@@ -78,7 +79,7 @@ PATTERNS = [
 ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(texts)
 def test_a_name_keeps_to_its_pattern(text: str) -> None:
     """Never another folder, never a reserved end, never too long, always recognised."""
@@ -101,7 +102,7 @@ def test_a_name_keeps_to_its_pattern(text: str) -> None:
             assert {decoded(value) for value in values.groups()} == {text}
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(texts, min_size=2, max_size=6, unique=True))
 def test_different_texts_have_different_names(several: list[str]) -> None:
     for on in PATTERNS:
@@ -121,7 +122,7 @@ SEPARATED = [
 ]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(texts, texts), min_size=2, max_size=4, unique=True))
 def test_different_pairs_of_texts_have_different_names(pairs: list[tuple[str, str]]) -> None:
     for on in SEPARATED:

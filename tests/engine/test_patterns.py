@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow._naming.namer import Namer, compile_namer
 from asflow._naming.patterns import Pattern
@@ -228,7 +229,7 @@ def test_cut_names_and_names_of_several_values_are_recognised() -> None:
     assert not parse("{x}.json").match("%2.json")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(texts, texts)
 def test_the_name_of_two_values_is_recognised(a: str, b: str) -> None:
     for on in SEPARATED:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow import Flow, LocalStore
 from asflow._cli.verdicts import verdicts
@@ -167,20 +168,20 @@ def _play(reads: Reads, steps: list[list[tuple[str, str, str, int]]], *, with_ma
 PAST = st.lists(happenings(-100_000, -1), min_size=1, max_size=4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(graphs(), PAST)
 def test_a_run_makes_what_the_model_says(reads: Reads, steps: Any) -> None:
     _play(reads, steps, with_make=False)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs GNU make")
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(graphs(), PAST)
 def test_a_run_makes_what_make_would(reads: Reads, steps: Any) -> None:
     _play(reads, steps, with_make=True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(graphs(), st.lists(happenings(-100_000, -1, 1, 100_000), min_size=1, max_size=4))
 def test_times_in_the_future_are_caught_up_with(reads: Reads, steps: Any) -> None:
     """A clock that was wrong: at least what is older than an input is made, and nothing for ever."""

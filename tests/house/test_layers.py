@@ -168,8 +168,14 @@ def modules_of_package() -> frozenset[str]:
     return frozenset(module_name(path) for path in sources())
 
 
-def own(names: frozenset[str]) -> set[str]:
-    return {name for name in names if name.split(".")[0] == "asflow"}
+def own(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.split(".")[0] == "asflow")
+
+
+@cache
+def targets(path: Path, *, for_types: bool) -> frozenset[str]:
+    """The modules of the package that *path* imports."""
+    return own(imports(path, for_types=for_types)) & modules_of_package()
 
 
 def reachable(start: Path, *, for_types: bool = False) -> dict[str, list[str]]:
@@ -179,7 +185,7 @@ def reachable(start: Path, *, for_types: bool = False) -> dict[str, list[str]]:
     waiting = [module_name(start)]
     while waiting:
         module = waiting.pop()
-        for target in sorted(own(imports(paths[module], for_types=for_types)) & paths.keys() - chains.keys()):
+        for target in sorted(targets(paths[module], for_types=for_types) - chains.keys()):
             chains[target] = [*chains[module], target]
             waiting.append(target)
     return chains

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reliability.processes import everything
+from support.drawing import examples
 
 from asflow import Flow
 from asflow._naming.escaping import safe
@@ -33,7 +34,7 @@ hostile = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(hostile, min_size=1, max_size=5, unique=True), st.sampled_from(["{x}", "a-{x}", "{x}/{x}", "*"])
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 
 from asflow import Flow, Limit, MemoryStore
 from asflow._runtime import deadlocks, owners, slots, suspended, waits
@@ -672,7 +673,9 @@ class Program:
         await asyncio.gather(*(self.call(tree) for tree in calls))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     calls=trees(3, ordered=True),
     totals=st.lists(st.integers(1, 2), min_size=3, max_size=3),
@@ -687,7 +690,9 @@ def test_calls_in_one_order_are_never_refused(
     assert not program.errors
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     calls=trees(3, ordered=False),
     totals=st.lists(st.integers(1, 2), min_size=3, max_size=3),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.drawing import examples
 from support.scripts import ERRORS, BadError, OtherError, Script, policies
 from support.tasks import flow_call, limit_of, slots_of
 
@@ -138,7 +139,10 @@ def play(scenario: Scenario, module: Any, is_async: bool, monkeypatch: pytest.Mo
 @example(Scenario(TaskPolicy(persistent=True), ["value"], [("publish", 0), ("abort", 0)], "nothing", True))
 @example(Scenario(TaskPolicy(persistent=True, saved=True), ["value"], [], "output", False))
 @example(Scenario(TaskPolicy(persistent=True, saved=True), ["value"], [("write", 0)], "nothing", False))
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(250),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_both_drivers_do_the_same(monkeypatch: pytest.MonkeyPatch, scenario: Scenario) -> None:
     blocking = play(scenario, drive_sync, False, monkeypatch)
     awaited = play(scenario, drive_async, True, monkeypatch)
@@ -152,7 +156,10 @@ def test_both_drivers_do_the_same(monkeypatch: pytest.MonkeyPatch, scenario: Sce
 
 @RETURNS
 @given(scenarios)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(150),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_the_events_of_a_call_come_in_order(monkeypatch: pytest.MonkeyPatch, scenario: Scenario) -> None:
     """Queued, (started, retrying)*, started, finished; no start where the output or failure was there."""
     kinds = [event[0].strip("'") for event in play(scenario, drive_sync, False, monkeypatch).events]
@@ -166,7 +173,10 @@ def test_the_events_of_a_call_come_in_order(monkeypatch: pytest.MonkeyPatch, sce
 
 @RETURNS
 @given(scenarios.filter(lambda scenario: not scenario.faults))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(150),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_the_shortcuts_do_what_the_drivers_do(scenario: Scenario) -> None:
     """With nobody listening a call may take a shortcut: same result, outputs and counts in its flow."""
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.drawing import examples
 
 from asflow._runtime.slots import Slot, Slots
 from asflow.errors import DeadlockError
@@ -124,7 +125,7 @@ class SlotMachine(RuleBasedStateMachine):
 
 
 TestSlots = SlotMachine.TestCase
-TestSlots.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestSlots.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
 
 
 def test_ten_thousand_acquisitions_by_threads_and_loops_with_random_cancelling() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from support.drawing import examples
 
 from asflow.events import FlowFinished, FlowStarted, RunningCall, Tally, TaskFinished
 from asflow.sinks._live.layout import Layout
@@ -184,7 +185,7 @@ def test_a_flow_that_outlives_its_caller_becomes_a_root() -> None:
     assert forest.visible == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data(), width=st.integers(1, 200), height=st.integers(1, 60))
 def test_no_line_is_too_wide_and_no_picture_too_high(data: st.DataObject, width: int, height: int) -> None:
     """For any tasks, on a terminal of any size; wide characters count as two columns."""

@@ -37,6 +37,7 @@ import pyarrow  # type: ignore[import-untyped]
 import pydantic
 import pytest
 from hypothesis import given, settings
+from support.drawing import examples
 
 from asflow._executors.messages import dump
 from asflow.errors import CorruptOutputError, DefinitionTypeError, RecordTypeError, RecordValueError
@@ -733,7 +734,7 @@ DRAWN = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     values=st.lists(DRAWN, max_size=4),
     suffix=st.sampled_from([".json", ".jsonl.zst", ".csv", ".tsv.gz", ".parquet"]),

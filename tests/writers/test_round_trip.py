@@ -13,6 +13,7 @@ import polars
 import pyarrow.json  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
+from support.drawing import examples
 
 from asflow.writers import open_writer, read_records
 
@@ -67,7 +68,7 @@ def test_a_document_may_be_one_object_with_private_fields() -> None:
     assert write("x.json", [Hidden("a")]).getvalue() == b'{"_key":"a","_count":0,"note":""}\n'
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     records=st.lists(st.dictionaries(TEXT, VALUE, max_size=4), max_size=10), end=st.sampled_from(COMPRESSIONS)
 )
@@ -79,7 +80,7 @@ def test_json_keeps_records(records: list[dict[str, object]], end: str) -> None:
     assert list(read_records("x.json" + end, document, dict[str, object])) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data(), end=st.sampled_from(COMPRESSIONS), form=st.sampled_from([".csv", ".tsv"]))
 def test_csv_keeps_texts(data: st.DataObject, end: str, form: str) -> None:
     keys = data.draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
@@ -91,7 +92,7 @@ def test_csv_keeps_texts(data: st.DataObject, end: str, form: str) -> None:
     assert list(read_records("x" + form + end, stored, list[str])) == rows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     parts=st.lists(st.binary(max_size=40) | st.just(b"x" * 70_000), max_size=5),
     end=st.sampled_from(COMPRESSIONS),
