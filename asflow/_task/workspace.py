@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -35,7 +36,12 @@ def _default_store() -> Store:
 
 def is_relative(store: Store, prefix: str) -> bool:
     """Return whether names that begin with *prefix* depend on the current directory: those of files may."""
-    return hasattr(store, "path") and not (os.path.isabs(prefix) or prefix.startswith("/"))
+    return hasattr(store, "path") and not _is_absolute(prefix)
+
+
+@lru_cache(maxsize=256)  # every call with an output asks
+def _is_absolute(prefix: str) -> bool:
+    return os.path.isabs(prefix) or prefix.startswith("/")
 
 
 class Workspace:

@@ -18,6 +18,7 @@ LOCKS = {"Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore"}
 # Modules that make such locks themselves, and why a forked child is safe all the same.
 EXCEPT = {
     "_runtime/calls.py": "`FlowCall.after_fork` renews those of its tallies and its digest",
+    "stores/_local_claim.py": "a forked child refuses before it takes the lock",
     "stores/_posix.py": "held during a fork, and renewed with the descriptors that it guards",
     "stores/_objects/store.py": "an ObjectStore refuses to work in a forked child",
 }
