@@ -46,15 +46,22 @@ class Skips:
         spec: the task.
         output: its outputs.
         locate: names the output of an item.
+
+    Attributes:
+        locate: as above; the names are absolute behind `start`.
     """
 
-    __slots__ = ("_is_complete", "_locate", "_output", "_spec")
+    __slots__ = ("_is_complete", "_output", "_spec", "locate")
 
     def __init__(self, spec: TaskSpec, output: Outputs, locate: Callable[[Any], str]) -> None:
         self._spec = spec
         self._output = output
-        self._locate = locate
+        self.locate = locate
         self._is_complete = look_of(output)
+
+    def start(self, run: Run) -> str:
+        """Return what the names of outputs are relative to, in *run*."""
+        return pinned("", run) if self._output.is_relative else ""
 
     def check(self, run: Run, seen: Seen | None = None) -> Callable[[object], bool] | None:
         """Return a check of the items that are pulled now, in *run*; None if each has to be called.
@@ -64,16 +71,15 @@ class Skips:
         """
         if self._spec.reporter.swapped or reports_found(self._spec, run):
             return None
-        locate, is_complete = self._locate, self._is_complete
-        start = pinned("", run) if self._output.is_relative else ""
+        locate, is_complete, start = self.locate, self._is_complete, self.start(run)
         names, found = (_NOTHING, None) if seen is None else (seen.names, seen.found)
 
         def is_there(item: object) -> bool:
             try:
-                name = start + locate(item)
+                name = locate(item)
                 if name in names:
                     return True
-                if not is_complete(name):
+                if not is_complete(start + name):
                     return False
             except Exception:  # noqa: BLE001 - the call raises it
                 return False

@@ -11,12 +11,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from asflow import _forks
-from asflow._runtime.current import current
 from asflow._runtime.stopping import Stop, stopping
 from asflow._runtime.threads import without_stop_iteration
 from asflow._runtime.watching import watching
 from asflow._task.outcomes import Completed, Failed
-from asflow._task.room import Staff
+from asflow._task.room import PassedOver, Staff
 from asflow._tracebacks import leave_out_ours
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from asflow._runtime.watching import Watch
+    from asflow._task.passing import Passing
     from asflow._task.workers import Work
 
 _TICK = 0.2 if os.name == "nt" else None  # seconds; on Windows, Ctrl-C does not end a wait
@@ -41,7 +41,7 @@ class Crew:
 
         self._work = work
         self._context = copy_context()
-        self._parent = current.get()
+        self._passing = work.passing()
         self._staff = Staff(work.size, work.most_parked)
         self._pool = ThreadPoolExecutor(work.size + work.most_parked, "asflow-map")
         # Reentrant, as it is by default: a garbage collection inside the lock may end another map.
@@ -57,19 +57,23 @@ class Crew:
     def results(self) -> Generator[Any, None, None]:
         """Run the calls and yield their results; ending it early stops the calls and waits for them."""
         self._work.announce()
-        items = enumerate(chain(cast("Iterable[Any]", self._work.items)))
+        passing = self._passing
+        items = None if passing is not None else enumerate(chain(cast("Iterable[Any]", self._work.items)))
         try:
             while not (self._ended and self._taken == self._count):
                 if self._has_place:
-                    if (pulled := next(items, None)) is None:
+                    if passing is not None:
+                        self._pass_over(passing)
+                    elif items is None or (pulled := next(items, None)) is None:
                         self._ended = True
-                        continue
-                    if not self._passes_over(*pulled):
+                    else:
                         self._add(pulled)
+                    if self._ended:
+                        continue
                 if self._error is not None:
                     raise self._error
                 if self._is_ready:
-                    yield self._take()
+                    yield from self._take()
                 elif not self._has_place:
                     self._wait()
         except BaseException as error:
@@ -89,16 +93,24 @@ class Crew:
     def _is_ready(self) -> bool:
         return self._taken in self._results if self._work.ordered else bool(self._results)
 
-    def _passes_over(self, index: int, item: object) -> bool:
-        """Store the result of the item if its output exists; False if it has to be called."""
-        skips = self._work.skips
-        if skips is None or (is_there := skips.check(self._parent)) is None or not is_there(item):
-            return False
-        skips.count(self._parent, 1)
-        with self._changed:
-            self._count += 1
-            self._results[index] = self._work.found(item)
-        return True
+    def _pass_over(self, passing: Passing) -> None:
+        """Pull items: store the results of those whose outputs exist, and add the next one for a worker."""
+        while passing.step():
+            pass
+        # To pull the next item may take long: then a result that is ready comes first.
+        places = self._capacity - self._count + self._taken if passing.is_in_memory else 1
+        first, passed, called = self._count, list[Any](), ()
+        try:
+            called = passing.next(passed, places)
+        finally:
+            if passed:
+                with self._changed:
+                    self._count += len(passed)
+                    self._results[first] = self._work.passed(passed)
+        if called:
+            self._add((first + len(passed), called[0]))
+        else:
+            self._ended = len(passed) < places
 
     def _add(self, pulled: tuple[int, Any]) -> None:
         with self._changed:
@@ -112,11 +124,18 @@ class Crew:
             self._staff.workers += 1
             self._pool.submit(self._run)
 
-    def _take(self) -> object:
+    def _take(self) -> Iterable[object]:
         with self._changed:
             index = self._taken if self._work.ordered else next(iter(self._results))
-            self._taken += 1
-            return self._results.pop(index)
+            result = self._results.pop(index)
+            if type(result) is not PassedOver:
+                self._taken += 1
+                return (result,)
+            taken, some = result.take(self._capacity)
+            self._taken += taken
+            if result.count:
+                self._results[index + taken] = result
+            return some
 
     def _wait(self) -> None:
         """Wait for a result or a failure. Raises CancelledError if this thread belongs to a map that ends."""

@@ -139,9 +139,9 @@ class OutputPlan:
         """See `Outputs.is_relative`."""
         return is_relative(self.store, self._prefix)
 
-    def scans(self, looks: int) -> Scans | None:
+    def scans(self, looks: int, start: str) -> Scans | None:
         """Return scans of folders for a number of looks at outputs; see `scans_for`."""
-        return scans_for(self.store, self.namer.pattern.suffix, looks)
+        return scans_for(self.store, self.namer.pattern.suffix, looks, start)
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.

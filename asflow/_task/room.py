@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -101,6 +101,34 @@ class Staff:
         if self.parked == parks:  # the first one, or none left
             return self.most if parks else -self.most
         return 0
+
+
+_AT_ONCE = 64
+"""How many results of items that were passed over are taken before workers may have their places."""
+
+
+class PassedOver:
+    """The results of items that were passed over one after the other, of which some are taken at a time.
+
+    Args:
+        count: how many there are.
+        results: an iterator that has them, or more.
+    """
+
+    __slots__ = ("count", "results")
+
+    def __init__(self, count: int, results: Iterator[object]) -> None:
+        self.count: int = count
+        self.results: Iterator[object] = results
+
+    def take(self, places: int) -> tuple[int, Iterator[object]]:
+        """Return how many results are taken now, of a map with a number of *places*, and these results.
+
+        Less than a half of the places: while the rest is taken, workers are under way again.
+        """
+        taken = min(self.count, max(places // 4, 1), _AT_ONCE)
+        self.count -= taken
+        return taken, islice(self.results, taken)
 
 
 class Room:
@@ -232,11 +260,23 @@ class Room:
             index = self.taken if ordered else next(iter(results))
             if index not in results:
                 return
-            self.taken += 1
-            # Not one by one: a worker that is woken for a single place costs a turn of the loop.
-            if self._blocked and self.pulled - self.taken <= self.capacity // 2:
-                self.wake_next() if self._one_by_one else self._wake_blocked()
-            yield results.pop(index)
+            result = results.pop(index)
+            if type(result) is PassedOver:
+                taken, some = result.take(self.capacity)
+                if result.count:
+                    results[index + taken] = result
+                yield from some
+                self.taken += taken
+                self._wake_if_roomy()
+            else:
+                self.taken += 1
+                self._wake_if_roomy()
+                yield result
+
+    def _wake_if_roomy(self) -> None:
+        # Not one by one: a worker that is woken for a single place costs a turn of the loop.
+        if self._blocked and self.pulled - self.taken <= self.capacity // 2:
+            self.wake_next() if self._one_by_one else self._wake_blocked()
 
     def _wake_blocked(self) -> None:
         while self._blocked:

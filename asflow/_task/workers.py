@@ -7,7 +7,7 @@ from collections.abc import Sized
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from itertools import islice
+from itertools import repeat
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,7 +18,8 @@ from asflow._runtime.stopping import Stop, is_cancelled, stopping
 from asflow._runtime.threads import settled, without_stop_iteration
 from asflow._runtime.watching import Watch, watching
 from asflow._task.outcomes import Completed, Failed
-from asflow._task.room import Room, Source, Staff
+from asflow._task.passing import Passing
+from asflow._task.room import PassedOver, Room, Source, Staff
 from asflow._tracebacks import leave_out_ours
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from contextvars import Context
 
-    from asflow._runtime.calls import FlowCall, TaskCall
     from asflow._runtime.skipping import Skips
     from asflow._runtime.spec import TaskSpec
     from asflow._task.finding import Mapped
-    from asflow.stores._local_scan import Scans
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,15 +124,15 @@ class Work:
         failure.__cause__ = error
         return failure
 
-    def new_scans(self) -> Scans | None:
-        """Return scans for the looks at all outputs, if their number is known and scans can help."""
-        if self.skips is None or not isinstance(self.items, Sized):
+    def passing(self) -> Passing | None:
+        """Return what pulls the items and passes over some; None if each has to be called."""
+        if self.skips is None or hasattr(self.items, "__aiter__"):
             return None
-        return self._definition.plan.scans(len(self.items))
+        return Passing(self.skips, current.get(), self.items, self._definition.plan.scans)
 
-    def found(self, item: object) -> object:
-        """Return the result of an item whose output exists."""
-        return Completed(item, None, "cached") if self.collect else None
+    def passed(self, items: list[Any]) -> PassedOver:
+        """Return the results of *items*, whose outputs exist."""
+        return PassedOver(len(items), map(_found, items) if self.collect else repeat(None))
 
     def announce(self) -> None:
         """Report to the display how many calls will come, if that is known."""
@@ -145,21 +144,23 @@ class Work:
                 tally.total = max(tally.queued, tally.total or 0) + len(self.items)
 
 
+def _found(item: object) -> Completed[object, None]:
+    return Completed(item, None, "cached")
+
+
 class _Crew:
     """What the workers of one map on one loop share."""
 
-    __slots__ = ("context", "loop", "pool", "room", "run", "scans", "skips", "source", "staff", "work")
+    __slots__ = ("context", "loop", "passing", "pool", "room", "source", "staff", "work")
 
     def __init__(self, work: Work, capacity: int) -> None:
         self.work: Work = work
         self.source: Source = Source(work.items)
-        self.skips: Skips | None = work.skips if self.source.is_sync else None
-        self.scans: Scans | None = work.new_scans()
-        self.room: Room = Room(capacity, ordered=work.ordered, one_by_one=self.skips is not None)
+        self.passing: Passing | None = work.passing()
+        self.room: Room = Room(capacity, ordered=work.ordered, one_by_one=self.passing is not None)
         self.staff: Staff = Staff(work.size, work.most_parked)
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.context: Context = copy_context()
-        self.run: TaskCall | FlowCall | None = current.get()
         self.pool: ThreadPoolExecutor | None = None
         if not work.is_async:
             from concurrent.futures import ThreadPoolExecutor
@@ -172,33 +173,26 @@ class _Crew:
         # Its own context: this may be called in that of a body.
         self.room.watch(_work(self, self.room.line_up() if waits else None), self.context.copy())
 
-    def pass_over(self, skips: Skips) -> tuple[int, Any] | None:
+    def pass_over(self, passing: Passing) -> tuple[int, Any] | None:
         """Store the results of the next items whose outputs exist; return the next one to call the task with.
 
         None if there is no further item, and `_PASSED` if others may follow when there are places again.
         """
-        room, numbered, scans = self.room, self.source.numbered, self.scans
-        if scans is not None and scans.step():
+        room = self.room
+        if passing.step():
             return _PASSED
-        is_there = skips.check(self.run, scans)
-        if is_there is None:
-            room.pulled += 1
-            return next(numbered, None)
-        results, result = room.results, self.work.found if self.work.collect else None
         places = min(room.places, _MOST_SKIPPED)
-        before, index, called = room.pulled, room.pulled - 1, 0
+        first, passed, called = room.pulled, list[Any](), ()
         try:
-            for index, item in islice(numbered, places):
-                if not is_there(item):
-                    called = 1
-                    return index, item
-                results[index] = None if result is None else result(item)
+            called = passing.next(passed, places)
         finally:
-            room.pulled = index + 1
-            if room.pulled - called > before:
-                skips.count(self.run, room.pulled - called - before)
+            room.pulled += len(passed) + len(called)
+            if passed:
+                room.results[first] = self.work.passed(passed)
                 room.stored()
-        if room.pulled - before == places:
+        if called:
+            return first + len(passed), called[0]
+        if len(passed) == places:
             return _PASSED
         room.pulled += 1
         return None
@@ -227,7 +221,7 @@ async def results_of(work: Work, capacity: int) -> AsyncGenerator[Any, None]:
     crew = _Crew(work, capacity)
     room, pool = crew.room, crew.pool
     for number in range(work.size):
-        crew.hire(waits=number > 0 and crew.skips is not None)
+        crew.hire(waits=number > 0 and crew.passing is not None)
     try:
         while await room.filled():
             for result in room.drain():
@@ -262,7 +256,7 @@ async def _work_on(crew: _Crew) -> None:
     work, source, room, staff, pool = crew.work, crew.source, crew.room, crew.staff, crew.pool
     call = work.task if pool is None else partial(_in_pool, pool, work.spec.name, work.task)
     context, watch, numbered, is_sync = copy_context(), work.watch(crew.park), source.numbered, source.is_sync
-    skips = crew.skips
+    passing = crew.passing
     if watch is not None:
         context.run(watching.set, watch)
     outcomes = watch if work.collect else None
@@ -271,13 +265,13 @@ async def _work_on(crew: _Crew) -> None:
             await room.freed()
         # A body may swallow the cancellation that was to end its worker.
         if room.closed or room.exhausted or (watch is not None and staff.is_over):
-            if skips is not None:
+            if passing is not None:
                 room.wake_next()
             return
-        if skips is None:
+        if passing is None:
             room.pulled += 1
             pulled = next(numbered, None) if is_sync else await source.pull_async()
-        elif (pulled := crew.pass_over(skips)) is _PASSED:
+        elif (pulled := crew.pass_over(passing)) is _PASSED:
             await asyncio.sleep(0)
             continue
         else:

@@ -290,17 +290,18 @@ def read_small(name: str, most: int) -> bytes | None:
     return data if len(data) == size else None
 
 
-def scans_for(store: object, suffix: str, looks: int) -> Scans | None:
+def scans_for(store: object, suffix: str, looks: int, start: str = "") -> Scans | None:
     """Return scans for a number of looks at outputs of *store*; None if each needs a look of its own.
 
     Args:
         store: only a `LocalStore` itself: of any other class it is not known what a look does.
         suffix: the end of all names; of some formats an empty file is not an output.
         looks: how many there are, at most.
+        start: what comes before all names.
     """
     if type(store) is not LocalStore or not suffix or suffix.endswith(NEVER_EMPTY):
         return None
-    return Scans(looks)
+    return Scans(looks, start)
 
 
 def _open_regular(path: str, flags: int) -> int:

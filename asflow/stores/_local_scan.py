@@ -79,18 +79,20 @@ class Scans:
     Args:
         looks: how many will follow, at most. The scans read twice as many names in all, so that they cost
             less than they save, or little.
+        start: what all names begin with; together they have to be absolute.
         now: returns the time in seconds, of a clock that never goes back.
 
     Attributes:
-        names: absolute names of outputs that exist, and are whole. Valid until the next `step`.
+        names: outputs that exist, and are whole, without *start*. Valid until the next `step`.
 
     Threads: for one at a time.
     """
 
-    __slots__ = ("_deletions", "_hits", "_left", "_now", "_scan", "_until", "names")
+    __slots__ = ("_deletions", "_hits", "_left", "_now", "_scan", "_start", "_until", "names")
 
-    def __init__(self, looks: int, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, looks: int, start: str = "", *, now: Callable[[], float] = monotonic) -> None:
         self.names: set[str] = set()
+        self._start = start
         self._now = now
         self._left = min(2 * looks, _MOST_NAMES)
         self._hits: dict[str, int] = {}
@@ -100,9 +102,9 @@ class Scans:
 
     def found(self, name: str) -> None:
         """Note that a look has found the output *name*. After some, its folder is scanned."""
-        if self._left <= 0 or not name.startswith("/"):
+        if self._left <= 0 or not (self._start or name).startswith("/"):
             return
-        folder = name[: name.rindex("/") + 1]
+        folder = name[: name.rfind("/") + 1]
         hits = self._hits[folder] = self._hits.get(folder, 0) + 1
         if hits >= _HITS and self._scan is None:
             self._hits.clear()
@@ -127,13 +129,14 @@ class Scans:
         return self._scan is not None
 
     def _scanned(self, folder: str) -> Iterator[None]:
-        """Read the absolute *folder*, which ends in a `/`, step by step."""
+        """Read the *folder*, which ends in a `/` and begins behind `start`, step by step."""
         until = self._now() + _LASTS
-        if _may_hold_marks(folder):
+        place = self._start + folder
+        if not place.endswith("/") or _may_hold_marks(place):
             return
         names: set[str] = set()
         parts: list[str] = []
-        with os.scandir(folder) as entries:
+        with os.scandir(place) as entries:
             while batch := list(islice(entries, _AT_ONCE)):
                 self._left -= len(batch)
                 if self._left < 0:

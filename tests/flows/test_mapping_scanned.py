@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asflow import Flow
 from asflow._cli.refresh import refresh
+from asflow._task.outcomes import Completed
 from asflow.sinks import NullSink
 
 if TYPE_CHECKING:
@@ -240,3 +242,81 @@ def test_one_scan_for_many_items_of_known_number(case: Case, tmp_path: Path) -> 
     command = [sys.executable, "-c", _COUNTED, str(tmp_path)]
     counts = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert counts == ["1", "1", "1"]
+
+
+class Both:
+    """A task, async or sync, and maps over a list of its outputs, some of which are missing."""
+
+    def __init__(self, base: Path, way: str) -> None:
+        self.flow = Flow(base, sink=NullSink(), verbose=False)
+        self.way = way
+        self.called: list[object] = []
+
+        def make(name: object) -> None:
+            self.called.append(name)
+            self.flow.task.write(str(name))
+
+        async def make_async(name: object) -> None:
+            make(name)
+
+        task = self.flow.task(on="d/{name}.txt", limit=3)
+        self.task: Any = task(make) if way == "sync" else task(make_async)
+
+    def run(self, items: Any, *, ordered: bool = True, collect: bool = False) -> list[Any]:
+        """Map the task over *items* in a flow; return the results."""
+        self.called.clear()
+        apply: Any = self.flow.task.map
+        mapped: Any = partial(
+            apply, self.task, items, ordered=ordered, on_error="collect" if collect else "raise"
+        )
+
+        def sync() -> list[Any]:
+            return list(mapped())
+
+        async def one_by_one() -> list[Any]:
+            return [result async for result in mapped()]
+
+        async def at_once() -> list[Any]:
+            return list(await mapped())
+
+        if self.way == "sync":
+            return self.flow(sync)()
+        return asyncio.run(self.flow(one_by_one if self.way == "async for" else at_once)())
+
+
+WAYS = ["sync", "async for", "await"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("missing", [[], [0], [70, 71, 700], [899], [*range(60, 900, 2)]])
+def test_only_what_is_missing_is_made(tmp_path: Path, way: str, ordered: bool, missing: list[int]) -> None:
+    both = Both(tmp_path, way)
+    items: list[object] = [number if number % 3 else f"n{number}" for number in range(900)]
+    both.run(items)
+    for number in missing:
+        both.flow.task.output(both.task, items[number]).path.unlink()
+    outcomes = both.run(items, ordered=ordered, collect=True)
+    assert sorted(map(str, both.called)) == sorted(str(items[number]) for number in missing)
+    made = {items[number] for number in missing}
+    assert all(outcome.outcome == ("completed" if outcome.item in made else "cached") for outcome in outcomes)
+    found = [outcome.item for outcome in outcomes]
+    assert found == items if ordered else sorted(found, key=str) == sorted(items, key=str)
+    assert both.run(items, ordered=ordered) == [None] * 900
+    assert not both.called
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_item_without_a_name_fails_in_its_place(tmp_path: Path, way: str) -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise OSError("no text today")
+
+    both = Both(tmp_path, way)
+    items: list[object] = [*range(400)]
+    both.run(items)
+    odd = Odd()
+    items.insert(333, odd)
+    outcomes = both.run(items, collect=True)
+    assert [isinstance(outcome, Completed) for outcome in outcomes] == [item is not odd for item in items]
+    assert not both.called
