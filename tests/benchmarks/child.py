@@ -39,7 +39,8 @@ def run_child(name: str, *arguments: object, pty: bool = False, module: str = "b
             command, env=environment, cwd=_TESTS, capture_output=True, text=True, check=False, timeout=300
         )
         if done.returncode:
-            raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise RuntimeError(f"{name}: {lines[-1].removeprefix('RuntimeError: ')}")
         return float(done.stdout.splitlines()[-1])
     return _on_a_terminal(command, environment)
 

@@ -118,7 +118,7 @@ def _side_by_side(runs: Sequence[Run]) -> Iterator[str]:
         where = "the same machine" if run.machine == first.machine else run.machine
         yield (
             f"Python {run.python}, {where}{''.join(f', {name}' for name in changed)}{_absent(run)}. Measured "
-            f"{run.measured}, {run.rounds} rounds. **{run.bounds()}.**\n"
+            f"{run.measured}, {run.rounds} rounds{_left_out(run)}. **{run.bounds()}.**\n"
         )
     yield f"| work | {' | '.join(f'{run.python} | ' for run in runs)} |"
     yield "|---|" + "---|---|" * len(runs)
@@ -128,6 +128,16 @@ def _side_by_side(runs: Sequence[Run]) -> Iterator[str]:
         cells = (_beside(lines.get(key)) for lines in found)
         yield f"| {title} | {' | '.join(cells)} |"
     yield ""
+
+
+def _left_out(run: Run) -> str:
+    errors = (
+        f"; {name} was left out of `{line.key}`: {number.error}"
+        for line in run.lines
+        for name, number in line.numbers.items()
+        if number.error
+    )
+    return "".join(errors)
 
 
 def _beside(line: Line | None) -> str:

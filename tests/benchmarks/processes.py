@@ -29,7 +29,7 @@ def _shown(name: str, function: str, *arguments: object) -> Contender:
 
 def rows(short: bool) -> Iterator[Row]:
     """Yield the rows about the display, memory and import."""
-    tasks, pairs = (5_000, 2) if short else (50_000, 5)
+    tasks, pairs = (5_000, 2) if short else (50_000, 7)
     yield Row(
         "display",
         f"the live display, added to each of {tasks:,} tasks on a terminal, CPU",
@@ -45,7 +45,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=0.5,
-        rounds=3,
+        rounds=2,
         cost="a few frames a second, for any number of tasks; a task only updates a count.",
         floor="none: each number is the median of pairs of runs in one process, with the display and "
         "without. The libraries: the same flow with their own bar.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -86,6 +87,8 @@ def pipefunc(folder: Path, count: int) -> float:
 
 def dbos(folder: Path, count: int) -> float:
     """Run a workflow that is killed after its last step: another run recovers it, step by step."""
+    if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
+        raise RuntimeError(f"needs SQLite 3.42 from Python 3.12 on, not {sqlite3.sqlite_version}")
     library = peer("dbos")
     database = f"sqlite:///{folder / 'state.sqlite'}"
     library.DBOS(config={"name": "benchmark", "system_database_url": database, "log_level": "ERROR"})

@@ -110,13 +110,15 @@ def test_rows_run_and_make_a_page(scratch: Scratch) -> None:
 def test_a_page_shows_each_python_whose_run_is_kept(tmp_path: Path) -> None:
     numbers = {"floor": Number(1.0, 1.0), ASFLOW: Number(3.0, 3.0)}
     old, new = (_line("both", numbers, bound) for bound in (2.0, 4.0))
-    keep(_kept([new, _line("new", numbers, None)], python="3.13.0"), tmp_path)
+    broken = numbers | {"peer": Number(error="OSError: not today")}
+    keep(_kept([new, _line("new", broken, None)], python="3.13.0"), tmp_path)
     keep(_kept([old], python="3.9.7"), tmp_path)
     text = page(kept(tmp_path))
     assert "| both | floor: 1 us | 3 us | 3.00x | <= 2x | **missed** |  |" in text
     assert "| both | 3.00x <= 2x | **missed** | 3.00x <= 4x | held |" in text
     assert "| new |  |  | 3.00x | - |" in text
     assert "Python 3.13.0, the same machine; prefect is absent: not installed. Measured 2026-01-02" in text
+    assert "; peer was left out of `new`: OSError: not today. **1 of 1 bounds held.**" in text
 
 
 def test_a_later_run_replaces_the_one_of_its_python(tmp_path: Path) -> None:

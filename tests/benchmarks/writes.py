@@ -158,7 +158,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="ratio",
         bound=1.05,
-        rounds=1 if short else 3,
+        rounds=1,
         cost="the interpreter, the libraries, the records, a buffer of 64 KiB, the compressor.",
         floor=f"an output of {small} MB: memory is flat if both are equal.",
     )
