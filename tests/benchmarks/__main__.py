@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="rounds of a row (default 9, short 3)")
     parser.add_argument(
-        "--seconds", type=float, default=8, help="after this long and 3 rounds a row is done (default 8)"
+        "--seconds", type=float, default=6, help="after this long and 3 rounds a row is done (default 6)"
     )
     parser.add_argument("--folder", type=Path, help="folder for scratch files (default: the system's)")
     parser.add_argument(

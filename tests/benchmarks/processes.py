@@ -29,7 +29,7 @@ def _shown(name: str, function: str, *arguments: object) -> Contender:
 
 def rows(short: bool) -> Iterator[Row]:
     """Yield the rows about the display, memory and import."""
-    tasks, pairs = (5_000, 2) if short else (50_000, 7)
+    tasks, pairs = (5_000, 2) if short else (50_000, 5)
     yield Row(
         "display",
         f"the live display, added to each of {tasks:,} tasks on a terminal, CPU",
@@ -63,7 +63,7 @@ def rows(short: bool) -> Iterator[Row]:
         cost="a flow that has ended leaves nothing behind.",
         floor="the last ten of 20 flows: flat if the ratio is 1.",
     )
-    pending = 5_000 if short else 200_000
+    pending = 5_000 if short else 50_000
     yield Row(
         "pending",
         f"memory of one of {pending:,} pending tasks",
@@ -74,7 +74,7 @@ def rows(short: bool) -> Iterator[Row]:
         unit="bytes",
         judge="value",
         bound=1.05,
-        rounds=3,
+        rounds=1,
         cost="asyncio's own task, one coroutine's frame, its arguments, a future and its place in the queue; "
         "the call's run is made once it has its slot.",
         floor="a coroutine in `async with semaphore`.",
@@ -87,7 +87,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=16,
-        rounds=3,
+        rounds=1,
         cost="counts.",
         floor="nothing.",
     )
@@ -100,7 +100,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=1,
-        rounds=1 if short else 3,
+        rounds=1,
         cost="a line for the report, of the first 1,000; no error and no frame.",
         floor="nothing.",
     )
@@ -112,7 +112,7 @@ def rows(short: bool) -> Iterator[Row]:
         judge="value",
         compare="itself",
         bound=64,
-        rounds=3,
+        rounds=1,
         cost="a flow that has ended leaves nothing behind.",
         floor="nothing.",
     )

@@ -55,7 +55,7 @@ def rows(short: bool, new: Callable[[], Path]) -> Iterator[Row]:
             ),
         ),
         judge="value",
-        rounds=1 if short else 3,
+        rounds=1 if short else 2,
         cost="the name, the system call, and the decision; the imports of the first call.",
         floor="`os.stat` of ready-made names. Libraries that take longer have fewer items (in brackets), as "
         "each of theirs costs the same; but DataChain looks up the dataset once, however many files it has. "
