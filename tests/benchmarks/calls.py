@@ -229,4 +229,4 @@ def _by_limit(units: int, floor: str) -> Iterator[Row]:
 
 
 def _shown(limit: Limit) -> str:
-    return re.sub(r"<.*>|<function.*?>", "function", repr(limit))
+    return re.sub(r"per=[^,)]+", "per=function", repr(limit))

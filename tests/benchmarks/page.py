@@ -76,8 +76,9 @@ def _head(run: Run) -> Iterator[str]:
     yield "`make bench` writes this page; don't edit it by hand. No test asserts a time: the numbers are for reading.\n"
     yield f"Python {run.python}, {run.machine}; {names}{_absent(run)}. Measured {run.measured}.\n"
     yield (
-        f"Every row runs beside its floor and its peers in one process: interleaved, in rotating order, {run.rounds} "
-        "rounds (3 and more of rows that take long). A ratio is the median over the rounds of *this round's* number over "
+        "Every row runs beside its floor and its peers in one process: interleaved, in rotating order, up to "
+        f"{run.rounds} rounds (fewer of rows that take long or start processes). A ratio is the median over the "
+        "rounds of *this round's* number over "
         "*this round's* floor. Rows of plain computation compare process CPU time, as machines are shared; rows "
         "that wait for a disk compare wall time. Peers do what they are made for, which is not always the same: the "
         "table shows what a line of yours costs, not which library is better.\n"
@@ -111,14 +112,14 @@ def _table(run: Run) -> Iterator[str]:
 def _side_by_side(runs: Sequence[Run]) -> Iterator[str]:
     first, *others = runs
     yield "## On other Pythons\n"
-    yield "Runs of their own, as in `make bench PYTHON=python3.13`: asflow against the floor, with the bound.\n"
+    yield "Runs of their own, as in `make bench PYTHON=python3.13`: asflow against the floor, and the bound.\n"
     for run in others:
         changed = [f"{name} {version}" for name, version in run.versions.items()
                    if version not in ("not installed", first.versions.get(name))]  # fmt: skip
         where = "the same machine" if run.machine == first.machine else run.machine
         yield (
             f"Python {run.python}, {where}{''.join(f', {name}' for name in changed)}{_absent(run)}. Measured "
-            f"{run.measured}, {run.rounds} rounds{_left_out(run)}. **{run.bounds()}.**\n"
+            f"{run.measured}, up to {run.rounds} rounds{_left_out(run)}. **{run.bounds()}.**\n"
         )
     yield f"| work | {' | '.join(f'{run.python} | ' for run in runs)} |"
     yield "|---|" + "---|---|" * len(runs)
@@ -143,7 +144,8 @@ def _left_out(run: Run) -> str:
 def _beside(line: Line | None) -> str:
     if line is None:
         return " | "
-    return f"{_compared(line, ASFLOW)}{'' if line.bound is None else f' {_bound(line)}'} | {_verdict(line)}"
+    limit = f"{line.bound:g}{'x' if line.compare == 'ratio' else ''}" if line.bound is not None else ""
+    return f"{_compared(line, ASFLOW)}{limit and f' (<= {limit})'} | {_verdict(line)}"
 
 
 def _growth(run: Run) -> Iterator[str]:
