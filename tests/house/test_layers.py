@@ -164,8 +164,13 @@ def imports(path: Path, *, for_types: bool = True) -> frozenset[str]:
 
 
 @cache
+def paths_of_package() -> dict[str, Path]:
+    return {module_name(path): path for path in sources()}
+
+
+@cache
 def modules_of_package() -> frozenset[str]:
-    return frozenset(module_name(path) for path in sources())
+    return frozenset(paths_of_package())
 
 
 def own(names: frozenset[str]) -> frozenset[str]:
@@ -173,21 +178,22 @@ def own(names: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def targets(path: Path, *, for_types: bool) -> frozenset[str]:
+def targets(path: Path, *, for_types: bool) -> tuple[str, ...]:
     """The modules of the package that *path* imports."""
-    return own(imports(path, for_types=for_types)) & modules_of_package()
+    return tuple(sorted(own(imports(path, for_types=for_types)) & modules_of_package()))
 
 
 def reachable(start: Path, *, for_types: bool = False) -> dict[str, list[str]]:
     """Module of asflow that *start* reaches (at run time) -> the chain of imports that leads there."""
-    paths = {module_name(path): path for path in sources()}
+    paths = paths_of_package()
     chains = {module_name(start): [module_name(start)]}
     waiting = [module_name(start)]
     while waiting:
         module = waiting.pop()
-        for target in sorted(targets(paths[module], for_types=for_types) - chains.keys()):
-            chains[target] = [*chains[module], target]
-            waiting.append(target)
+        for target in targets(paths[module], for_types=for_types):
+            if target not in chains:
+                chains[target] = [*chains[module], target]
+                waiting.append(target)
     return chains
 
 
@@ -206,7 +212,7 @@ def test_the_list_has_no_way_back() -> None:
 
 def test_no_module_reaches_itself() -> None:
     """No circle of imports, those for type checkers included. A package may import its own modules."""
-    paths = {module_name(path): path for path in sources()}
+    paths = paths_of_package()
     for path in sources():
         start = module_name(path)
         for module, chain in reachable(path, for_types=True).items():
