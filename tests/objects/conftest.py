@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import logging
 import re
 import socket
 import struct
@@ -203,12 +204,19 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
+    """The port of moto's S3. That of all services looks through the folders of each at every request."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield int(server.get_host_and_port()[1])
-    server.stop()
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for each request
+    app = create_backend_app("s3")
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 _numbers = itertools.count(1)
