@@ -12,7 +12,7 @@ from asflow._runtime.counted import counted_async, counted_sync, ended, how
 from asflow._runtime.current import current, leave
 from asflow._runtime.leaving import leaving
 from asflow._runtime.observing import FREE_THREADED, count
-from asflow._runtime.slots import ENDLESS, granted, new_waiter, quick_ways
+from asflow._runtime.slots import ENDLESS, quick_ways
 from asflow._runtime.threads import UNSTARTED, refuse_unstarted
 from asflow._runtime.writing import no_output
 
@@ -144,10 +144,9 @@ def quick_async(
                         pass
                 if run is None:
                     if slot is None:  # `Slots.acquire`, without its coroutine: thousands may wait here
-                        waiter = new_waiter()
-                        slots.enqueue(waiter)
+                        waiter = slots.enqueue()
                         await waiter[0]
-                        slot = granted(waiter)
+                        slot, waiter[1][0] = waiter[1][0], None
                         waiter = None
                     run = _Running()
                     run.spec = spec
@@ -190,12 +189,12 @@ def quick_async(
                 if slot is not None:
                     if run is not None:
                         run.slot = None
-                    if not (slots.lent or slots.debts):
+                    if slots.lent or slots.debts:
+                        slots.release(slot)
+                    elif not (waiters and slots.pass_on(slot)):
                         put(slot)
                         if waiters:
                             slots.grant()
-                    else:
-                        slots.release(slot)
                     slot = None  # a traceback may hold this frame, and must not hold the slot
                 if token is not None:
                     try:  # noqa: SIM105 - as in `leave`, without the call

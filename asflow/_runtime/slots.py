@@ -167,23 +167,29 @@ class Slots:
         slot = self.try_acquire()
         if slot is not None:
             return slot
-        waiter = new_waiter()
+        waiter = self.enqueue()
         try:
-            self.enqueue(waiter)
             await waiter[0]
-            return granted(waiter)
+            return _granted(waiter)
         except BaseException:
             self.abandon(waiter)
             raise
 
-    def enqueue(self, waiter: LoopWaiter) -> None:
-        """Let *waiter* wait: once its future is done it is `granted` a slot. Do as `acquire` with it."""
-        self._enqueue(waiter)
-        loop = waiter[2]
+    def enqueue(self) -> LoopWaiter:
+        """Join the queue on the running loop: when the future is done, the box holds a slot. As in `acquire`.
+
+        If Ctrl-C comes before the caller has the waiter, its slot comes back when that is dropped.
+        """
+        loop = events.get_running_loop()
+        waiter: LoopWaiter = (loop.create_future(), [], loop)
+        self.waiters.append(waiter)
+        if self.free:
+            self.grant()
         if id(loop) not in self.watched_on:
             self.watched_on.add(id(loop))
             for watch in watchers:
                 watch(self, loop)
+        return waiter
 
     def acquire_blocking(self, task: str, onlooker: Onlooker | None = None) -> Slot:
         """Wait for a slot on this thread, for a call of *task*.
@@ -210,7 +216,9 @@ class Slots:
         waiter: Waiter = (asleep, [], loop)
         stop = stopping.get()
         try:
-            self._enqueue(waiter)
+            self.waiters.append(waiter)
+            if self.free:
+                self.grant()
             if stop is not None:
                 stop.wake = partial(_wake, waiter)
             while not waiter[1]:
@@ -220,7 +228,7 @@ class Slots:
                     self.grant()  # a thread that was interrupted may have freed a slot without passing it on
                     if onlooker is not None:
                         onlooker.look()
-            return granted(waiter)
+            return _granted(waiter)
         except BaseException:
             self.abandon(waiter)
             raise
@@ -280,7 +288,7 @@ class Slots:
                 slot = self.free.pop()
             except IndexError:
                 return
-            if not self._pass_on(slot):
+            if not self.pass_on(slot):
                 self.free.append(slot)
 
     def after_fork(self) -> None:
@@ -297,11 +305,6 @@ class Slots:
         self.lent = {slot: turns for slot, turns in self.lent.items() if slot in valid}
         self.free.extend(self._new(self.total - len(valid)))
 
-    def _enqueue(self, waiter: Waiter) -> None:
-        self.waiters.append(waiter)
-        if self.free:
-            self.grant()
-
     def abandon(self, waiter: Waiter) -> None:
         """Leave the queue; a slot granted at the same moment goes to the next waiter."""
         box = waiter[1]
@@ -314,19 +317,27 @@ class Slots:
         if self._left > 64 and self._left * 2 > len(self.waiters):
             self._sweep()
 
-    def _pass_on(self, slot: Slot) -> bool:
-        """Pass *slot*, already taken from `free`, to the first waiter that has not left; False if none."""
+    def pass_on(self, slot: Slot) -> bool:
+        """Pass *slot*, which is not among the `free`, to the first waiter that has not left; False if none.
+
+        A slot that comes back is not passed on while there are `debts`.
+        """
         while True:
             # Look, grant, wake, and only then remove: after an interruption the waiter is still in the queue.
             try:
                 waiter = self.waiters[0]
             except IndexError:
                 return False
-            box = waiter[1]
+            sleeper, box, loop = waiter
             if self.is_shared:
-                self._loops[+slot] = id(waiter[2])
+                self._loops[+slot] = id(loop)
             box.append(slot)
             if box[0] is slot:
+                if loop is running_loop() and not isinstance(sleeper, LockType):  # as in `_wake`
+                    if not sleeper.done():
+                        sleeper.set_result(None)
+                    self._remove(waiter)
+                    return True
                 if _wake(waiter):
                     self._remove(waiter)
                     return True
@@ -404,14 +415,7 @@ def current_loop_id() -> int:
     return id(running_loop())
 
 
-def new_waiter() -> LoopWaiter:
-    """Return a waiter on the running loop, to be passed to `Slots.enqueue`."""
-    loop = events.get_running_loop()
-    return loop.create_future(), [], loop
-
-
-def granted(waiter: Waiter) -> Slot:
-    """Take the slot that was granted to *waiter*."""
+def _granted(waiter: Waiter) -> Slot:
     box = waiter[1]
     slot = box[0]
     box[0] = None  # if the slot comes around to this box, it must not look as if it was granted
@@ -427,8 +431,7 @@ def _wake(waiter: Waiter) -> bool:
             cast("threading.Lock", sleeper).release()
         return True
     if running_loop() is loop:
-        if not sleeper.done():
-            sleeper.set_result(None)
+        _resolve(sleeper)
         return True
     try:
         loop.call_soon_threadsafe(_resolve, sleeper)

@@ -216,8 +216,8 @@ Measured separately, on two cores with Python 3.11; not part of this run.
   109 instead of 122. Left are 47 modules at some 0.1 ms each; the second class of each event costs 0.06 ms in all, and a
   named tuple 0.05.
 - *A waiting call with its run*, but without a coroutine for the queue: 1.16 times the memory of a coroutine and a semaphore.
-  With that coroutine, but without the run: 1.14. Without both it is 0.97, and less to do: 83 to 87 thousand instructions
-  for a call that waits its turn among 2,000, instead of 97 to 102; with a semaphore it is 81 to 92.
+  With that coroutine, but without the run: 1.14. Without both it is 0.97, and a task that waits its turn takes
+  1.0 to 1.1 times as long as with the semaphore, instead of 1.1 to 1.2.
 - *Events whose common fields are shared by the three of a call*: would save 0.2 us, and each first read of one would cost
   as much. What had cost most was that reading any attribute of a class with `__getattr__` takes 40 ns more.
 - *Encoding into one shared buffer*: saves 20 of the 280 ns that a record costs beyond a hand-written loop, and needs a
