@@ -28,7 +28,8 @@ class Passing:
         skips: finds items whose calls have nothing to do.
         run: what the map runs in.
         items: to be pulled from nowhere else.
-        scans_for: makes scans for a number of looks at names that begin with a text.
+        scans_for: makes scans for a number of looks, at names behind a text; and for items that are texts, if
+            so.
     """
 
     __slots__ = ("_ahead", "_items", "_run", "_scans", "_skips", "is_in_memory")
@@ -38,15 +39,18 @@ class Passing:
         skips: Skips,
         run: TaskCall | FlowCall | None,
         items: object,
-        scans_for: Callable[[int, str], Scans | None],
+        scans_for: Callable[[int, str, bool], Scans | None],
     ) -> None:
         self._skips = skips
         self._run = run
         # A chain knows that it has ended; the iterator inside may not.
         self._items: Iterator[Any] = chain(cast("Iterable[Any]", items))
         self._ahead: list[Any] = []
-        self._scans = scans_for(len(items), skips.start(run)) if isinstance(items, Sized) else None
         self.is_in_memory: bool = type(items) in _IN_MEMORY
+        self._scans: Scans | None = None
+        if isinstance(items, Sized):
+            of_texts = self.is_in_memory and type(next(iter(cast("Iterable[Any]", items)), None)) is str
+            self._scans = scans_for(len(items), skips.start(run), of_texts)
 
     def step(self) -> bool:
         """Go on with a scan of a folder that is under way; True if it is not complete."""
@@ -69,8 +73,9 @@ class Passing:
         is_there = self._skips.check(self._run, self._scans)
         if is_there is None:
             return tuple(islice(self._rest(), 1))
-        if self._scans is not None and self._scans.names and self.is_in_memory:
-            return self._next_known(self._scans.names, is_there, passed, places)
+        scans = self._scans
+        if scans is not None and self.is_in_memory and (scans.names or scans.texts):
+            return self._next_known(scans, is_there, passed, places)
         for item in islice(self._rest(), places):
             if not is_there(item):
                 return (item,)
@@ -83,18 +88,23 @@ class Passing:
         return self._items
 
     def _next_known(
-        self, names: set[str], is_there: Callable[[object], bool], passed: list[Any], places: int
+        self, scans: Scans, is_there: Callable[[object], bool], passed: list[Any], places: int
     ) -> tuple[Any, ...]:
-        """Do as `_next` does, without a step in Python for each item whose output is one of *names*."""
-        ahead, locate, contains = self._ahead, self._skips.locate, names.__contains__
+        """Do as `_next` does, without a step in Python for each item whose output the *scans* have seen."""
+        ahead, locate = self._ahead, self._skips.locate
+        is_name, is_text = scans.names.__contains__, scans.texts.__contains__
         while (wanted := places - len(passed)) > 0:
             if not ahead:
                 ahead.extend(islice(self._items, _AHEAD))
                 if not ahead:
                     break
-            known: list[str] = []
-            with suppress(Exception):  # an error of `locate` is raised by the call
-                known.extend(takewhile(contains, map(locate, islice(ahead, wanted))))
+            known, some = list[object](), islice(ahead, wanted)
+            # Not of subclasses: as a part of a name, theirs may be another text.
+            if scans.texts and list(map(type, ahead)).count(str) == len(ahead):
+                known.extend(takewhile(is_text, some))
+            else:
+                with suppress(Exception):  # an error of `locate` is raised by the call
+                    known.extend(takewhile(is_name, map(locate, some)))
             passed += ahead[: len(known)]
             del ahead[: len(known)]
             if len(known) < wanted and ahead:

@@ -9,7 +9,7 @@ from asflow._inspect import body_of, returns_nothing
 from asflow._labels import short
 from asflow._names import create
 from asflow._naming.namer import compile_namer
-from asflow._naming.parsing import FAILURE
+from asflow._naming.parsing import FAILURE, Field
 from asflow._naming.patterns import Pattern
 from asflow._runtime.current import current, pinned
 from asflow._runtime.looking import LARGE
@@ -139,9 +139,19 @@ class OutputPlan:
         """See `Outputs.is_relative`."""
         return is_relative(self.store, self._prefix)
 
-    def scans(self, looks: int, start: str) -> Scans | None:
+    def scans(self, looks: int, start: str, *, of_texts: bool) -> Scans | None:
         """Return scans of folders for a number of looks at outputs; see `scans_for`."""
-        return scans_for(self.store, self.namer.pattern.suffix, looks, start)
+        return scans_for(self.store, self.namer.pattern.suffix, looks, start, of_texts=of_texts)
+
+    def is_text_of(self, parameter: str) -> bool:
+        """Whether the name of an output is a folder, the text of *parameter* alone, and the suffix."""
+        pattern = self.namer.pattern
+        *folders, last = pattern.components
+        return (
+            pattern.placeholders == (parameter,)
+            and last == (Field(parameter), pattern.suffix)
+            and all(isinstance(piece, str) for folder in folders for piece in folder)
+        )
 
     def failure_of(self, name: str, /) -> str:
         """Return the name of the recorded failure of the output *name*.

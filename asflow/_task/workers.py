@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asflow._runtime.skipping import Skips
     from asflow._runtime.spec import TaskSpec
     from asflow._task.finding import Mapped
+    from asflow.stores._local_scan import Scans
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,7 +65,18 @@ class Work:
         size: calls at a time.
     """
 
-    __slots__ = ("_definition", "collect", "is_async", "items", "ordered", "size", "skips", "spec", "task")
+    __slots__ = (
+        "_definition",
+        "_locate",
+        "collect",
+        "is_async",
+        "items",
+        "ordered",
+        "size",
+        "skips",
+        "spec",
+        "task",
+    )
 
     def __init__(
         self,
@@ -79,6 +91,7 @@ class Work:
         self.spec: TaskSpec = definition.spec
         self.is_async: bool = definition.is_async
         self.skips: Skips | None = skips_of(self.spec, mapped.locate)
+        self._locate = mapped.locate
         self.items: Iterable[Any] | AsyncIterable[Any] = items
         self.ordered: bool = ordered
         self.collect: bool = collect
@@ -128,7 +141,14 @@ class Work:
         """Return what pulls the items and passes over some; None if each has to be called."""
         if self.skips is None or hasattr(self.items, "__aiter__"):
             return None
-        return Passing(self.skips, current.get(), self.items, self._definition.plan.scans)
+        return Passing(self.skips, current.get(), self.items, self._new_scans)
+
+    def _new_scans(self, looks: int, start: str, of_texts: bool) -> Scans | None:
+        plan, signature = self._definition.plan, self.spec.signature
+        parameters = () if signature is None else tuple(signature.parameters)[:1]
+        # Of a method or a partial, the first parameter is not the item.
+        of_texts = of_texts and self._locate is plan.locate and any(map(plan.is_text_of, parameters))
+        return plan.scans(looks, start, of_texts=of_texts)
 
     def passed(self, items: list[Any]) -> PassedOver:
         """Return the results of *items*, whose outputs exist."""

@@ -290,7 +290,9 @@ def read_small(name: str, most: int) -> bytes | None:
     return data if len(data) == size else None
 
 
-def scans_for(store: object, suffix: str, looks: int, start: str = "") -> Scans | None:
+def scans_for(
+    store: object, suffix: str, looks: int, start: str = "", *, of_texts: bool = False
+) -> Scans | None:
     """Return scans for a number of looks at outputs of *store*; None if each needs a look of its own.
 
     Args:
@@ -298,10 +300,11 @@ def scans_for(store: object, suffix: str, looks: int, start: str = "") -> Scans 
         suffix: the end of all names; of some formats an empty file is not an output.
         looks: how many there are, at most.
         start: what comes before all names.
+        of_texts: whether each name is that of one folder, a text and the suffix.
     """
     if type(store) is not LocalStore or not suffix or suffix.endswith(NEVER_EMPTY):
         return None
-    return Scans(looks, start)
+    return Scans(looks, start, suffix if of_texts else None)
 
 
 def _open_regular(path: str, flags: int) -> int:

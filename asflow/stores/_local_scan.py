@@ -80,19 +80,42 @@ class Scans:
         looks: how many will follow, at most. The scans read twice as many names in all, so that they cost
             less than they save, or little.
         start: what all names begin with; together they have to be absolute.
+        suffix: given if each name is that of one folder, a text and this; None: texts are not known.
         now: returns the time in seconds, of a clock that never goes back.
 
     Attributes:
         names: outputs that exist, and are whole, without *start*. Valid until the next `step`.
+        texts: texts whose outputs exist as well, of ASCII letters, digits, `-` and `_`: in names they are as
+            they are, so that to look for them no name has to be made.
 
     Threads: for one at a time.
     """
 
-    __slots__ = ("_deletions", "_hits", "_left", "_now", "_scan", "_start", "_until", "names")
+    __slots__ = (
+        "_deletions",
+        "_hits",
+        "_left",
+        "_now",
+        "_scan",
+        "_start",
+        "_suffix",
+        "_until",
+        "names",
+        "texts",
+    )
 
-    def __init__(self, looks: int, start: str = "", *, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        looks: int,
+        start: str = "",
+        suffix: str | None = None,
+        *,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self.names: set[str] = set()
+        self.texts: set[str] = set()
         self._start = start
+        self._suffix = suffix
         self._now = now
         self._left = min(2 * looks, _MOST_NAMES)
         self._hits: dict[str, int] = {}
@@ -118,9 +141,9 @@ class Scans:
         Call it before some looks that take a few milliseconds.
         """
         if self._deletions != _deletions:
-            self.names, self._scan, self._deletions = set(), None, _deletions
-        elif self.names and self._now() > self._until:
-            self.names = set()
+            self.names, self.texts, self._scan, self._deletions = set(), set(), None, _deletions
+        elif (self.names or self.texts) and self._now() > self._until:
+            self.names, self.texts = set(), set()
         if self._scan is not None:
             try:
                 next(self._scan)
@@ -135,18 +158,52 @@ class Scans:
         if not place.endswith("/") or _may_hold_marks(place):
             return
         names: set[str] = set()
+        texts: set[str] = set()
         parts: list[str] = []
         with os.scandir(place) as entries:
             while batch := list(islice(entries, _AT_ONCE)):
                 self._left -= len(batch)
                 if self._left < 0:
                     return  # reading the rest would cost more than it saves
-                files = [folder + entry.name for entry in batch if entry.is_file(follow_symlinks=False)]
-                names.update(files)
+                files = [entry.name for entry in batch if entry.is_file(follow_symlinks=False)]
                 if PART in "".join(files):  # a tenth of the time that asking each takes
                     parts += [name for name in files if name.endswith(PART)]
+                if self._suffix is not None:
+                    plain, files = texts_in(files, self._suffix)
+                    texts.update(plain)
+                names.update([folder + name for name in files])
                 yield
         # The second name of a killed writer: a look removes it.
-        names.difference_update(parts, [name.removesuffix(PART) for name in parts])
-        self._until = min(self._until, until) if self.names else until
+        outputs = [name.removesuffix(PART) for name in parts]
+        names.difference_update([folder + name for name in (*parts, *outputs)])
+        texts.difference_update([name.removesuffix(self._suffix or "") for name in outputs])
+        self._until = min(self._until, until) if self.names or self.texts else until
         self.names = self.names | names if self.names else names
+        self.texts = self.texts | texts if self.texts else texts
+
+
+_LONGEST_PLAIN = 150
+"""Bytes of a name; of longer ones it is not known here from where on they are cut."""
+
+
+def texts_in(files: list[str], suffix: str) -> tuple[list[str], list[str]]:
+    """Return the texts before *suffix* in names of *files* that have them as they are; and other names."""
+    most = _LONGEST_PLAIN - len(suffix.encode())
+    texts = ("\n".join(files) + "\n").split(suffix + "\n")
+    if not texts.pop() and len(texts) == len(files) and _are_plain(texts, most):
+        return texts, []
+    texts, others = [], list[str]()
+    for name in files:
+        text = name.removesuffix(suffix)
+        if len(text) < len(name) and _are_plain([text], most):
+            texts.append(text)
+        else:
+            others.append(name)
+    return texts, others
+
+
+def _are_plain(texts: list[str], most: int) -> bool:
+    if "" in texts or max(map(len, texts)) > most:
+        return False
+    letters = "".join(texts).replace("-", "").replace("_", "")
+    return letters.isascii() and (letters.isalnum() or not letters)

@@ -289,10 +289,14 @@ WAYS = ["sync", "async for", "await"]
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("odd", [0, 1, 3])
 @pytest.mark.parametrize("missing", [[], [0], [70, 71, 700], [899], [*range(60, 900, 2)]])
-def test_only_what_is_missing_is_made(tmp_path: Path, way: str, ordered: bool, missing: list[int]) -> None:
+def test_only_what_is_missing_is_made(
+    tmp_path: Path, way: str, ordered: bool, odd: int, missing: list[int]
+) -> None:
     both = Both(tmp_path, way)
-    items: list[object] = [number if number % 3 else f"n{number}" for number in range(900)]
+    # The scan looks for texts if the first item is one, else for names.
+    items: list[object] = [number if number % 3 == odd else f"n{number}" for number in range(900)]
     both.run(items)
     for number in missing:
         both.flow.task.output(both.task, items[number]).path.unlink()
@@ -320,3 +324,44 @@ def test_an_item_without_a_name_fails_in_its_place(tmp_path: Path, way: str) -> 
     outcomes = both.run(items, collect=True)
     assert [isinstance(outcome, Completed) for outcome in outcomes] == [item is not odd for item in items]
     assert not both.called
+
+
+class Shouted(str):
+    """A text that is another one in a name."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return self.upper()
+
+    def __str__(self) -> str:
+        return self.upper()
+
+
+def test_a_text_of_a_class_of_its_own_is_named_by_itself(tmp_path: Path) -> None:
+    both = Both(tmp_path, "async for")
+    items: list[object] = [f"n{number}" for number in range(300)]
+    both.run(items)
+    shouted = Shouted("n7")
+    name = both.flow.task.output(both.task, shouted).name
+    both.run([*items, shouted])
+    assert both.called == ([] if name == "d/n7.txt" else [shouted])
+
+
+def test_the_item_of_a_partial_may_take_no_part_in_the_name(tmp_path: Path) -> None:
+    flow = Flow(tmp_path, sink=NullSink(), verbose=False)
+    called: list[tuple[str, str]] = []
+
+    @flow.task(on="d/{name}.txt", limit=3)
+    async def make(name: str, other: str) -> None:
+        called.append((name, other))
+        flow.task.write(name)
+
+    async def run(apply: Any) -> None:
+        await flow.task.map(apply, [f"n{number}" for number in range(300)])
+
+    asyncio.run(flow(run)(partial(make, other="x")))
+    assert len(called) == 300
+    called.clear()
+    asyncio.run(flow(run)(partial(make, "fixed")))
+    assert called[0] == ("fixed", "n0")

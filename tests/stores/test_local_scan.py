@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asflow import LocalStore, MemoryStore
+from asflow._naming.namer import compile_namer
+from asflow._naming.patterns import Pattern
 from asflow.stores._common import MARKED
 from asflow.stores._local import scans_for
-from asflow.stores._local_scan import Scans
+from asflow.stores._local_scan import Scans, texts_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,3 +192,44 @@ def test_only_the_store_itself_is_known_and_formats_that_may_be_empty() -> None:
         (LocalStore(), ""),
     ):
         assert scans_for(store, suffix, 5) is None, (store, suffix)
+
+
+def test_texts_are_known_as_they_are_in_names(folder: Path) -> None:
+    names = fill(folder, 70)
+    for other in ("a b", "a.b", "\u00e9", "%41", "x\ny"):
+        (folder / f"{other}.txt").write_text("")
+    (folder / "else.csv").write_text("")
+    (folder / ".txt").write_text("")
+    (folder / "3.txt.part").write_text("")
+    start = f"{folder}/"
+    scans = Scans(100, start, ".txt", now=lambda: 0.0)
+    known = scan(scans, [os.path.basename(name) for name in names])
+    assert scans.texts == {str(number) for number in range(70)} - {"3"}
+    assert known == {"a b.txt", "a.b.txt", "\u00e9.txt", "%41.txt", "x\ny.txt", "else.csv", ".txt"}
+    LocalStore().delete(names[0])
+    scans.step()
+    assert scans.texts == set()
+
+
+@given(
+    st.lists(st.text(st.sampled_from("aB1-_. %\n\u00e9"), max_size=4), min_size=1, unique=True),
+    st.lists(st.text("a.txt\n", max_size=6)),
+    st.sampled_from([".t", ".txt", "-x.jsonl", "." + "x" * 147]),
+)
+def test_a_text_that_is_known_is_named_so(texts: list[str], others: list[str], suffix: str) -> None:
+    def make(name: str) -> None: ...
+
+    pattern = Pattern.parse("{name}" + suffix, parameters=("name",), task="make")
+    locate = compile_namer(pattern, signature(make), task="make").output
+    files = [*(text + suffix for text in texts), *others]
+    plain, rest = texts_in(files, suffix)
+    assert sorted([*(text + suffix for text in plain), *rest]) == sorted(files)
+    assert all(locate(text) == text + suffix for text in plain)
+
+
+def test_many_plain_names_are_all_known_by_their_texts() -> None:
+    texts = [f"aZ-_{number}" for number in range(1000)]
+    assert texts_in([f"{text}.jsonl" for text in texts], ".jsonl") == (texts, [])
+    assert texts_in(["x" * 146 + ".txt"], ".txt")[0]
+    assert not texts_in(["x" * 147 + ".txt"], ".txt")[0]
+    assert texts_in([], ".txt") == ([], [])
