@@ -192,7 +192,7 @@ def texts_in(files: list[str], suffix: str) -> tuple[list[str], list[str]]:
     texts = ("\n".join(files) + "\n").split(suffix + "\n")
     if not texts.pop() and len(texts) == len(files) and _are_plain(texts, most):
         return texts, []
-    texts, others = [], list[str]()
+    texts, others = list[str](), list[str]()
     for name in files:
         text = name.removesuffix(suffix)
         if len(text) < len(name) and _are_plain([text], most):

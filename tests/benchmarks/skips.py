@@ -267,7 +267,7 @@ def _mapped_rows(short: bool, new: Callable[[], Path], floor: str) -> Iterator[R
     compressed = OutputSet(new(), video_ids(count), suffix=".jsonl.zst")
     cost = "the system call (two thirds), the generated function for the name, and the result on its way."
     scanned = (
-        "reading the folder's names (0.3x), the generated function for the name, the look into a large set, "
+        "reading the folder's names (0.3x), the look into a large set, which holds the texts in these names, "
         "and the result on its way."
     )
     yield Row(
@@ -292,7 +292,7 @@ def _mapped_rows(short: bool, new: Callable[[], Path], floor: str) -> Iterator[R
         "skip-map-sync",
         "the same of a sync task, by `for` in a sync flow",
         (named.stats(), named.through_sync_map()),
-        cost=cost,
+        cost=scanned,
         floor=floor,
         rounds=5,
     )
