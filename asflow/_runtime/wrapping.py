@@ -8,6 +8,7 @@ once, at decoration; what it raises enters the driver as that of attempt 1); and
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from asflow._runtime import quick
@@ -15,6 +16,7 @@ from asflow._runtime.leaving import leaving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Literal
 
     from asflow._engine.lifecycle import State
     from asflow._runtime.spec import TaskSpec
@@ -26,6 +28,7 @@ def wrap_async(
     spec: TaskSpec, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
     """Return the coroutine function that replaces the async *body*."""
+    _prepare(spec, "async")
     if spec.limits is not None or spec.limit.machine is not None:
         return _driven_async(spec, body)
     begun = _begun_state(spec)
@@ -49,6 +52,7 @@ def wrap_async(
 
 def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]:
     """Return the function that replaces the sync *body*."""
+    _prepare(spec, "sync")
     if spec.limits is not None or spec.limit.machine is not None:
         return _driven_sync(spec, body)
     begun = _begun_state(spec)
@@ -68,6 +72,15 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
             raise
 
     return task
+
+
+def _prepare(spec: TaskSpec, kind: Literal["sync", "async"]) -> None:
+    """Import now what a call may need when no more files can be opened, which an import does."""
+    if spec.limit.slots is not None:
+        import_module("asflow._runtime.deadlocks")  # for a call that waits
+    if not _has_no_options(spec):
+        import_module(f"asflow._runtime.drive_{kind}")  # for a body that raises
+        import_module("asflow._runtime.report")
 
 
 def _driven_async(

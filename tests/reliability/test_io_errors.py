@@ -250,6 +250,42 @@ def test_too_many_open_files(tmp_path: Path) -> None:
     assert run(script, tmp_path) == "200\n"
 
 
+def test_bodies_that_leave_no_file_to_be_opened(tmp_path: Path) -> None:
+    """No call imports a module then: policies hold, and calls wait for each other as ever."""
+    script = """
+        import asyncio, os, resource
+        from asflow import Flow
+        from asflow.events import TaskWaiting
+        class Noting:
+            def emit(self, event):
+                if isinstance(event, TaskWaiting):
+                    go.set()
+        flow = Flow(sink=Noting())
+        @flow.task(skip=OSError, retry=1)
+        def exhaust() -> str:
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        @flow.task(skip=OSError, retry=1)
+        async def exhaust_later() -> str:
+            return exhaust.__wrapped__()
+        @flow.task(limit=1)
+        async def wait() -> None:
+            await go.wait()
+        async def all_of() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            print(await exhaust_later(), exhaust())
+            await asyncio.gather(wait(), wait())
+            print(flow.run.report().problems)
+        @flow
+        async def main() -> None:
+            await all_of()
+        held, go = [], asyncio.Event()  # set when the second call is reported as waiting for the first one
+        with asyncio.Runner() as runner:
+            runner.run(main())
+        """
+    assert run(script, tmp_path).startswith("None None\n(Problem(")
+
+
 def test_a_file_size_limit(tmp_path: Path) -> None:
     """RLIMIT_FSIZE: EFBIG reaches the caller, suppressed or not nothing cut is published."""
     script = """
