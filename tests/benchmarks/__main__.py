@@ -46,7 +46,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--as-kept", action="store_true", help="measure nothing: the page, from earlier runs")
     parser.add_argument("--no-growth", action="store_true", help="leave out the runs at three sizes")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.as_kept and arguments.page is None:
+        parser.error("--as-kept writes the page of --page, which is missing")
+    return arguments
 
 
 def _rows(short: bool, scratch: Scratch) -> Iterator[Row]:
@@ -64,21 +67,27 @@ def _rows(short: bool, scratch: Scratch) -> Iterator[Row]:
 def main() -> None:
     """Measure the selected rows."""
     arguments = _arguments()
-    if not arguments.as_kept:
-        scratch = Scratch(arguments.folder)
-        try:
-            run = _measured(arguments, scratch)
-            print(f"\n{run.bounds()}; missed: {', '.join(_missed(run.lines)) or 'none'}", flush=True)
-        finally:
-            scratch.close()  # slow: up to a million files
-        if arguments.short or arguments.rows:
-            return
-        if arguments.page is not None:
+    if arguments.as_kept:
+        _write(arguments.page)
+        return
+    scratch = Scratch(arguments.folder)
+    try:
+        run = _measured(arguments, scratch)
+        print(f"\n{run.bounds()}; missed: {', '.join(_missed(run.lines)) or 'none'}", flush=True)
+        if arguments.page is not None and not (arguments.short or arguments.rows):
             keep(run)
-    if arguments.page is not None:
-        runs = kept()
-        (arguments.page / "benchmarks.md").write_text(page(runs), encoding="utf-8")
-        (arguments.page / "benchmarks.svg").write_text(plot(runs[0].growth), encoding="utf-8")
+            _write(arguments.page)
+    finally:
+        scratch.close()  # slow: up to a million files
+
+
+def _write(docs: Path) -> None:
+    """Write the page and the plot, from the runs that are kept."""
+    runs = kept()
+    if not runs:
+        raise SystemExit("no run is kept yet; run make bench without --as-kept")
+    (docs / "benchmarks.md").write_text(page(runs), encoding="utf-8")
+    (docs / "benchmarks.svg").write_text(plot(runs[0].growth), encoding="utf-8")
 
 
 def _measured(arguments: argparse.Namespace, scratch: Scratch) -> Run:
