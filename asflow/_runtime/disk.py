@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _THREADS = 16  # more gain nothing (measured on ext4 and one SSD)
 
+_IN_A_TURN = 2  # rounds whose coroutines go on in one turn of the loop, as what they do next may take long
+
 
 class DiskWait(Protocol):
     """A call that may take as long as the disk does.
@@ -115,15 +117,23 @@ class _Desk:
 
     def _collect(self) -> None:
         self._is_called = False
-        while self._over:
-            asked = self._over.popleft().asked
-            for _, waiter_of in asked:
-                waiter = waiter_of()
-                if waiter is not None:
-                    waiter.wake()
-            key = asked[0][0].key
-            if key is not None:
-                self._begin_next(key)
+        for _ in range(_IN_A_TURN):
+            if not self._over:
+                return
+            self._wake(self._over.popleft().asked)
+        loop = self._loop()
+        if self._over and loop is not None:
+            self._is_called = True
+            loop.call_soon(self._collect)
+
+    def _wake(self, asked: list[_Asked]) -> None:
+        for _, waiter_of in asked:
+            waiter = waiter_of()
+            if waiter is not None:
+                waiter.wake()
+        key = asked[0][0].key
+        if key is not None:
+            self._begin_next(key)
 
     def _begin_next(self, key: str) -> None:
         waiting = self._next.pop(key)
