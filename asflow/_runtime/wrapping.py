@@ -81,6 +81,8 @@ def _prepare(spec: TaskSpec, kind: Literal["sync", "async"]) -> None:
     if not _has_no_options(spec):
         import_module(f"asflow._runtime.drive_{kind}")  # for a body that raises
         import_module("asflow._runtime.report")
+    if spec.policy.retry:
+        import_module("random")  # for the delay
 
 
 def _driven_async(
