@@ -56,7 +56,7 @@ class Skips:
     def __init__(self, spec: TaskSpec, output: Outputs, locate: Callable[[Any], str]) -> None:
         self._spec = spec
         self._output = output
-        self.locate = locate
+        self.locate: Callable[[Any], str] = locate
         self._is_complete = look_of(output)
 
     def start(self, run: Run) -> str:
