@@ -281,7 +281,9 @@ def test_ctrl_z_and_fg(tmux: Tmux) -> None:
     tmux.shows("^between$")
     time.sleep(1.0)  # what was stopped for less does not know it
     tmux.type("fg", "Enter")
-    tmux.shows("@task", until=lambda lines: any("@task" in line for line in lines[lines.index("between") :]))
+    tmux.shows(
+        "@task", until=lambda lines: "between" in lines and "@task" in str(lines[lines.index("between") :])
+    )
     tmux.go()
     lines = tmux.prompt()
     after = lines[lines.index("between") :]
