@@ -136,7 +136,7 @@ class _Desk:
             self._begin_next(key)
 
     def _begin_next(self, key: str) -> None:
-        waiting = self._next.pop(key)
+        waiting = self._next.pop(key, None)  # None: Ctrl-C came between the two steps of `ask`
         if waiting:
             self._next[key] = []
             round_ = _Round(waiting, self)

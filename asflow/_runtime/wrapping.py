@@ -76,9 +76,10 @@ def wrap_sync(spec: TaskSpec, body: Callable[..., R]) -> Callable[..., R | None]
 
 def _prepare(spec: TaskSpec, kind: Literal["sync", "async"]) -> None:
     """Import now what a call may need when no more files can be opened, which an import does."""
-    if spec.limit.slots is not None:
-        import_module("asflow._runtime.deadlocks")  # for a call that waits
-    if not _has_no_options(spec):
+    is_plain = _has_no_options(spec)
+    if not is_plain or spec.limits is not None or spec.limit.slots is not None:
+        import_module("asflow._runtime.deadlocks")  # for a call that waits: for a slot, or for an output
+    if not is_plain:
         import_module(f"asflow._runtime.drive_{kind}")  # for a body that raises
         import_module("asflow._runtime.report")
     if spec.policy.retry:

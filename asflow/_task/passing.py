@@ -60,8 +60,8 @@ class Passing:
         """Pull items and add them to *passed* while their outputs exist, *places* at most; count these.
 
         Returns:
-            The item that came then, for which the task is to be called. None if there are fewer than *places*
-            items left, or as many have been passed over.
+            The item that came then, alone, for which the task is to be called. Empty if there are fewer than
+            *places* items left, or as many have been passed over.
         """
         try:
             return self._next(passed, places)
