@@ -114,6 +114,38 @@ asyncio.run(main())
 """
 
 
+STOPPING = """
+import signal, threading, time
+
+class Stop:
+    def __getattr__(self, name):  # the display asks for a name to show
+        if threading.current_thread().name == "asflow-display":
+            os.kill(os.getpid(), signal.SIGTSTP)
+            time.sleep(0.1)  # another thread may take the signal, and stops this one a little later
+            while Path("prints").exists():
+                time.sleep(0.01)
+        raise AttributeError(name)
+
+@flow.task(limit=8)
+async def fetch(what):
+    while not Path("go").exists():
+        before = time.monotonic()
+        await asyncio.sleep(0.02)
+        if time.monotonic() - before > 0.5 and Path("prints").exists():
+            print("a row")
+            Path("prints").unlink()
+
+@flow
+async def main():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fetch(1))
+        await gate("stop")
+        group.create_task(fetch(Stop()))
+
+asyncio.run(main())
+"""
+
+
 class Tmux:
     """A shell in a window of tmux, in a folder of its own."""
 
@@ -146,6 +178,22 @@ class Tmux:
     def go(self, name: str = "go") -> None:
         """Open a gate of the program."""
         (self.folder / name).touch()
+
+    def stop(self) -> list[str]:
+        """Wait until the program is stopped, write from the shell, and return the lines."""
+        lines = self.shows(r"\[1\]\+ +Stopped", until=lambda lines: lines[-1] == PROMPT.rstrip())
+        self.type("echo between", "Enter")
+        self.shows("^between$")
+        time.sleep(1.0)  # what was stopped for less does not know it
+        return lines
+
+    def continued(self) -> list[str]:
+        """Continue the program, wait for a frame below what the shell has written; return the lines."""
+        self.type("fg", "Enter")
+        return self.shows(
+            "@task",
+            until=lambda lines: "between" in lines and "@task" in str(lines[lines.index("between") :]),
+        )
 
     def kill(self, how: signal.Signals) -> None:
         """Send the program a signal."""
@@ -273,22 +321,33 @@ def test_ctrl_z_and_fg(tmux: Tmux) -> None:
     tmux.run(FAILING)
     tmux.shows("failed", "6 running|fetch")
     tmux.type("C-z")
-    lines = tmux.shows(r"\[1\]\+ +Stopped", until=lambda lines: lines[-1] == PROMPT.rstrip())
+    lines = tmux.stop()
     stopped = next(at for at, line in enumerate(lines) if "Stopped" in line)
     frame = [at for at, line in enumerate(lines) if "@" in line or "━" in line]
     assert max(frame) < stopped
-    tmux.type("echo between", "Enter")
-    tmux.shows("^between$")
-    time.sleep(1.0)  # what was stopped for less does not know it
-    tmux.type("fg", "Enter")
-    tmux.shows(
-        "@task", until=lambda lines: "between" in lines and "@task" in str(lines[lines.index("between") :])
-    )
+    assert f"{PROMPT}fg" in tmux.continued()
     tmux.go()
     lines = tmux.prompt()
     after = lines[lines.index("between") :]
     assert sum("Flow main(): 5 done, 1 skipped, 2 failed in" in line for line in after) == 1
     assert not any("━" in line for line in after)
+
+
+@pytest.mark.parametrize("prints", [False, True], ids=["", "and-prints-first"])
+def test_stopped_while_a_frame_is_being_made(tmux: Tmux, prints: bool) -> None:
+    """Continued, the program finishes the frame, or prints before that; nothing of the shell's is lost."""
+    if prints:
+        tmux.go("prints")
+    tmux.run(STOPPING)
+    tmux.go("stop")
+    tmux.stop()
+    lines = tmux.continued()
+    assert one_frame(lines[: lines.index("between")])
+    below = lines[lines.index("between") :]
+    assert f"{PROMPT}fg" in below
+    assert ("a row" in below) == prints
+    tmux.go()
+    assert "Flow main(): 2 done in" in tmux.prompt()[-1]
 
 
 @pytest.mark.parametrize(("how", "word"), [(signal.SIGTERM, "Terminated"), (signal.SIGKILL, "Killed")])

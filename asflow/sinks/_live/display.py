@@ -30,7 +30,6 @@ _CPU_SHARE = 0.02  # of a core, at most, is spent on refreshing
 _LONGEST_WAIT = 2.0  # seconds between two refreshes that are expensive
 _JOIN_SECONDS = 1.0
 _HELD_SECONDS = 1.0  # that a summary waits for the traceback of what has ended its flow
-_STOPPED_SECONDS = 0.7  # that a thread wakes up too late: the program was stopped, unless it was busy
 
 
 class Surface(Protocol):
@@ -63,8 +62,8 @@ class Surface(Protocol):
         """Show the running flows as they are now, unless *stopped* returns True."""
         ...
 
-    def resumed(self) -> None:
-        """Forget what `show` has shown: the program was stopped and continues."""
+    def expect(self, seconds: float, /) -> None:
+        """Note that the next `show` is due in *seconds*: what comes much later was stopped in between."""
         ...
 
     def close(self) -> None:
@@ -189,11 +188,7 @@ class _Poller:
 
     def _run(self) -> None:
         wait = min(self._surface.first, threading.TIMEOUT_MAX)  # 49 days on Windows
-        before = time.monotonic(), time.process_time()
-        while not self._stopping.wait(wait):
-            late = time.monotonic() - before[0] - wait
-            if late > _STOPPED_SECONDS and time.process_time() - before[1] < late / 3:
-                _guarded(self._surface.resumed)
+        while self._waited(wait):
             if not self._forest.visible:  # the call of `stop` was interrupted
                 _guarded(self._surface.close)
                 return
@@ -203,7 +198,11 @@ class _Poller:
                 return
             cost = time.thread_time() - started
             wait = min(max(self._surface.every, min(_LONGEST_WAIT, cost / _CPU_SHARE)), threading.TIMEOUT_MAX)
-            before = time.monotonic(), time.process_time()
+
+    def _waited(self, seconds: float) -> bool:
+        """Wait for the next refresh, and return whether there is one."""
+        _guarded(lambda: self._surface.expect(seconds))
+        return not self._stopping.wait(seconds)
 
 
 def _guarded(act: Callable[[], None]) -> bool:

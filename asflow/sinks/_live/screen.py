@@ -23,6 +23,7 @@ import weakref
 from typing import IO, TYPE_CHECKING
 
 from asflow import _forks
+from asflow.sinks._live.stops import Stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +149,7 @@ class Screen:
         self._next: list[int] = []
         self._width = 0
         self._drawn_at = self._written_at = 0.0
+        self._stops = Stops()
 
     def draw(self, lines: list[str], lengths: list[int], width: int) -> None:
         """Replace the frame by *lines*. Opens the screen if necessary.
@@ -169,10 +171,11 @@ class Screen:
             self._lines, self._next = lines, lengths
             self._write(self._taps[0], "")
 
-    def leave_frame(self) -> None:
-        """Leave the frame where it is: the program was stopped, and the shell has written below it."""
+    def expect(self, seconds: float) -> None:
+        """The next `draw` is due in *seconds*; a write that comes much later notices that we were stopped."""
         with self.lock:
-            self._drawn = self._drawn and not self._below
+            self._leave_if_stopped()
+            self._stops.expect(seconds)
 
     def make_way(self) -> None:
         """Put the cursor above the frame: another process is about to write there."""
@@ -248,6 +251,7 @@ class Screen:
         """Erase the frame, write *text*, and draw the frame below it."""
         self._busy = True
         try:
+            self._leave_if_stopped()
             home = self._taps[0]
             before = self._erased() if text else ""
             self._drawn = self._drawn and not text
@@ -264,7 +268,13 @@ class Screen:
                 home.write(after)
             home.flush()
         finally:
+            self._stops.wrote()
             self._busy = False
+
+    def _leave_if_stopped(self) -> None:
+        """Leave the frame where it is, if the program was stopped: the shell has written below it."""
+        if self._stops.noticed():
+            self._drawn = self._drawn and not self._below
 
     def _note(self, text: str) -> str:
         """Keep track of the cursor after *text*, and return what draws the frame."""

@@ -121,8 +121,8 @@ class TerminalSurface:
             if not stopped():
                 self._screen.draw(painted, lengths, width)
 
-    def resumed(self) -> None:
-        self._screen.leave_frame()
+    def expect(self, seconds: float) -> None:
+        self._screen.expect(seconds)
 
     def close(self) -> None:
         self._screen.close()
@@ -223,7 +223,7 @@ class NotebookSurface:
             else:
                 self._handle.update(text)
 
-    def resumed(self) -> None:
+    def expect(self, seconds: float) -> None:
         """Do nothing: nothing else writes to the output area."""
 
     def close(self) -> None:
@@ -287,7 +287,7 @@ class PlainSurface:
         if more and not stopped():
             self.line([(f"… and {more:,} more flows", "")])
 
-    def resumed(self) -> None:
+    def expect(self, seconds: float) -> None:
         """Do nothing: lines stay."""
 
     def close(self) -> None:
