@@ -1,8 +1,9 @@
 """Waits of event loops for the disk: in threads that do nothing else.
 
-A disk empties its cache once for all that wait at that moment, so up to sixteen threads do. Each
-needs the GIL only to take a wait and to hand it back: had it more to do, the GIL would change hands with the
-event loop at every system call. A loop is woken once for all waits that end before it looks.
+A disk empties its cache once for all that wait at that moment, so up to sixteen threads do. Waits that are
+asked for in the same turns of a loop begin together and are handed back together: each thread needs the GIL
+twice for its wait, and while any thread wants it, every system call of the loop costs a change of threads. So
+the loop prepares one batch of outputs, sleeps while the disk takes it, and goes on with all of them.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from weakref import WeakKeyDictionary, ref
 from asflow import _forks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     _Asked = tuple["DiskWait", ref["_Waiter"]]
 
-_THREADS = 16  # more gain nothing (measured on ext4 and one SSD)
+_THREADS = 16  # more gain nothing (measured on ext4 and one SSD); waits of a batch, too
 
 _IN_A_TURN = 2  # rounds whose coroutines go on in one turn of the loop, as what they do next may take long
 
@@ -65,48 +67,122 @@ class _Waiter:
 class _Round:
     """Waits of one loop that one call of the disk does for, each with its waiter."""
 
-    __slots__ = ("asked", "desk")
+    __slots__ = ("asked", "key")
 
-    def __init__(self, asked: list[_Asked], desk: _Desk) -> None:
-        self.asked = asked
-        self.desk = desk
+    def __init__(self, key: str | None) -> None:
+        self.key = key
+        self.asked: list[_Asked] = []
 
     def run(self) -> None:
-        """Wait, in any thread, and hand the outcome to the loop. Never raises."""
+        """Wait, in any thread. Never raises."""
         first = self.asked[0][0]
         first.run()
         for other, _ in self.asked[1:]:
             other.take(first)
-        self.desk.give_back(self)
+
+
+class _Batch:
+    """Rounds that begin together, each in a thread of its own if there are enough."""
+
+    __slots__ = ("_desk", "_left", "_lock", "_rounds", "_waiting")
+
+    def __init__(self, rounds: list[_Round], desk: _Desk) -> None:
+        self._rounds = rounds
+        self._waiting = rounds[:]
+        self._left = len(rounds)
+        self._lock = threading.Lock()
+        self._desk = desk
+
+    def __len__(self) -> int:
+        return len(self._rounds)
+
+    def help(self, call_others: Callable[[_Batch], None]) -> bool:
+        """Run one of the rounds, after calling two others for the rest; False if there is none. Never raises.
+
+        The last one to end hands all of them to the loop.
+        """
+        try:
+            round_ = self._waiting.pop()
+        except IndexError:  # others were faster
+            return False
+        for _ in self._waiting[:2]:
+            call_others(self)
+        round_.run()
+        with self._lock:
+            self._left -= 1
+            is_last = not self._left
+        if is_last:
+            self._desk.give_back(self._rounds)
+        return True
 
 
 class _Desk:
-    """Where one loop asks for waits and gets them back. It doesn't hold the loop, nor who waits."""
+    """Where one loop asks for waits and gets them back. It doesn't hold the loop, nor who waits.
 
-    __slots__ = ("_is_called", "_loop", "_next", "_over")
+    All but `give_back` is called in the loop. Ctrl-C may come between any two steps: then a step is done
+    twice, never left out, as `waited` calls `plan` once more when it is cancelled.
+    """
+
+    __slots__ = ("_is_called", "_is_planned", "_loop", "_open", "_over", "_rounds", "_running", "_seen")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)
+        self._rounds: list[_Round] = []  # to be handed over
+        self._seen = 0  # how many of them there were at the last look
+        self._is_planned = False
         self._over: deque[_Round] = deque()
         self._is_called = False
-        # By key, while a round of that key is under way: those that came too late for it.
-        self._next: dict[str, list[_Asked]] = {}
+        # By key: the round under way, and the one that gathers what came too late for it.
+        self._running: set[str] = set()
+        self._open: dict[str, _Round] = {}
 
-    def ask(self, asked: _Asked) -> bool:
-        """Have a wait run in some thread; False if there can be no thread. Called in the loop."""
+    def ask(self, asked: _Asked) -> None:
+        """Have a wait run in some thread, soon."""
+        self.plan()
         key = asked[0].key
-        if key is not None and key in self._next:
-            self._next[key].append(asked)
-            return True
-        if not _crew.take(_Round([asked], self)):
-            return False
+        round_ = None if key is None else self._open.get(key)
+        if round_ is not None:
+            round_.asked.append(asked)
+            return
+        round_ = _Round(key)
+        round_.asked.append(asked)
+        if key not in self._running:
+            self._rounds.append(round_)
         if key is not None:
-            self._next[key] = []
-        return True
+            self._open[key] = round_
 
-    def give_back(self, round_: _Round) -> None:
-        """Take a round that is over, from any thread, and see that the loop looks."""
-        self._over.append(round_)
+    def plan(self) -> None:
+        """See that what was asked for is handed over, and what is over is noticed."""
+        if not self._is_planned:
+            self._call_soon(self._hand_over)
+            self._is_planned = True
+
+    def _call_soon(self, function: Callable[[], None]) -> None:
+        loop = self._loop()
+        if loop is not None:
+            loop.call_soon(function)
+
+    def _hand_over(self) -> None:
+        """Start the rounds together: in a turn of the loop in which no other wait was asked for."""
+        self._is_planned = False
+        if self._over and not self._is_called:
+            self._collect()
+        count = len(self._rounds)
+        if self._seen < count < _THREADS:
+            self._seen = count
+            self.plan()
+        elif count:
+            _crew.take(_Batch(self._rounds[:], self))
+            for round_ in self._rounds:
+                if round_.key is not None:
+                    self._running.add(round_.key)
+                    self._open.pop(round_.key, None)
+            self._rounds.clear()
+            self._seen = 0
+
+    def give_back(self, rounds: list[_Round]) -> None:
+        """Take rounds that are over, from any thread, and see that the loop looks."""
+        self._over += rounds
         # Order matters: append, then read. `_collect` clears the note first and then takes what is there.
         if not self._is_called:
             self._is_called = True
@@ -120,28 +196,23 @@ class _Desk:
         for _ in range(_IN_A_TURN):
             if not self._over:
                 return
-            self._wake(self._over.popleft().asked)
-        loop = self._loop()
-        if self._over and loop is not None:
+            self._wake(self._over[0])
+            self._over.popleft()
+        if self._over:
+            self._call_soon(self._collect)
             self._is_called = True
-            loop.call_soon(self._collect)
 
-    def _wake(self, asked: list[_Asked]) -> None:
-        for _, waiter_of in asked:
+    def _wake(self, round_: _Round) -> None:
+        for _, waiter_of in round_.asked:
             waiter = waiter_of()
             if waiter is not None:
                 waiter.wake()
-        key = asked[0][0].key
-        if key is not None:
-            self._begin_next(key)
-
-    def _begin_next(self, key: str) -> None:
-        waiting = self._next.pop(key, None)  # None: Ctrl-C came between the two steps of `ask`
-        if waiting:
-            self._next[key] = []
-            round_ = _Round(waiting, self)
-            if not _crew.take(round_):
-                round_.run()
+        if round_.key is not None:
+            self._running.discard(round_.key)
+            later = self._open.get(round_.key)
+            if later is not None and later not in self._rounds:
+                self._rounds.append(later)
+                self.plan()
 
 
 class _Crew:
@@ -151,28 +222,33 @@ class _Crew:
 
     def __init__(self) -> None:
         # Its calls can't be interrupted halfway, as those of a lock and a list could by Ctrl-C.
-        self._queue: SimpleQueue[_Round] = SimpleQueue()
+        self._queue: SimpleQueue[_Batch] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._exits = False
         self.desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
 
-    def take(self, round_: _Round) -> bool:
-        """Take a round; False if the interpreter is exiting, or out of threads."""
-        if self._exits:
-            return False
-        if len(self._threads) < _THREADS and (not self._threads or not self._queue.empty()):
-            self._start()
-        if not self._threads:
-            return False
-        self._queue.put(round_)
-        return True
+    def take(self, batch: _Batch) -> None:
+        """Take a batch; without threads, as the interpreter is exiting or has too many, run it here."""
+        busy = not self._queue.empty()
+        while len(self._threads) < min(len(batch), _THREADS) or (busy and len(self._threads) < _THREADS):
+            busy = False
+            if self._exits or not self._start():
+                break
+        if self._threads and not self._exits:
+            self._queue.put(batch)
+        else:
+            while batch.help(_call_nobody):
+                pass
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
         # A daemon, since it waits for ever.
         thread = threading.Thread(target=_work, args=(self._queue,), name="asflow-disk", daemon=True)
-        with suppress(RuntimeError):  # there can be no more
+        try:
             thread.start()
-            self._threads.append(thread)
+        except RuntimeError:  # there can be no more
+            return False
+        self._threads.append(thread)
+        return True
 
     def exit(self) -> None:
         """Take no more: soon the threads will stand still."""
@@ -183,9 +259,13 @@ class _Crew:
         self._queue, self._threads, self.desks = SimpleQueue(), [], WeakKeyDictionary()
 
 
-def _work(queue: SimpleQueue[_Round]) -> None:
+def _work(queue: SimpleQueue[_Batch]) -> None:
     while True:
-        queue.get().run()
+        queue.get().help(queue.put)
+
+
+def _call_nobody(batch: _Batch) -> None:
+    """Do nothing: there are no threads."""
 
 
 _crew = _Crew()
@@ -204,13 +284,12 @@ async def waited(wait: DiskWait) -> asyncio.CancelledError | None:
     if desk is None:
         desk = _crew.desks.setdefault(loop, _Desk(loop))
     waiter, cancelled = _Waiter(loop), None
-    if not desk.ask((wait, ref(waiter))):
-        wait.run()
-        return None
+    desk.ask((wait, ref(waiter)))
     while not waiter.is_over:
         try:
             await waiter.future
         except asyncio.CancelledError as error:
             cancelled = error
+            desk.plan()
             waiter.future = loop.create_future()
     return cancelled
