@@ -84,13 +84,13 @@ class _Round:
 class _Batch:
     """Rounds that begin together, each in a thread of its own if there are enough."""
 
-    __slots__ = ("_desk", "_left", "_lock", "_rounds", "_waiting")
+    __slots__ = ("_desk", "_ends", "_rounds", "_waiting")
 
     def __init__(self, rounds: list[_Round], desk: _Desk) -> None:
         self._rounds = rounds
         self._waiting = rounds[:]
-        self._left = len(rounds)
-        self._lock = threading.Lock()
+        # One for each end, which takes the last entry. (A lock would be taken in a child forked meanwhile.)
+        self._ends = [True] + [False] * (len(rounds) - 1)
         self._desk = desk
 
     def __len__(self) -> int:
@@ -108,10 +108,7 @@ class _Batch:
         for _ in self._waiting[:2]:
             call_others(self)
         round_.run()
-        with self._lock:
-            self._left -= 1
-            is_last = not self._left
-        if is_last:
+        if self._ends.pop():
             self._desk.give_back(self._rounds)
         return True
 

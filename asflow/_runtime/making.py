@@ -94,8 +94,7 @@ class Making(Looking):
 
     def claim(self, run: TaskCall) -> words.Event:
         """Claim the output for *run* and open a writer on it."""
-        outputs = self.outputs
-        owner = owners.Owner(run, outputs.store, self._loop, self._carrier)
+        owner = owners.Owner(run, self.store, self._loop, self._carrier)
         self._owner = owner  # noted before it counts, so that Ctrl-C in between leaves nothing behind
         if not owners.enter(self.key, owner):
             self._owner = None
@@ -114,7 +113,7 @@ class Making(Looking):
         other = owners.spelled_otherwise(self.key, self.outputs.is_same)
         if other is not None:
             self.key = other
-            owner = owners.Owner(run, self.outputs.store, self._loop, self._carrier)
+            owner = owners.Owner(run, self.store, self._loop, self._carrier)
             try:
                 if owners.enter(other, owner):  # it has just ended
                     owners.leave(other, owner)
@@ -125,7 +124,7 @@ class Making(Looking):
     def _claimed(self, *, counts: bool) -> words.Event:
         outputs = self.outputs
         replace = outputs.ages or self._stale
-        answer = outputs.store.claim(self._name, self._failure, replace=replace)
+        answer = self.store.claim(self._name, self._failure, replace=replace)
         if answer == "busy":
             return words.Busy()
         if answer == "complete":
@@ -133,7 +132,7 @@ class Making(Looking):
         if answer == "suppressed":
             return words.FoundFailure()
         if isinstance(answer, str) or not hasattr(answer, "publish"):
-            refuse_answer(outputs.store, "claim", answer)
+            refuse_answer(self.store, "claim", answer)
         self._claim = answer
         if replace:
             # With `replace` the store grants the claim even if another process has just replaced the output.
