@@ -64,7 +64,10 @@ async def commit_in_steps(making: Committed, run: TaskCall) -> words.Event:
                 cancelled = await waited(wait) or cancelled
     except BaseException as error:  # noqa: BLE001 - `end_commit` decides what it means
         failure = error
-    event = making.end_commit(run, failure)
+    try:
+        event = making.end_commit(run, failure)
+    finally:
+        del failure  # its traceback holds this frame
     if cancelled is not None:
         raise cancelled
     return event

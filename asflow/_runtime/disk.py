@@ -116,8 +116,8 @@ class _Batch:
 class _Desk:
     """Where one loop asks for waits and gets them back. It doesn't hold the loop, nor who waits.
 
-    All but `give_back` is called in the loop. Ctrl-C may come between any two steps: then a step is done
-    twice, never left out, as `waited` calls `plan` once more when it is cancelled.
+    All but `give_back` is called in the loop. Ctrl-C may come between any two steps, and cancels those who
+    wait: `look_again` then does what was left out. What is done twice does no harm.
     """
 
     __slots__ = ("_is_called", "_is_planned", "_loop", "_open", "_over", "_rounds", "_running", "_seen")
@@ -149,10 +149,15 @@ class _Desk:
             self._open[key] = round_
 
     def plan(self) -> None:
-        """See that what was asked for is handed over, and what is over is noticed."""
+        """See that what was asked for is handed over."""
         if not self._is_planned:
             self._call_soon(self._hand_over)
             self._is_planned = True
+
+    def look_again(self) -> None:
+        """Do soon all that is due, whatever the notes say that is planned."""
+        self._is_planned = self._is_called = False
+        self.plan()
 
     def _call_soon(self, function: Callable[[], None]) -> None:
         loop = self._loop()
@@ -169,13 +174,18 @@ class _Desk:
             self._seen = count
             self.plan()
         elif count:
-            _crew.take(_Batch(self._rounds[:], self))
             for round_ in self._rounds:
-                if round_.key is not None:
-                    self._running.add(round_.key)
-                    self._open.pop(round_.key, None)
+                self._close(round_)
+            _crew.take(_Batch(self._rounds[:], self))
             self._rounds.clear()
             self._seen = 0
+
+    def _close(self, round_: _Round) -> None:
+        """Note that *round_* begins, so that no further wait joins it."""
+        if round_.key is not None:
+            self._running.add(round_.key)
+            if self._open.get(round_.key) is round_:
+                del self._open[round_.key]
 
     def give_back(self, rounds: list[_Round]) -> None:
         """Take rounds that are over, from any thread, and see that the loop looks."""
@@ -287,6 +297,6 @@ async def waited(wait: DiskWait) -> asyncio.CancelledError | None:
             await waiter.future
         except asyncio.CancelledError as error:
             cancelled = error
-            desk.plan()
+            desk.look_again()
             waiter.future = loop.create_future()
     return cancelled

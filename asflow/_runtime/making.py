@@ -258,6 +258,7 @@ class Making(Looking):
             event = words.Broke(raised)
         finally:
             self._closing = None
+            del error  # its traceback holds this frame
         return self._closed(words.Commit(), event)
 
     def _closed(self, closing: words.Closing, event: words.Event) -> words.Event:

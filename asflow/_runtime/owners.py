@@ -7,6 +7,7 @@ detects a wait that would never end.
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import weakref
 from collections import deque
@@ -127,9 +128,9 @@ def spelled_otherwise(key: Key, is_same: Callable[[str, str], bool]) -> Key | No
 
 
 async def wait(key: Key) -> bool:
-    """Wait until the call that has *key* has ended; False at once if no call of this process has it."""
+    """Wait until the call that has *key* has ended; False at once if no call that goes on has it."""
     owner = owner_of(key)
-    if owner is None:
+    if owner is None or _is_stranded(owner):
         return False
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
@@ -149,6 +150,18 @@ async def wait(key: Key) -> bool:
                 await future
             finally:
                 awaited.pop(future, None)
+    return True
+
+
+def _is_stranded(owner: Owner) -> bool:
+    """Return whether the loop of *owner* was closed before its call had ended, as a second Ctrl-C does.
+
+    Such a call never goes on. It gives its output up when it is collected: see to that.
+    """
+    if owner.loop is None or not owner.loop.is_closed():
+        return False
+    del owner
+    gc.collect()
     return True
 
 
@@ -177,7 +190,7 @@ def wait_blocking(key: Key, run: TaskCall, onlooker: Onlooker) -> bool:
         DeadlockError: that call runs on the event loop of this very thread.
     """
     owner = owner_of(key)
-    if owner is None:
+    if owner is None or _is_stranded(owner):
         return False
     if owner.loop is not None and owner.loop is running_loop():
         raise DeadlockError(

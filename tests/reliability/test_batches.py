@@ -154,6 +154,104 @@ async def test_cancelled_while_a_batch_is_under_way(
     check(tmp_path, 40)
 
 
+async def test_outputs_that_end_together_are_synced_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync waits until sixteen have begun."""
+    make = task_of(tmp_path)
+    all_begun, fsync = threading.Barrier(16), os.fsync
+
+    def held(descriptor: int) -> None:
+        all_begun.wait()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", held)
+    await asyncio.gather(*map(make, range(48)))
+    check(tmp_path, 48)
+
+
+NO_THREADS = """
+import asyncio, sys, threading
+from asflow import Flow
+from asflow.sinks import NullSink
+
+def start(self):
+    raise RuntimeError("can't start new thread")
+
+flow = Flow(sys.argv[1], sink=NullSink())
+
+@flow.task(on="{n}.txt")
+async def make(n):
+    flow.task.write(str(n))
+
+@flow
+async def main():
+    threading.Thread.start = start
+    await asyncio.gather(*map(make, range(20)))
+
+asyncio.run(main())
+"""
+
+
+def test_without_threads_the_loop_waits_itself(tmp_path: Path) -> None:
+    run(NO_THREADS, tmp_path, ".")
+    assert everything(tmp_path) == {f"{n}.txt" for n in range(20)}
+
+
+INTERRUPTED = """
+import asyncio, itertools, sys
+from pathlib import Path
+from asflow import Flow
+from asflow._runtime import disk
+from asflow.sinks import NullSink
+from asflow.stores import LocalStore
+
+def interrupt_at(point):
+    left = point
+    def trace(frame, event, arg):
+        nonlocal left
+        if frame.f_code.co_filename != disk.__file__:
+            return None
+        left -= event == "line"
+        if left == 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+    sys.settrace(trace)
+
+for point in itertools.count(1, int(sys.argv[2])):
+    folder = Path(str(point))
+    flow = Flow(folder, store=LocalStore(durability=sys.argv[1]), sink=NullSink())
+
+    @flow.task(on="{n}.txt")
+    async def make(n):
+        flow.task.write(str(n))
+
+    async def main():
+        await asyncio.gather(*map(make, range(5)))
+
+    interrupt_at(point)
+    try:
+        asyncio.run(main())
+        break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    asyncio.run(main())
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {f"{n}.txt": str(n) for n in range(5)}, found
+print(point)
+"""
+
+
+@pytest.mark.parametrize("durability", ["data", "full"])
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_interrupted_at_any_line_no_wait_is_lost(tmp_path: Path, durability: str, step: int) -> None:
+    """Ctrl-C while the loop hands waits over or takes them back: it ends, and the next run makes the rest."""
+    assert int(run(INTERRUPTED, tmp_path, durability, str(step), quiet=False)) > 50
+
+
 async def test_a_folder_is_synced_once_for_all_that_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
