@@ -9,23 +9,19 @@ the loop prepares one batch of outputs, sleeps while the disk takes it, and goes
 from __future__ import annotations
 
 import asyncio
-import atexit
-import threading
 from collections import deque
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from asflow import _forks
+from asflow._runtime.disk_threads import THREADS, crew
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
     _Asked = tuple["DiskWait", ref["_Waiter"]]
-
-_THREADS = 16  # more gain nothing (measured on ext4 and one SSD); waits of a batch, too
 
 _IN_A_TURN = 2  # rounds whose coroutines go on in one turn of the loop, as what they do next may take long
 
@@ -96,7 +92,7 @@ class _Batch:
     def __len__(self) -> int:
         return len(self._rounds)
 
-    def help(self, call_others: Callable[[_Batch], None]) -> bool:
+    def help(self, call_others: Callable[[_Batch], object]) -> bool:
         """Run one of the rounds, after calling two others for the rest; False if there is none. Never raises.
 
         The last one to end hands all of them to the loop.
@@ -155,7 +151,7 @@ class _Desk:
             self._is_planned = True
 
     def look_again(self) -> None:
-        """Do soon all that is due, whatever the notes say that is planned."""
+        """Do soon all that is due, planned or not."""
         self._is_planned = self._is_called = False
         self.plan()
 
@@ -170,13 +166,13 @@ class _Desk:
         if self._over and not self._is_called:
             self._collect()
         count = len(self._rounds)
-        if self._seen < count < _THREADS:
+        if self._seen < count < THREADS:
             self._seen = count
             self.plan()
         elif count:
             for round_ in self._rounds:
                 self._close(round_)
-            _crew.take(_Batch(self._rounds[:], self))
+            crew.take(_Batch(self._rounds[:], self))
             self._rounds.clear()
             self._seen = 0
 
@@ -222,62 +218,8 @@ class _Desk:
                 self.plan()
 
 
-class _Crew:
-    """The threads, started as they are needed, and their queue."""
-
-    __slots__ = ("_exits", "_queue", "_threads", "desks")
-
-    def __init__(self) -> None:
-        # Its calls can't be interrupted halfway, as those of a lock and a list could by Ctrl-C.
-        self._queue: SimpleQueue[_Batch] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._exits = False
-        self.desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
-
-    def take(self, batch: _Batch) -> None:
-        """Take a batch; without threads, as the interpreter is exiting or has too many, run it here."""
-        busy = not self._queue.empty()
-        while len(self._threads) < min(len(batch), _THREADS) or (busy and len(self._threads) < _THREADS):
-            busy = False
-            if self._exits or not self._start():
-                break
-        if self._threads and not self._exits:
-            self._queue.put(batch)
-        else:
-            while batch.help(_call_nobody):
-                pass
-
-    def _start(self) -> bool:
-        # A daemon, since it waits for ever.
-        thread = threading.Thread(target=_work, args=(self._queue,), name="asflow-disk", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # there can be no more
-            return False
-        self._threads.append(thread)
-        return True
-
-    def exit(self) -> None:
-        """Take no more: soon the threads will stand still."""
-        self._exits = True
-
-    def forget(self) -> None:
-        """Forget all of it in a forked child, which has none of its parent's threads."""
-        self._queue, self._threads, self.desks = SimpleQueue(), [], WeakKeyDictionary()
-
-
-def _work(queue: SimpleQueue[_Batch]) -> None:
-    while True:
-        queue.get().help(queue.put)
-
-
-def _call_nobody(batch: _Batch) -> None:
-    """Do nothing: there are no threads."""
-
-
-_crew = _Crew()
-_forks.after_fork(_crew.forget)
-atexit.register(_crew.exit)
+_desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
+_forks.after_fork(_desks.clear)  # the parent's, as are its threads
 
 
 async def waited(wait: DiskWait) -> asyncio.CancelledError | None:
@@ -287,9 +229,9 @@ async def waited(wait: DiskWait) -> asyncio.CancelledError | None:
         The cancellation that came in the meantime, if one did: it is the caller's to raise.
     """
     loop = asyncio.get_running_loop()
-    desk = _crew.desks.get(loop)
+    desk = _desks.get(loop)
     if desk is None:
-        desk = _crew.desks.setdefault(loop, _Desk(loop))
+        desk = _desks.setdefault(loop, _Desk(loop))
     waiter, cancelled = _Waiter(loop), None
     desk.ask((wait, ref(waiter)))
     while not waiter.is_over:

@@ -156,7 +156,7 @@ async def wait(key: Key) -> bool:
 def _is_stranded(owner: Owner) -> bool:
     """Return whether the loop of *owner* was closed before its call had ended, as a second Ctrl-C does.
 
-    Such a call never goes on. It gives its output up when it is collected: see to that.
+    Such a call never goes on. Its output is free once it is collected, which this sees to.
     """
     if owner.loop is None or not owner.loop.is_closed():
         return False
