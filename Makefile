@@ -33,12 +33,13 @@ format: $(VENV)/.dev  ## ruff: repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-types: $(VENV)/.dev  ## mypy strict and pyright strict: the code, and the cases of typecheck/ on Python 3.11
-	@# One run of each for both: the code and the cases import the same libraries.
-	$(BIN)/python -m typecheck --quick --code --jobs 1
+types: $(VENV)/.dev  ## mypy strict: all code; pyright strict: all but the tests; both: typecheck/ on Python 3.11
+	@# One run of each for both: the code and the cases import the same libraries. They take what processors
+	@# the tests, which often wait, leave to them.
+	nice -n 19 $(BIN)/python -m typecheck --quick --code
 
-typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each Python: a matrix
-	$(BIN)/python -m typecheck
+typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each Python: a matrix; all code in two
+	$(BIN)/python -m typecheck --code
 
 api: $(VENV)/.dev  ## record the public interface in tests/types/api.txt, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.api

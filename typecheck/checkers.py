@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["CHECKERS", "CheckerError", "Diagnostic", "check"]
+__all__ = ["CHECKERS", "CheckerError", "Diagnostic", "check", "project_code"]
 
 ROOT = Path(__file__).parent.parent
 STUBS = ROOT / "stubs"
@@ -43,7 +43,8 @@ class Checker:
     Attributes:
         run: runs the checker on files, for a Python version (`"3.12"`), with a folder for configuration;
             returns its output.
-        along: runs it on files and on the project's code at once; None where it doesn't check that.
+        along: runs it on files and on the project's code at once, which comes second; None where it doesn't
+            check that.
         parse: returns the errors in the output.
         broken: rules for broken cases (an unknown name), which are not refusals.
         unawaited: rules for a forgotten `await`, which are refusals where a case is about that.
@@ -53,11 +54,11 @@ class Checker:
     parse: Callable[[str], list[Diagnostic]]
     broken: frozenset[str]
     unawaited: frozenset[str]
-    along: Callable[[Sequence[Path], str, Path], str] | None = None
+    along: Callable[[Sequence[Path], Sequence[str], str, Path], str] | None = None
 
 
 def check(
-    name: str, files: Sequence[Path], python: str, folder: Path, *, code: bool = False
+    name: str, files: Sequence[Path], python: str, folder: Path, *, code: Sequence[str] = ()
 ) -> list[Diagnostic]:
     """Run the checker *name* on *files* and return its errors.
 
@@ -66,17 +67,20 @@ def check(
         files: the files to check.
         python: the Python version to check for, as in `"3.12"`.
         folder: an empty folder, for configuration and caches.
-        code: check the project's own code too, as `pyproject.toml` says, in the same run: most of the time
-            goes into what it has in common with *files*.
+        code: files, folders and patterns of the project's own code (see `project_code`), to be checked as
+            `pyproject.toml` says in the same run: most of the time goes into what it has in common with
+            *files*.
 
     Raises:
         CheckerError: it did not run to the end, its output can't be read, or it doesn't check the code.
     """
     checker = CHECKERS[name]
-    run = checker.along if code else checker.run
-    if run is None:
+    if not code:
+        text = checker.run(files, python, folder)
+    elif checker.along is None:
         raise CheckerError(f"{name} doesn't check the project's code")
-    text = run(files, python, folder)
+    else:
+        text = checker.along(files, code, python, folder)
     try:
         return checker.parse(text)
     except (ValueError, KeyError, TypeError) as error:
@@ -109,17 +113,21 @@ def _mypy(files: Sequence[Path], python: str, folder: Path) -> str:
     return _run("mypy", "--config-file", config, *arguments, *files, cwd=folder)
 
 
-def _mypy_along(files: Sequence[Path], python: str, folder: Path) -> str:
-    code = [path for pattern in _code() for path in sorted(ROOT.glob(pattern))]
+def _mypy_along(files: Sequence[Path], code: Sequence[str], python: str, folder: Path) -> str:
+    paths = [path for pattern in code for path in sorted(ROOT.glob(pattern))]
     arguments = ("--output=json", "--hide-error-context", f"--python-version={python}")
-    return _run("mypy", "--config-file", ROOT / "pyproject.toml", *arguments, *code, *files, cwd=ROOT)
+    return _run("mypy", "--config-file", ROOT / "pyproject.toml", *arguments, *paths, *files, cwd=ROOT)
 
 
-def _code() -> list[str]:
-    """The project's code, as files, folders and patterns in its root."""
+def project_code(*, tests: bool = True) -> list[str]:
+    """Return the project's code, as files, folders and patterns in its root.
+
+    Args:
+        tests: all of the tests; without them, only what they share.
+    """
     with (ROOT / "pyproject.toml").open("rb") as file:
         code: list[str] = tomllib.load(file)["tool"]["pyright"]["include"]
-    return code
+    return code if tests else [name if name != "tests" else "tests/support" for name in code]
 
 
 def _parse_mypy(text: str) -> list[Diagnostic]:
@@ -148,8 +156,8 @@ def _pyright(name: str) -> Callable[[Sequence[Path], str, Path], str]:
     return run
 
 
-def _pyright_along(files: Sequence[Path], python: str, folder: Path) -> str:
-    included = [*(ROOT / pattern for pattern in _code()), *files]
+def _pyright_along(files: Sequence[Path], code: Sequence[str], python: str, folder: Path) -> str:
+    included = [*(ROOT / pattern for pattern in code), *files]
     config: Mapping[str, Any] = {
         "extends": os.path.relpath(ROOT / "pyproject.toml", folder),
         "include": [os.path.relpath(path, folder) for path in included],

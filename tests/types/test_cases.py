@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from typecheck.__main__ import main
 from typecheck.cases import Subject, read_subjects
-from typecheck.checkers import Diagnostic
+from typecheck.checkers import CheckerError, Diagnostic
 from typecheck.gaps import Gap, read_gaps
 from typecheck.judging import Verdict, judge
 from typecheck.matrix import as_text
@@ -172,11 +173,17 @@ def test_the_command_fails_where_a_case_is_lost() -> None:
     assert "LOST by ty" in wrong.stdout
 
 
+def test_the_code_is_refused_where_no_checker_of_the_run_checks_it() -> None:
+    with pytest.raises(CheckerError, match="ty: can't check the project's code"):
+        main(["parameters", "--checker", "ty", "--code"])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("quick", [True, False], ids=["quick", "all"])
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
 def test_an_error_in_the_code_fails_in_the_run_that_it_shares_with_the_cases(
-    checker: str, tmp_path: Path
+    checker: str, quick: bool, tmp_path: Path
 ) -> None:
     """In a copy without the tests; its settings are those of this project."""
     copied = ("asflow", "docs/examples", "stubs", "typecheck")
@@ -184,9 +191,10 @@ def test_an_error_in_the_code_fails_in_the_run_that_it_shares_with_the_cases(
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "tests" / "support").mkdir(parents=True)
-    for name in ("asflow/_wrong.py", "tests/support/wrong.py"):
+    for name in ("asflow/_wrong.py", "tests/support/wrong.py", "tests/test_wrong.py"):
         (tmp_path / name).write_text('NUMBER: int = "text"\n')
-    command = [sys.executable, "-m", "typecheck", "parameters", "--quick", "--code", "--checker", checker]
+    extent = ["--quick"] if quick else ["--python", "3.11"]
+    command = [sys.executable, "-m", "typecheck", "parameters", *extent, "--code", "--checker", checker]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -194,4 +202,6 @@ def test_an_error_in_the_code_fails_in_the_run_that_it_shares_with_the_cases(
     assert done.returncode == 1, done.stderr
     assert f"{tmp_path / 'asflow/_wrong.py'}:1: " in done.stdout
     assert f"{tmp_path / 'tests/support/wrong.py'}:1: " in done.stdout
+    left_out = quick and checker == "pyright"
+    assert (f"{tmp_path / 'tests/test_wrong.py'}:1: " not in done.stdout) == left_out
     assert "LOST" not in done.stdout
