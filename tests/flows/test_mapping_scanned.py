@@ -291,12 +291,14 @@ WAYS = ["sync", "async for", "await"]
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("odd", [0, 1, 3])
 def test_only_what_is_missing_is_made(tmp_path: Path, way: str, ordered: bool, odd: int) -> None:
-    """After each round all 900 are there again: making them is most of the work."""
+    """After each round all 900 are there again. The first are written by hand, which is quick."""
     both = Both(tmp_path, way)
     # The scan looks for texts if the first item is one, else for names.
     items: list[object] = [number if number % 3 == odd else f"n{number}" for number in range(900)]
-    both.run(items)
-    for missing in ([], [0], [70, 71, 700], [899], [*range(60, 900, 2)]):
+    (tmp_path / "d").mkdir()
+    for item in items:
+        (tmp_path / "d" / f"{item}.txt").write_text(str(item))
+    for missing in ([], [0], [70, 71, 700], [899], [*range(60, 260, 2)]):
         for number in missing:
             both.flow.task.output(both.task, items[number]).path.unlink()
         outcomes = both.run(items, ordered=ordered, collect=True)
