@@ -160,7 +160,6 @@ def _is_stranded(owner: Owner) -> bool:
     """
     if owner.loop is None or not owner.loop.is_closed():
         return False
-    del owner
     gc.collect()
     return True
 
