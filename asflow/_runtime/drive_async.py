@@ -32,12 +32,17 @@ async def run_async(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     begun: tuple[TaskCall, State, Exception] | None = None,
+    *,
+    absent: bool = False,
 ) -> R | None:
-    """Run one call of an async task from `Started`, or from what its first body raised, to its end."""
+    """Run one call of an async task from `Started`, or from what its first body raised, to its end.
+
+    With *absent* its output was looked for a moment ago, and is not there.
+    """
     value: R | None = None
     event: words.Event = words.Started()
     if begun is None:
-        job, state = Job(spec, args, kwargs, current.get()), NEW
+        job, state = Job(spec, args, kwargs, current.get(), absent=absent), NEW
     else:  # a quick call, whose body has raised
         job, state = Job.of(begun[0]), begun[1]
         event = job.raised(without_ours(begun[2]))

@@ -30,13 +30,18 @@ def run_sync(
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     begun: tuple[TaskCall, State, Exception] | None = None,
+    *,
+    absent: bool = False,
 ) -> R | None:
-    """Run one call of a sync task from `Started`, or from what its first body raised, to its end."""
+    """Run one call of a sync task from `Started`, or from what its first body raised, to its end.
+
+    With *absent* its output was looked for a moment ago, and is not there.
+    """
     parent = current.get()
     value: R | None = None
     event: words.Event = words.Started()
     if begun is None:
-        job, state = Job(spec, args, kwargs, parent), NEW
+        job, state = Job(spec, args, kwargs, parent, absent=absent), NEW
     else:  # a quick call, whose body has raised
         job, state = Job.of(begun[0]), begun[1]
         event = job.raised(without_ours(begun[2]))

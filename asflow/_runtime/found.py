@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from asflow._runtime.current import current, pinned, reports_calls, reports_found
@@ -38,17 +39,18 @@ def found_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
 def _kept_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:
-    reporter, locate, is_complete = spec.reporter, output.locate, look_of(output)
+    reporter, locate, look = spec.reporter, output.locate, look_of(output)
     is_relative = output.is_relative
 
     async def task(*args: object, **kwargs: object) -> R | None:
         try:
             if reporter.outside or _get_run() is not None:
-                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
-                    return None
-            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
-                return None  # no sink to notify, nothing to count
-            return await run_async(spec, body, args, kwargs)
+                found = _is_cached(spec, locate, is_relative, look, args, kwargs)
+            else:  # no sink to notify, nothing to count
+                found = look(locate(*args, **kwargs) if kwargs else locate(*args))
+            if found:
+                return None
+            return await run_async(spec, body, args, kwargs, absent=found is None)
         except BaseException as error:
             leaving(error, spec, args, kwargs)
             raise
@@ -57,17 +59,18 @@ def _kept_async(
 
 
 def _kept_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Callable[..., R | None]:
-    reporter, locate, is_complete = spec.reporter, output.locate, look_of(output)
+    reporter, locate, look = spec.reporter, output.locate, look_of(output)
     is_relative = output.is_relative
 
     def task(*args: object, **kwargs: object) -> R | None:
         try:
             if reporter.outside or _get_run() is not None:
-                if _is_cached(spec, locate, is_relative, is_complete, args, kwargs):
-                    return None
-            elif is_complete(locate(*args, **kwargs) if kwargs else locate(*args)):
+                found = _is_cached(spec, locate, is_relative, look, args, kwargs)
+            else:
+                found = look(locate(*args, **kwargs) if kwargs else locate(*args))
+            if found:
                 return None
-            return run_sync(spec, body, args, kwargs)
+            return run_sync(spec, body, args, kwargs, absent=found is None)
         except BaseException as error:
             leaving(error, spec, args, kwargs)
             raise
@@ -172,29 +175,39 @@ def _fresh_value(
     return value
 
 
-def look_of(output: Outputs) -> Callable[[str], bool]:
-    """Return a check whether an output exists: the store's own shortcut, or its `status`."""
+def look_of(output: Outputs) -> Callable[[str], bool | None]:
+    """Return a check whether an output exists: the store's own shortcut, or its `status`.
+
+    It returns None if the output is certainly absent, and False if only the driver can know.
+    """
     store, failure_of = output.store, output.failure_of
+    # Not inherited: a subclass may look in a way of its own.
+    own = cast("Callable[[object, str], bool | None] | None", vars(type(store)).get("_asflow_look"))
+    if own is not None:
+        return MethodType(own, store)
     short_cut = cast("Callable[[str], bool] | None", getattr(store, "is_complete", None))
 
-    def is_complete(name: str) -> bool:
+    def look(name: str) -> bool:
         try:
             return store.status(name, failure_of(name)) == "complete"
         except Exception:  # noqa: BLE001 - the driver looks again, and reports it
             return False
 
-    return is_complete if short_cut is None else short_cut
+    return look if short_cut is None else short_cut
 
 
 def _is_cached(
     spec: TaskSpec,
     locate: Locate,
     is_relative: bool,
-    is_complete: Callable[[str], bool],
+    look: Callable[[str], bool | None],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-) -> bool:
-    """Whether the output exists and the sink does not want the call; then count it in its flow."""
+) -> bool | None:
+    """Whether the output exists and the sink does not want the call; then count it in its flow.
+
+    None and False as in `look_of`; False also if the sink wants the call.
+    """
     parent = _get_run()
     flow = None if parent is None else parent.flow
     reporter = spec.reporter
@@ -203,11 +216,10 @@ def _is_cached(
     name = locate(*args, **kwargs)
     if flow is not None and is_relative:  # as `pinned`
         name = flow.folder + name
-    if not is_complete(name):
-        return False
-    if flow is not None:
+    found = look(name)
+    if found and flow is not None:
         _count_cached(spec, flow)
-    return True
+    return found
 
 
 def _count_cached(spec: TaskSpec, parent: TaskCall | FlowCall | None) -> None:

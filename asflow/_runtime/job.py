@@ -43,6 +43,8 @@ class Job:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         parent: TaskCall | FlowCall | None,
+        *,
+        absent: bool = False,
     ) -> None:
         self.spec: TaskSpec = spec
         reserved = reserved_call(spec, parent)
@@ -55,6 +57,7 @@ class Job:
             run.output = name = spec.output.locate(*args, **kwargs)
             place = pinned(name, parent) if spec.output.is_relative else name
             self.made = Making(spec.output, place, args, kwargs)
+            self.made.is_absent = absent and not spec.policy.suppress
         if reserved is None:
             observing.queued(run)
 

@@ -49,6 +49,7 @@ class Making(Looking):
         "_scratch",
         "_writer",
         "closing_slots",
+        "is_absent",
         "key",
     )
 
@@ -70,6 +71,7 @@ class Making(Looking):
         self._loop = running_loop()
         self._carrier = owners.this_carrier(self._loop)
         self.closing_slots: list[Slot] = []
+        self.is_absent: bool = False  # by a look of a moment ago, which need not be repeated
         self.key: owners.Key = (outputs.namespace, self._name)
 
     # ---------------------------------------------------------------- looking around and claiming
@@ -79,7 +81,8 @@ class Making(Looking):
 
         That another one makes it is found out before *run* waits for a slot and a start of its own.
         """
-        event = self.look()
+        event: words.Event = words.Missing() if self.is_absent else self.look()
+        self.is_absent = False
         if not isinstance(event, (words.Missing, words.Stale)):
             return event
         owner = owners.owner_of(self.key)

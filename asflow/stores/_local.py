@@ -123,8 +123,14 @@ class LocalStore:
         Links, second names left by a killed writer, errors, and outputs that are marked as out of date
         (`asflow refresh`) are left to the driver.
         """
+        return self._asflow_look(name) or False
+
+    def _asflow_look(self, name: str, /) -> bool | None:
+        """Return what `is_complete` does, but None if there is certainly nothing called *name*."""
         try:
             found = _lstat(name)
+        except FileNotFoundError:
+            return None
         except OSError:
             return False
         # By index: on Python 3.11 an attribute takes twice as long.
