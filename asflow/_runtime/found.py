@@ -36,6 +36,21 @@ def found_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Calla
     return wrap(spec, output, body)
 
 
+def absent_async(
+    spec: TaskSpec, body: Callable[..., Awaitable[R]]
+) -> Callable[..., Coroutine[object, None, R | None]]:
+    """Return what calls an async task whose output was looked for a moment ago, and is not there."""
+
+    async def task(*args: object, **kwargs: object) -> R | None:
+        try:
+            return await run_async(spec, body, args, kwargs, absent=True)
+        except BaseException as error:
+            leaving(error, spec, args, kwargs)
+            raise
+
+    return task
+
+
 def _kept_async(
     spec: TaskSpec, output: Outputs, body: Callable[..., Awaitable[R]]
 ) -> Callable[..., Coroutine[object, None, R | None]]:

@@ -51,36 +51,36 @@ class Skips:
         locate: as above; the names are absolute behind `start`.
     """
 
-    __slots__ = ("_is_complete", "_output", "_spec", "locate")
+    __slots__ = ("_look", "_output", "_spec", "locate")
 
     def __init__(self, spec: TaskSpec, output: Outputs, locate: Callable[[Any], str]) -> None:
         self._spec = spec
         self._output = output
         self.locate: Callable[[Any], str] = locate
-        self._is_complete = look_of(output)
+        self._look = look_of(output)
 
     def start(self, run: Run) -> str:
         """Return what the names of outputs are relative to, in *run*."""
         return pinned("", run) if self._output.is_relative else ""
 
-    def check(self, run: Run, seen: Seen | None = None) -> Callable[[object], bool] | None:
+    def check(self, run: Run, seen: Seen | None = None) -> Callable[[object], bool | None] | None:
         """Return a check of the items that are pulled now, in *run*; None if each has to be called.
 
-        The check never raises: a call finds out what is wrong. With *seen*, which knows of many outputs, it
-        is for a few milliseconds.
+        The check returns what `look_of` does, and never raises: a call finds out what is wrong. With *seen*,
+        which knows of many outputs, it is for a few milliseconds.
         """
         if self._spec.reporter.swapped or reports_found(self._spec, run):
             return None
-        locate, is_complete, start = self.locate, self._is_complete, self.start(run)
+        locate, look, start = self.locate, self._look, self.start(run)
         names, found = (_NOTHING, None) if seen is None else (seen.names, seen.found)
 
-        def is_there(item: object) -> bool:
+        def is_there(item: object) -> bool | None:
             try:
                 name = locate(item)
                 if name in names:
                     return True
-                if not is_complete(start + name):
-                    return False
+                if not (there := look(start + name)):
+                    return there
             except Exception:  # noqa: BLE001 - the call raises it
                 return False
             if found is not None:

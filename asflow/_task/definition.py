@@ -84,6 +84,12 @@ class TaskDefinition:
             return wrap_async(self.spec, cast("Callable[..., Awaitable[object]]", self.body))
         return wrap_sync(self.spec, self.body)
 
+    def absent(self) -> Callable[..., Any]:
+        """Return a function that runs the async task, whose output was looked for and is not there."""
+        from asflow._runtime.found import absent_async
+
+        return absent_async(self.spec, cast("Callable[..., Awaitable[object]]", self.body))
+
     def made(self, output: Output, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
         """Call the task as if it kept what it writes, so that nothing is read back; return *output*."""
         spec = self.spec.without_recall()

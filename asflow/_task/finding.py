@@ -21,11 +21,13 @@ class Mapped(NamedTuple):
         definition: the task's.
         call: what is called with each item.
         locate: names the output of an item; None if a call does more than the task does, or keeps no output.
+        bind: see `Bind`.
     """
 
     definition: TaskDefinition
     call: Callable[..., Any]
     locate: Callable[..., str] | None
+    bind: Bind
 
 
 def find(task: object) -> tuple[TaskDefinition, Bind] | None:
@@ -95,12 +97,12 @@ def find_for_map(task: Callable[..., Any]) -> Mapped | None:
         function = function.func
     wrapper = getattr(function, "__func__", function)
     if not is_wrapper(wrapper):
-        return Mapped(definition, task, None)
+        return Mapped(definition, task, None, bind)
     locate = bind(definition.plan.locate) if _is_named_at_once(definition) else None
     if function is task:
-        return Mapped(definition, task, locate)
+        return Mapped(definition, task, locate, bind)
     item = object()
     args, kwargs = bind(lambda *args, **kwargs: (args, kwargs))(item)
     index = next(index for index, value in enumerate(args) if value is item)
     quieter = definition.with_labels(index, kwargs.keys())
-    return Mapped(quieter, bind(quieter.wrapped()), locate)
+    return Mapped(quieter, bind(quieter.wrapped()), locate, bind)

@@ -30,9 +30,13 @@ class Passing:
         items: to be pulled from nowhere else.
         scans_for: makes scans for a number of looks, at names behind a text; and for items that are texts, if
             so.
+
+    Attributes:
+        is_in_memory: whether *items* holds all of them already.
+        was_absent: whether the output of the item that `next` has just returned is certainly not there.
     """
 
-    __slots__ = ("_ahead", "_items", "_run", "_scans", "_skips", "is_in_memory")
+    __slots__ = ("_ahead", "_items", "_run", "_scans", "_skips", "is_in_memory", "was_absent")
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Passing:
         self._items: Iterator[Any] = chain(cast("Iterable[Any]", items))
         self._ahead: list[Any] = []
         self.is_in_memory: bool = type(items) in _IN_MEMORY
+        self.was_absent: bool = False
         self._scans: Scans | None = None
         if isinstance(items, Sized):
             of_texts = self.is_in_memory and type(next(iter(cast("Iterable[Any]", items)), None)) is str
@@ -70,6 +75,7 @@ class Passing:
                 self._skips.count(self._run, len(passed))
 
     def _next(self, passed: list[Any], places: int) -> tuple[Any, ...]:
+        self.was_absent = False
         is_there = self._skips.check(self._run, self._scans)
         if is_there is None:
             return tuple(islice(self._rest(), 1))
@@ -77,7 +83,8 @@ class Passing:
         if scans is not None and self.is_in_memory and (scans.names or scans.texts):
             return self._next_known(scans, is_there, passed, places)
         for item in islice(self._rest(), places):
-            if not is_there(item):
+            if not (there := is_there(item)):
+                self.was_absent = there is None
                 return (item,)
             passed.append(item)
         return ()
@@ -88,7 +95,7 @@ class Passing:
         return self._items
 
     def _next_known(
-        self, scans: Scans, is_there: Callable[[object], bool], passed: list[Any], places: int
+        self, scans: Scans, is_there: Callable[[object], bool | None], passed: list[Any], places: int
     ) -> tuple[Any, ...]:
         """Do as `_next` does, without a step in Python for each item whose output the *scans* have seen."""
         ahead, locate = self._ahead, self._skips.locate
@@ -109,7 +116,8 @@ class Passing:
             del ahead[: len(known)]
             if len(known) < wanted and ahead:
                 item = ahead.pop(0)
-                if not is_there(item):
+                if not (there := is_there(item)):
+                    self.was_absent = there is None
                     return (item,)
                 passed.append(item)
         return ()

@@ -56,6 +56,7 @@ class Work:
 
     Attributes:
         task: called with each item.
+        absent: called with an item instead if its output was looked for a moment ago, and is not there.
         spec: the task behind it.
         is_async: whether a call returns an awaitable.
         skips: finds items whose calls have nothing to do; None if there can be none, or only calls know it.
@@ -68,6 +69,7 @@ class Work:
     __slots__ = (
         "_definition",
         "_locate",
+        "absent",
         "collect",
         "is_async",
         "items",
@@ -91,6 +93,9 @@ class Work:
         self.spec: TaskSpec = definition.spec
         self.is_async: bool = definition.is_async
         self.skips: Skips | None = skips_of(self.spec, mapped.locate)
+        self.absent: Callable[[Any], Any] = self.task
+        if self.skips is not None and self.is_async:
+            self.absent = mapped.bind(definition.absent())
         self._locate = mapped.locate
         self.items: Iterable[Any] | AsyncIterable[Any] = items
         self.ordered: bool = ordered
@@ -275,6 +280,7 @@ async def _work(crew: _Crew, turn: asyncio.Future[None] | None) -> None:
 async def _work_on(crew: _Crew) -> None:
     work, source, room, staff, pool = crew.work, crew.source, crew.room, crew.staff, crew.pool
     call = work.task if pool is None else partial(_in_pool, pool, work.spec.name, work.task)
+    absent = work.absent if pool is None else call
     context, watch, numbered, is_sync = copy_context(), work.watch(crew.park), source.numbered, source.is_sync
     passing = crew.passing
     if watch is not None:
@@ -304,7 +310,8 @@ async def _work_on(crew: _Crew) -> None:
             outcomes.begin()
         try:
             # A context for each item: what one body sets in its own, the next one does not see.
-            value = await _in_context(context.copy(), call(item))
+            begin = absent if passing is not None and passing.was_absent else call
+            value = await _in_context(context.copy(), begin(item))
         except Exception as error:
             if not work.collect:
                 raise
