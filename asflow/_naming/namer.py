@@ -101,10 +101,8 @@ def compile_namer(
     hashed = [parameter.name for parameter in parameters if parameter.name not in left_out]
     source = _Source(pattern, parameters, hashed, mark, prefix)
     scope: dict[str, object] = {
-        f"{mark}{name}": value
-        for name, value in {**source.literals, **_HELPERS, "key": key, "prefix": prefix}.items()
+        f"{mark}{name}": value for name, value in {**_HELPERS, "key": key, "prefix": prefix}.items()
     }
-    scope[f"{mark}start"] = prefix + source.literals.get("0", "")
     scope.update({f"{mark}f{index}": field for index, field in enumerate(pattern.fields)})
     scope[f"{mark}text"] = partial(_text, pattern, task)
     scope[f"{mark}slow"] = partial(_render, pattern, task)
@@ -158,7 +156,7 @@ class _Source:
     """The source of a namer. All its text is generated here, except for the parameters' names.
 
     Those are checked identifiers. Our own names begin with a mark that no parameter begins with. Literals of
-    the pattern are bound to such names and never become source, except for the repr of a stop character.
+    the pattern, and the prefix, become source by their repr.
     """
 
     def __init__(
@@ -174,7 +172,7 @@ class _Source:
         self.prefix = prefix
         self.parameters = parameters
         self.mark = mark
-        self.literals = {str(i): piece for i, piece in enumerate(pattern.pieces) if isinstance(piece, str)}
+        self.literals = [piece for piece in pattern.pieces if isinstance(piece, str)]
 
     def text(self) -> str:
         mark = self.mark
@@ -197,17 +195,15 @@ class _Source:
         lines: list[str] = []
         for field, local in locals_of.items():
             lines += self._take(field, local, slow)
-        parts = [
-            locals_of[piece] if isinstance(piece, Field) else f"{mark}{index}"
-            for index, piece in enumerate(self.pattern.pieces)
-        ]
-        # The prefix and a literal that follows it are one text: each piece of an f-string takes time.
-        parts[: isinstance(self.pattern.pieces[0], str)] = [f"{mark}start"]
-        pieces = "".join(f"{{{part}}}" for part in parts)
+        # Python joins the prefix and a literal after it into one constant: each piece takes time.
+        pieces = " ".join(
+            f'f"{{{locals_of[piece]}}}"' if isinstance(piece, Field) else repr(piece)
+            for piece in (self.prefix, *self.pattern.pieces)
+        )
         return [
             *lines,
             "    try:",
-            f'        {mark}name = f"{pieces}"',
+            f"        {mark}name = {pieces}",
             f"    except {mark}ValueError:",  # an int of more digits than Python converts
             f"        return {slow}",
             f"    if {mark}len({mark}name) <= {self._longest() + len(self.prefix)}{self._end_test()}:",
@@ -254,7 +250,7 @@ class _Source:
 
     def _longest(self) -> int:
         """Return how long a whole name may be so that no component can be too long."""
-        return MAX_COMPONENT - sum(len(text.encode()) - len(text) for text in self.literals.values())
+        return MAX_COMPONENT - sum(len(text.encode()) - len(text) for text in self.literals)
 
     def _end_test(self) -> str:
         """Write the test for a reserved end, if values can produce one in this pattern."""
