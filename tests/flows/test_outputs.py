@@ -284,3 +284,26 @@ def test_an_async_refresh_is_refused_when_it_answers(flow: Flow) -> None:
     make("x")
     with pytest.raises(TypeError, match=r"make\(\): refresh returned .*, which is not an age,"):
         make("x")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_skip_takes_its_arguments_as_the_task_does(flow: Flow, inside: bool) -> None:
+    made: list[tuple[str, int]] = []
+
+    @flow.task(on="{first}-{number}.txt")
+    def make(first: str = "a", number: int = 1) -> None:
+        made.append((first, number))
+        flow.task.write(first)
+
+    def call_all() -> None:
+        make()
+        make("b")
+        make(first="a", number=1)
+        make("b", 1)
+        make("b", number=1)
+        with pytest.raises(TypeError, match="positional"):
+            make("b", 1, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    for _ in range(2):
+        flow(call_all)() if inside else call_all()
+    assert made == [("a", 1), ("b", 1)]
