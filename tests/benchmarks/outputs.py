@@ -165,7 +165,7 @@ def rows(short: bool) -> Iterator[Row]:
     count = 200 if short else 2_000
     cost = (
         "a locked `NAME.part` (open, flock, fstat, lstat), the write, the link that publishes it, unlinking "
-        "the `.part`; three checks before, two at the claim, two under its lock: sixteen system calls, "
+        "the `.part`; two looks before, one at the claim, one under its lock: thirteen system calls, "
         "half of the time. The engine's steps are a fifteenth."
     )
     yield Row(
@@ -204,8 +204,8 @@ def rows(short: bool) -> Iterator[Row]:
 
 def _in_flight(count: int) -> Iterator[Row]:
     cost = (
-        "the claim and the end of each output, fifteen system calls on the loop's thread; a sync in one of "
-        "sixteen threads that do nothing else, and a wake-up of the loop for all that have ended."
+        "the claim and the end of each output, thirteen system calls on the loop's thread; a sync in one of "
+        "sixteen threads that do nothing else, begun and ended with those of other outputs."
     )
     floor = "write, fsync and rename by hand, in as many threads; with `full`, fsync of the folder, too."
     settings: tuple[tuple[Durability, int, float], ...] = (
