@@ -9,6 +9,7 @@ from asflow._runtime.current import current, pinned, reports_calls, reports_foun
 from asflow._runtime.drive_async import run_async
 from asflow._runtime.drive_sync import run_sync
 from asflow._runtime.leaving import leaving
+from asflow._runtime.looking import ABSENT
 from asflow._runtime.observing import count, count_queued
 
 if TYPE_CHECKING:
@@ -116,14 +117,14 @@ def _saved_async(
 
     async def task(*args: object, **kwargs: object) -> R | None:
         try:
-            parent = _get_run()
+            parent, value = _get_run(), cast("object", ...)
             if not (reporter.swapped or reports_found(spec, parent)):
                 name = locate(*args, **kwargs) if kwargs else locate(*args)
                 value = recall_small(pinned(name, parent) if is_relative else name)
-                if value is not ...:
+                if value is not ... and value is not ABSENT:
                     _count_cached(spec, parent)
                     return cast("R", value)
-            return await run_async(spec, body, args, kwargs)
+            return await run_async(spec, body, args, kwargs, absent=value is ABSENT)
         except BaseException as error:
             leaving(error, spec, args, kwargs)
             raise
@@ -137,14 +138,14 @@ def _saved_sync(spec: TaskSpec, output: Outputs, body: Callable[..., R]) -> Call
 
     def task(*args: object, **kwargs: object) -> R | None:
         try:
-            parent = _get_run()
+            parent, value = _get_run(), cast("object", ...)
             if not (reporter.swapped or reports_found(spec, parent)):
                 name = locate(*args, **kwargs) if kwargs else locate(*args)
                 value = recall_small(pinned(name, parent) if is_relative else name)
-                if value is not ...:
+                if value is not ... and value is not ABSENT:
                     _count_cached(spec, parent)
                     return cast("R", value)
-            return run_sync(spec, body, args, kwargs)
+            return run_sync(spec, body, args, kwargs, absent=value is ABSENT)
         except BaseException as error:
             leaving(error, spec, args, kwargs)
             raise
@@ -200,6 +201,8 @@ def _fresh_value(
     if not output.is_fresh(name, args, kwargs):
         return ...
     value = output.recall_small(name) if spec.policy.saved else None
+    if value is ABSENT:  # removed since
+        return ...
     if value is not ...:
         _count_cached(spec, parent)
     return value

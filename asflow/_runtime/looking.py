@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from asflow._engine import vocabulary as words
 from asflow._labels import short
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 LARGE = 256 * 1024
 """Bytes, as stored, from which on a value is read and decoded in a thread rather than on the event loop."""
+
+ABSENT: Final = object()
+"""Instead of the value of an output that is certainly not there."""
 
 
 class Looking:

@@ -208,7 +208,10 @@ class Outputs(Protocol):
         ...
 
     def recall_small(self, name: str, /) -> object:
-        """Return what `recall` does for a small output; `...` if it is absent, large, or does not fit."""
+        """Return what `recall` does for a small output; `...` if it is large or does not fit.
+
+        `asflow._runtime.looking.ABSENT` if it is certainly not there.
+        """
         ...
 
     def recall(self, name: str, /) -> object:

@@ -12,7 +12,7 @@ from asflow._naming.namer import compile_namer
 from asflow._naming.parsing import FAILURE, Field
 from asflow._naming.patterns import Pattern
 from asflow._runtime.current import current, pinned
-from asflow._runtime.looking import LARGE
+from asflow._runtime.looking import ABSENT, LARGE
 from asflow._task.freshness import Freshness
 from asflow._task.inputs import Dating, Input, inputs_of
 from asflow._task.output import Output, Records, set_modified
@@ -206,7 +206,7 @@ class OutputPlan:
         return (None, True) if kept is IN_FILE else (kept, False)
 
     def recall_small(self, name: str, /) -> object:
-        """Return the value of a small output that fits, else `...`; see `Outputs.recall_small`."""
+        """Return the value of a small output that fits, else `...` or ABSENT; see `Outputs.recall_small`."""
         try:
             how = self._how
             if how.shape == "stream":
@@ -214,7 +214,10 @@ class OutputPlan:
                     self.recall(name) if self.store.status(name, self.failure_of(name)) == "complete" else ...
                 )
             if type(store := self.store) is LocalStore:
-                data = read_small(name, LARGE)
+                try:
+                    data = read_small(name, LARGE)
+                except FileNotFoundError:
+                    return ABSENT
                 return ... if data is None else how.value_of(name, data)
             with store.open(name) as file:
                 is_large = file.seek(0, 2) > LARGE

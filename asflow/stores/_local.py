@@ -275,13 +275,18 @@ class LocalStore:
 def read_small(name: str, most: int) -> bytes | None:
     """Return all bytes of the output *name*, or None if there are more than *most*.
 
-    None, too, if it is absent, is marked as out of date (`asflow refresh`), or `LocalStore.open` has to look.
-    Four system calls, and no file object, which costs as much as they do.
+    None, too, if it is marked as out of date (`asflow refresh`), or `LocalStore.open` has to look. Four
+    system calls, and no file object, which costs as much as they do.
+
+    Raises:
+        FileNotFoundError: it is absent, or a link that leads nowhere, which a claim refuses.
     """
     if _posix.WINDOWS:
         return None
     try:
         descriptor = _open(name, _READ)
+    except FileNotFoundError:
+        raise
     except OSError:
         return None
     try:

@@ -223,7 +223,7 @@ Measured separately, on two cores with Python 3.11; not part of this run.
   begin together 1.6 ms instead of 1.8, but no more outputs in the same time (1.71 and 1.68 of threads).
 - *One look for an output that is not there*, instead of two, or three in a map: 141 us of CPU an output instead of 172, on a
   file system in memory. What is left of `data` against threads is the loop's own thread, which does all that is not
-  waiting: 4,400 bytecodes and thirteen system calls an output, where a script by hand has 150 and five, on two cores.
+  waiting: 4,400 bytecodes and thirteen system calls an output, where a script by hand has five, on two cores.
 - *Importing less*: `import asflow` takes 49 million instructions instead of 101, as half of the modules are imported with the
   first use of what they do: outputs, retries, maps, searches for deadlocks. With the first task that has an output it is
   109 instead of 122. Left are 47 modules at some 0.1 ms each; the second class of each event costs 0.06 ms in all, and a

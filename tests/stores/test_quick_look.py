@@ -6,11 +6,13 @@ Neither ever disagrees with `status` or `open`, to which they leave all that is 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asflow import Flow, LocalStore, MemoryStore
+from asflow.errors import OutputPlaceError
+from asflow.sinks import NullSink
 from asflow.stores._common import MARKED
 from asflow.stores._local import read_small
 
@@ -82,7 +84,8 @@ def test_a_store_without_it_uses_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"data", b"x" * 300_000])
 def test_what_is_small_and_whole_is_read(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
-    assert read_small(str(path), 300_000) is None
+    with pytest.raises(FileNotFoundError):
+        read_small(str(path), 300_000)
     path.write_bytes(content)
     is_whole = LocalStore().status(str(path), f"{path}.err") == "complete"
     assert read_small(str(path), 300_000) == (content if is_whole else None)
@@ -95,10 +98,27 @@ def test_what_is_large_marked_or_no_file_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("nothing")
-    for name in ("folder", "fifo", "dangling", "file/below"):
+    for name in ("folder", "fifo", "file/below"):
         assert read_small(str(tmp_path / name), 100) is None, name
+    with pytest.raises(FileNotFoundError):
+        read_small(str(tmp_path / "dangling"), 100)
     assert read_small(str(tmp_path / "link"), 100) == b"text"
     assert read_small(str(file), 4) == b"text"
     assert read_small(str(file), 3) is None
     os.utime(file, (MARKED, MARKED))
     assert read_small(str(file), 100) is None
+
+
+@pytest.mark.parametrize("option", [{"on": "{n}.txt"}, {"save": "{n}.json"}], ids=["on", "save"])
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path, option: dict[str, Any]) -> None:
+    """A quick look may take it for nothing; the claim doesn't."""
+    flow = Flow(tmp_path, sink=NullSink())
+
+    @flow.task(**option)
+    def make(n: int) -> Any:
+        raise AssertionError("called")
+
+    (tmp_path / "1.txt").symlink_to("nothing")
+    (tmp_path / "1.json").symlink_to("nothing")
+    with pytest.raises(OutputPlaceError):
+        make(1)
