@@ -13,24 +13,49 @@
 - `StreamlitSink`: a status on the Streamlit page that called a flow.
 - `Tee`: several sinks at once.
 
-Importing this package imports neither rich nor tqdm; the sinks do so on first use.
+Each is imported when its name is first used, and what it needs, as rich or tqdm, when it is.
 """
 
-from asflow._names import set_homes
-from asflow.sinks._github import GitHubActionsSink
-from asflow.sinks._history import HistorySink
-from asflow.sinks._lines import LineSink
-from asflow.sinks._log import LogSink
-from asflow.sinks._null import NullSink
-from asflow.sinks._opentelemetry import OpenTelemetrySink
-from asflow.sinks._prometheus import PrometheusSink
-from asflow.sinks._rich import RichSink
-from asflow.sinks._streamlit.sink import StreamlitSink
-from asflow.sinks._structlog import StructlogSink
-from asflow.sinks._tee import Tee
-from asflow.sinks._tqdm import TqdmSink
-from asflow.sinks._trace import TraceSink
-from asflow.sinks._webhook import WebhookSink
+from typing import TYPE_CHECKING
+
+from asflow._names import lazily
+
+if TYPE_CHECKING:
+    from asflow.sinks._github import GitHubActionsSink
+    from asflow.sinks._history import HistorySink
+    from asflow.sinks._lines import LineSink
+    from asflow.sinks._log import LogSink
+    from asflow.sinks._null import NullSink
+    from asflow.sinks._opentelemetry import OpenTelemetrySink
+    from asflow.sinks._prometheus import PrometheusSink
+    from asflow.sinks._rich import RichSink
+    from asflow.sinks._streamlit.sink import StreamlitSink
+    from asflow.sinks._structlog import StructlogSink
+    from asflow.sinks._tee import Tee
+    from asflow.sinks._tqdm import TqdmSink
+    from asflow.sinks._trace import TraceSink
+    from asflow.sinks._webhook import WebhookSink
+else:
+    # Imported on first use, because starting a program must be fast.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "GitHubActionsSink": "._github",
+            "HistorySink": "._history",
+            "LineSink": "._lines",
+            "LogSink": "._log",
+            "NullSink": "._null",
+            "OpenTelemetrySink": "._opentelemetry",
+            "PrometheusSink": "._prometheus",
+            "RichSink": "._rich",
+            "StreamlitSink": "._streamlit.sink",
+            "StructlogSink": "._structlog",
+            "Tee": "._tee",
+            "TqdmSink": "._tqdm",
+            "TraceSink": "._trace",
+            "WebhookSink": "._webhook",
+        },
+    )
 
 __all__ = [
     "GitHubActionsSink",
@@ -48,23 +73,3 @@ __all__ = [
     "TraceSink",
     "WebhookSink",
 ]
-
-set_homes(
-    __name__,
-    (
-        GitHubActionsSink,
-        HistorySink,
-        LineSink,
-        LogSink,
-        NullSink,
-        OpenTelemetrySink,
-        PrometheusSink,
-        RichSink,
-        StreamlitSink,
-        StructlogSink,
-        Tee,
-        TqdmSink,
-        TraceSink,
-        WebhookSink,
-    ),
-)

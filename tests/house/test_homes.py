@@ -267,6 +267,21 @@ def test_public_modules_are_attributes_from_the_first_import_on() -> None:
     assert printed.splitlines() == ["[]", "False", "[]", "asflow.stores asflow"]
 
 
+def test_a_sink_is_imported_when_it_is_named() -> None:
+    printed = fresh(
+        """
+        import asflow.sinks, pickle, sys
+        print([name for name in sys.modules if name.startswith("asflow.sinks.")])
+        print(set(asflow.sinks.__all__) - set(dir(asflow.sinks)), hasattr(asflow.sinks, "_Unknown"))
+        sink = pickle.loads(pickle.dumps(asflow.sinks.NullSink))
+        print(sink is asflow.sinks.NullSink, sink.__module__, "asflow.sinks._live.screen" in sys.modules)
+        from asflow.sinks import *
+        print({each.__module__ for name, each in list(globals().items()) if name in asflow.sinks.__all__})
+        """
+    )
+    assert printed.splitlines() == ["[]", "set() False", "True asflow.sinks False", "{'asflow.sinks'}"]
+
+
 def test_what_is_imported_late_has_its_home_without_being_named() -> None:
     """An object that a method returns is pickled by its public name."""
     printed = fresh(
