@@ -44,7 +44,12 @@ typecheck: $(VENV)/.dev  ## the cases of typecheck/ in five checkers, for each P
 api: $(VENV)/.dev  ## record the public interface in tests/types/api.txt, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.api
 
-unit: $(VENV)/.dev  ## the tests, without the slow ones
+# A file system in memory, if it may hold programs and has 2 GB free. CI names a folder on a disk.
+IN_MEMORY := ! grep -q ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts && \
+	df -Pk /dev/shm | awk '$$6 == "/dev/shm" && $$4 > 2e6 {print $$6}'
+
+unit: export PYTEST_DEBUG_TEMPROOT ?= $(shell { $(IN_MEMORY); } 2>/dev/null)
+unit: $(VENV)/.dev  ## the tests, without the slow ones; their folders are in memory, if there is room
 	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
 COVERED := engine runtime flows dag dataflow writers stores sinks objects executors cli kits \

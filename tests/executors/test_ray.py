@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-ray = pytest.importorskip("ray")
-
 
 @pytest.fixture
 def pool(executors: Callable[[str], Executor]) -> RayExecutor:
@@ -104,6 +102,7 @@ def test_shutdown_cancels_what_waits(pool: RayExecutor, tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_an_error_and_publishes_nothing(pool: RayExecutor, flow: Flow) -> None:
+    ray = pytest.importorskip("ray")
     with pytest.raises(ray.exceptions.WorkerCrashedError):
         pool.submit(end, signal.SIGKILL).result()
     task = flow.task(on="x.txt", executor=pool)(bodies.always_die)

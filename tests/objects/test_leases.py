@@ -282,7 +282,7 @@ class Machines:
 
 @pytest.fixture
 def machines(bucket: Bucket, tmp_path: Path) -> Iterator[Machines]:
-    made = Machines(bucket, tmp_path / "log", 40, 0.01)
+    made = Machines(bucket, tmp_path / "log", 24, 0.01)
     yield made
     made.close()
 
@@ -290,7 +290,6 @@ def machines(bucket: Bucket, tmp_path: Path) -> Iterator[Machines]:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("order", ["same", "any"])
 def test_machines_split_the_work(machines: Machines, order: str) -> None:
-    machines.count = 24
     started = [machines.start(seed if order == "any" else 0) for seed in range(3)]
     machines.go(*started)
     machines.end(*started)
@@ -311,7 +310,7 @@ def test_a_killed_machine_s_work_is_done_by_the_others(machines: Machines) -> No
     victim.wait()
     machines.end(*started)
     bodies = Counter(number for number, _ in machines.bodies())
-    assert set(bodies) == set(range(40))
+    assert set(bodies) == set(range(machines.count))
     assert max(bodies.values()) <= 2
     twice = {number for number, count in bodies.items() if count == 2}
     assert len(twice) <= 4

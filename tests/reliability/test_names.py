@@ -107,10 +107,15 @@ def test_names_at_the_limits_of_the_system(tmp_path: Path) -> None:
     assert everything(tmp_path) == names
 
 
+def another_disk(folder: Path) -> str | None:
+    """A place on another file system than *folder*, or None: the usual place for temporary folders."""
+    memory = "/dev/shm"
+    return memory if os.path.isdir(memory) and os.stat(memory).st_dev != os.stat(folder).st_dev else None
+
+
 def test_links_inside_the_base(tmp_path: Path) -> None:
     """A folder that is a link is followed, also to another disk; a link to a file counts as the file."""
-    elsewhere = Path("/dev/shm") if os.path.isdir("/dev/shm") else tmp_path
-    with tempfile.TemporaryDirectory(dir=elsewhere) as other:
+    with tempfile.TemporaryDirectory(dir=another_disk(tmp_path)) as other:
         base = tmp_path / "base"
         base.mkdir()
         (base / "linked").symlink_to(other)
@@ -137,7 +142,7 @@ def test_links_inside_the_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_folder_is_swapped_while_the_body_runs(tmp_path: Path, swap: str, replace: bool) -> None:
     """A whole output under the name that was asked for, or an error and none; never a cut one, anywhere."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as far:
+    with tempfile.TemporaryDirectory(dir=another_disk(tmp_path)) as far:
         base, other = tmp_path / "base", Path(far) if swap == "linked far" else tmp_path / "other"
         other.mkdir(exist_ok=True)
         flow = Flow(base, store=STORE, sink=NullSink())

@@ -242,10 +242,10 @@ def test_a_folder_that_can_not_be_synced_takes_the_name_back(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         fsync(descriptor)
 
-    def refuse_output(path: str) -> None:
+    def refuse_output(path: str, *, dir_fd: int | None = None) -> None:
         if path == place.names[0]:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        unlink(path)
+        unlink(path, dir_fd=dir_fd)  # pytest's, of the folder that it removes
 
     monkeypatch.setattr(os, "fsync", refuse_folders)
     store = LocalStore(durability="full")
