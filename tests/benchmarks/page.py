@@ -254,7 +254,7 @@ Measured separately, on two cores with Python 3.11; not part of this run.
   be of zstd's level 3, as is documented. The lines in objects of their own, joined, are 1.04 of the hand loop, in one function.
 - *Remembered decisions of the engine*: all seven steps of an output take 4 of its 90 us; a table would save 2.
 - *A skip that is awaited, below 1.4 of `os.stat`*: it was at 1.46, with 6,860 instructions beyond the 6,220 of `os.stat` in its
-  loop. Kept, 6,180: a single argument that is not packed and unpacked, a look by the store that compares with literals, and
+  loop. Kept, 6,200: a single argument that is not packed and unpacked, a look by the store that compares with literals, and
   literals in the function that names. A wrapper that is generated with the task's own parameters needs 6,090 in place of the first
   (1.40), with the name made in it 5,730 (1.38), and with the store's rules in it, too, 5,000 (1.36). But then wrong arguments would raise
   at the call, not where it is awaited, as of no other task. Looking without a coroutine, and returning an object that is done when
