@@ -6,14 +6,18 @@ pyarrow is not typed, so its objects are `Any` here.
 from __future__ import annotations
 
 import datetime
+import io
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from asflow.errors import MissingExtraError
 from asflow.writers._refusals import corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+
+_PART = 1024 * 1024  # bytes that are copied at once
 
 
 def find_pyarrow(subject: str) -> None:
@@ -44,7 +48,7 @@ def import_pyarrow(module: str = "pyarrow") -> Any:
 
 @contextmanager
 def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
-    """Open *file* as a `pyarrow.parquet.ParquetFile`; *file* is closed by the caller.
+    """Open *file*, at its beginning, as a `pyarrow.parquet.ParquetFile`; it is closed by the caller.
 
     Raises:
         CorruptOutputError: here or in the block: the output *name* is not a whole Parquet file.
@@ -53,12 +57,27 @@ def open_parquet(name: str, file: BinaryIO) -> Generator[Any]:
     """
     pyarrow, parquet = import_pyarrow(), import_pyarrow("pyarrow.parquet")
     try:
-        with parquet.ParquetFile(file) as opened:
+        with _native(pyarrow, file) as source, parquet.ParquetFile(source) as opened:
             yield opened
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise corrupt(name, f"not a whole Parquet file ({error})") from error
+
+
+def _native(pyarrow: Any, file: BinaryIO) -> Any:
+    """Return a file of pyarrow's own with the bytes of *file*: opened once more, or copied to memory.
+
+    A thread of pyarrow may let go of what it has read from a little later. Were that a Python object, and
+    the interpreter exiting, the process would be aborted.
+    """
+    if isinstance(file, io.BufferedReader) and isinstance(cast("Any", file).raw, io.FileIO):
+        path = f"/proc/self/fd/{file.fileno()}"  # the file itself, should another one have its name by now
+        return pyarrow.OSFile(path if os.path.exists(path) else os.fsdecode(file.name))
+    copy = pyarrow.BufferOutputStream()
+    while part := file.read(_PART):
+        copy.write(part)
+    return pyarrow.BufferReader(copy.getvalue())
 
 
 def _missing(problem: str) -> MissingExtraError:

@@ -347,11 +347,7 @@ def read_parquet(name: str, raw: BinaryIO, record_type: Any, misfit: Misfit) -> 
 
 
 def _plain_rows(name: str, raw: BinaryIO) -> Iterator[dict[str, object]]:
-    import io
-
-    # The footer is at the end: a stream that can't seek (an object store's) is read into memory.
-    source: Any = raw if raw.seekable() else io.BytesIO(raw.read())
-    with open_parquet(name, source) as file:
+    with open_parquet(name, raw) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             yield from _rows_of(name, batch)
 

@@ -213,12 +213,9 @@ def read_frame(name: str, raw: BinaryIO, kind: type) -> object:
     Raises:
         CorruptOutputError: it is not a whole Parquet file.
     """
-    import io
-
     from asflow.writers._arrow import open_parquet
 
-    # The footer is at the end: a stream that can't seek is read into memory.
-    with open_parquet(name, raw if raw.seekable() else cast("BinaryIO", io.BytesIO(raw.read()))) as file:
+    with open_parquet(name, raw) as file:
         table: Any = file.read()
     match kind.__module__.partition(".")[0]:
         case "polars":

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
 import duckdb
@@ -27,6 +28,7 @@ from asflow.errors import (
     RecordValueError,
 )
 from asflow.writers import check_suffix, open_writer, read_records, read_text
+from asflow.writers._arrow import _native
 from asflow.writers._parquet import ParquetWriter
 
 
@@ -317,6 +319,29 @@ def test_nested_and_large_columns_are_taken(written: Callable[..., bytes]) -> No
     data = written("x.parquet", many)
     assert table(data).equals(many)
     assert pq.ParquetFile(io.BytesIO(data)).num_row_groups == 3
+
+
+class Stream(io.BytesIO):
+    """As an object store's: it can't go back."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def test_pyarrow_reads_from_files_of_its_own(written: Callable[..., bytes], tmp_path: Path) -> None:
+    """Its threads may let go of one while the interpreter exits, which a Python object doesn't survive."""
+    data = written("x.parquet", {"n": 1})
+    path = tmp_path / "x.parquet"
+    path.write_bytes(data)
+    with path.open("rb") as file, io.BytesIO(data) as memory, Stream(data) as stream:
+        path.unlink()
+        path.write_text("another file")
+        for raw in (file, memory, stream):
+            source = _native(pa, raw)
+            assert type(source).__module__ == "pyarrow.lib"
+            assert not isinstance(source, pa.PythonFile)
+            if raw is not file or sys.platform == "linux":
+                assert pq.ParquetFile(source).read().to_pylist() == [{"n": 1}]
 
 
 def test_no_records_make_a_whole_file(
