@@ -77,6 +77,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
+@pytest.fixture
+def monkeypatch(request: pytest.FixtureRequest) -> Generator[pytest.MonkeyPatch]:
+    """As pytest's, but undone before the test's folder is removed, which calls what a test may replace."""
+    if "tmp_path" in request.fixturenames:
+        request.getfixturevalue("tmp_path")
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _small_heap() -> None:
     """Let the garbage collector pass over what is there before the tests of a file: tests, and libraries.
