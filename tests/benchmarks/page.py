@@ -215,20 +215,21 @@ Measured separately, on two cores with Python 3.11; not part of this run.
 - *Each sync begun when it is asked for, and each output gone on with when its sync has ended*: then some thread wants the GIL
   at any time, and each of the loop's system calls is a change of threads, 11,500 of them for 2,000 outputs. Syncs that
   begin and end together, sixteen at once, leave 330. In turns on ext4, 16 in flight, against threads: 2.12 before, 1.78 so,
-  566 and 336 us of CPU an output, the loop late by 4.4 and 1.8 ms (p99). With eight at once 1.92, with four 2.00, so that
-  the loop could work meanwhile. Threads that wake each other in a row 1.83, all woken by the loop 1.89, two by each 1.65.
+  566 and 336 us of CPU an output, the loop late by 4.4 and 1.8 ms (p99). With eight at once, so that
+  the loop could work meanwhile, 1.92, with four 2.00, where sixteen took 1.70. Threads that wake each other in
+  a row 1.83, all woken by the loop 1.89, two by each 1.65, which was kept.
 - *All commits whose syncs have ended go on in one turn of the loop*: on a disk that was busy with other work, 2 KB and 16 in
   flight, the loop was late by 42 and 46 ms (p99, two runs); with four in a turn by 25 and 13, with two by 14 and 11; with
   all of them in one thread by 38 and 37. Ending each commit in the thread that has synced it: 49 and 50; with syncs that
-  begin together 1.6 ms instead of 1.8, but no more outputs in the same time (1.71 and 1.68 of threads).
-- *One look for an output that is not there*, instead of two, or three in a map: 141 us of CPU an output instead of 172, on a
-  file system in memory. What is left of `data` against threads is the loop's own thread, which does all that is not
-  waiting: 4,400 bytecodes and thirteen system calls an output, where a script by hand has five, on two cores.
-- *One output at a time, with a sync*: what it takes beyond the write by hand is what it takes without a sync, some 150 us, and
-  its bound leaves 105. The claim by hand is a third of it (see below), the rest Python. Nothing can be done meanwhile.
-- *Lateness while 300 MB are written* is that of a page by hand, inline, within 0.2 ms. It takes 1.0 ms of CPU; the rest is the
-  disk's. Without garbage collection, or with all objects frozen, both are as late. A thread that compresses and writes
-  takes up to 1.05 of the CPU (see below), and each of its system calls a change of the GIL.
+  begin together 1.6 ms instead of 3.7, but no more outputs in the same time (1.71 and 1.68 of threads).
+- *One look for an output that is not there*: 138 us of CPU an output of a map on a file system in memory; with two looks it was
+  147, with three 172. One was kept. What is left of `data` against threads is the loop's own thread, which does all that is not
+  waiting: 5,700 bytecodes and thirteen system calls an output, where a script by hand has five calls, on two cores.
+- *One output at a time, with a sync*: it takes 180 us beyond the write by hand, and 145 without a sync, of which some 10 are the
+  claim's system calls (see the last line). Its bound leaves 105.
+- *Lateness while 300 MB are written* is that of the same pages by hand, inline, within 0.3 ms, and that is beyond the bound. A
+  page takes 1.0 ms of CPU; what the rest is was not found out: neither a file system in memory nor a run without garbage
+  collection was better. A thread that compresses would need up to 1.05 of the CPU (see below).
 - *Importing less*: `import asflow` takes 49 million instructions instead of 101, as half of the modules are imported with the
   first use of what they do: outputs, retries, maps, searches for deadlocks. With the first task that has an output it is
   109 instead of 122. Left are 47 modules at some 0.1 ms each; the second class of each event costs 0.06 ms in all, and a
@@ -269,5 +270,5 @@ Measured separately, on two cores with Python 3.11; not part of this run.
 - *A worker of `map` that drives the body itself*, without a generator in between: 2 to 4 %, in twice the code.
 - *Fewer calls for a small output*: a claim by hand (open, flock, fstat, access, write, link, unlink, close) takes 2.0
   times as long as the write in place, 21 us instead of 11, so its bound leaves 7 us for everything in Python, where one
-  call of a task takes 22. Two of sixteen calls were dropped, with the look that is not repeated.
+  call of a task takes 22. A look that was repeated was dropped since; thirteen calls are left.
 """
